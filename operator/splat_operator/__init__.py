@@ -1,0 +1,1 @@
+"""Kubernetes operator for SplatCompression resources: watches them, runs a Job for each, reports its result."""

@@ -1,0 +1,73 @@
+"""The one data model: a scene of N splats as arrays, in the space that 3D Gaussian splatting trains them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sogs_worker.errors import BadInputError
+
+Floats = NDArray[np.float32]
+
+SH_COEFFICIENTS = (0, 3, 8, 15)
+"""Coefficients a colour channel has above the constant one, by SH bands 0 to 3."""
+
+
+@dataclass(frozen=True)
+class Splats:
+    """A scene. Arrays are float32, row i is splat i, and are never written to.
+
+    Attributes:
+        positions: (N, 3), world units, axes as stored in the PLY.
+        rotations: (N, 4), quaternions w, x, y, z (PLY rot_0..3), not necessarily of norm 1.
+        scales: (N, 3), natural logarithm of the standard deviation on each axis.
+        opacities: (N,), logit.
+        sh0: (N, 3), constant SH coefficient of R, G, B (PLY f_dc_0..2).
+        shn: (N, C, 3) with C = 0, 3, 8 or 15: coefficient c of R, G, B (PLY f_rest_{channel * C + c}).
+    """
+
+    positions: Floats
+    rotations: Floats
+    scales: Floats
+    opacities: Floats
+    sh0: Floats
+    shn: Floats
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together."""
+        count = len(self.positions)
+        expected = {
+            "positions": (count, 3),
+            "rotations": (count, 4),
+            "scales": (count, 3),
+            "opacities": (count,),
+            "sh0": (count, 3),
+        }
+        for name, shape in expected.items():
+            got = getattr(self, name).shape
+            if got != shape:
+                raise BadInputError(f"splats need {name} of shape {shape}, got {got}")
+        if self.shn.ndim != 3 or self.shn.shape[0] != count or self.shn.shape[2] != 3:
+            raise BadInputError(f"splats need shn of shape ({count}, C, 3), got {self.shn.shape}")
+        if self.shn.shape[1] not in SH_COEFFICIENTS:
+            raise BadInputError(f"splats need 0, 3, 8 or 15 SH coefficients a channel, got {self.shn.shape[1]}")
+
+    def __len__(self) -> int:
+        """Count the splats."""
+        return len(self.positions)
+
+    @property
+    def sh_bands(self) -> int:
+        """SH bands above the constant one, 0 to 3."""
+        return SH_COEFFICIENTS.index(self.shn.shape[1])
+
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Splats:
+        """Select or reorder splats by an index or mask of rows."""
+        return Splats(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def with_sh_bands(self, bands: int) -> Splats:
+        """Keep at most `bands` SH bands; a scene with fewer stays as it is."""
+        coefficients = min(SH_COEFFICIENTS[bands], self.shn.shape[1])
+        return Splats(self.positions, self.rotations, self.scales, self.opacities, self.sh0, self.shn[:, :coefficients])
