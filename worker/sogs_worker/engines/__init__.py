@@ -1,0 +1,29 @@
+"""Encoders: each turns a scene into the planes and metadata of one format; chosen by name from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.errors import UsageError
+from sogs_worker.splats import Splats
+
+if TYPE_CHECKING:
+    from sogs_worker.formats.sog import EncodedScene
+
+
+def encode(
+    splats: Splats,
+    *,
+    parameters: Parameters,
+    device: str,
+    progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> EncodedScene:
+    """Encode a scene with the engine that the parameters name."""
+    from sogs_worker.engines import native  # loads torch
+
+    engines = {"native": native.encode}
+    if parameters.engine not in engines:
+        raise UsageError(f"engine must be {' or '.join(engines)} in this version, got {parameters.engine!r}")
+    return engines[parameters.engine](splats, parameters=parameters, device=device, progress=progress)

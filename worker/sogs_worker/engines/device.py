@@ -1,0 +1,27 @@
+"""The device that tensors live on."""
+
+from __future__ import annotations
+
+from sogs_worker.errors import NoGPUError, UsageError
+
+DEVICES = ("auto", "cuda", "cpu")
+
+
+def resolve_device(name: str) -> str:
+    """Return `cuda` or `cpu`; `auto` takes a GPU where there is one.
+
+    Raises:
+        UsageError: if the name is none of auto, cuda, cpu.
+        NoGPUError: if cuda is asked for and torch can use none.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"device must be one of {', '.join(DEVICES)}, got {name!r}")
+    if name == "cpu":
+        return name
+    import torch  # takes seconds to load, which asking for the CPU should not cost
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise NoGPUError("device cuda was asked for but no usable NVIDIA GPU is here; use --device cpu or a GPU node")
+    return "cpu"

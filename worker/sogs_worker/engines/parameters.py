@@ -1,0 +1,83 @@
+"""What a user can choose about an encoding, parsed from the command line or the run document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sogs_worker.errors import UsageError
+
+ENCODER_VERSION = "native-1"
+"""Names the encoder's output: it changes whenever the same input and parameters may give other bytes."""
+
+ENGINES = ("native",)
+FORMATS = ("sog",)
+QUALITIES = ("fast", "balanced", "best")
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that decides an output's bytes, besides the input and the machine.
+
+    Attributes:
+        engine: the encoder.
+        format: the format of the output.
+        quality: how many bytes and how much time to spend.
+        sh_bands: the most SH bands to keep, 0 to 3.
+        seed: of all random draws, 0 to 2^32 - 1.
+    """
+
+    engine: str = "native"
+    format: str = "sog"
+    quality: str = "balanced"
+    sh_bands: int = 3
+    seed: int = 0
+
+    def to_document(self) -> dict[str, str | int]:
+        """Return the run document's form."""
+        return {
+            "engine": self.engine,
+            "format": self.format,
+            "quality": self.quality,
+            "shBands": self.sh_bands,
+            "seed": self.seed,
+        }
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no spaces."""
+        return json.dumps(self.to_document(), sort_keys=True, separators=(",", ":"))
+
+
+def parse_parameters(document: Mapping[str, object]) -> Parameters:
+    """Parse the run document's `encoder`: engine, format, quality, shBands, seed, each optional.
+
+    Raises:
+        UsageError: names the field, what it may be and what it is.
+    """
+    unknown = sorted(set(document) - set(Parameters().to_document()))
+    if unknown:
+        raise UsageError(f"encoder has no field {unknown[0]}; expected one of {', '.join(Parameters().to_document())}")
+    default = Parameters()
+    return Parameters(
+        engine=_parse_choice(document, "engine", ENGINES, default.engine),
+        format=_parse_choice(document, "format", FORMATS, default.format),
+        quality=_parse_choice(document, "quality", QUALITIES, default.quality),
+        sh_bands=_parse_integer(document, "shBands", 3, default.sh_bands),
+        seed=_parse_integer(document, "seed", MAX_SEED, default.seed),
+    )
+
+
+def _parse_choice(document: Mapping[str, object], field: str, choices: tuple[str, ...], default: str) -> str:
+    value = document.get(field, default)
+    if not isinstance(value, str) or value not in choices:
+        raise UsageError(f"encoder.{field} must be {' or '.join(choices)} in this version, got {value!r}")
+    return value
+
+
+def _parse_integer(document: Mapping[str, object], field: str, greatest: int, default: int) -> int:
+    value = document.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= greatest:
+        raise UsageError(f"encoder.{field} must be an integer from 0 to {greatest}, got {value!r}")
+    return value

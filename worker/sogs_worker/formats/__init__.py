@@ -1,0 +1,27 @@
+"""File formats of scenes, a module each, and the choice of the reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sogs_worker.errors import BadInputError
+from sogs_worker.formats.ply import read_ply
+from sogs_worker.formats.sog import read_sog
+from sogs_worker.splats import Splats
+
+READERS = {".ply": read_ply, ".sog": read_sog, ".json": read_sog}
+"""Readers by the file name's suffix; `.json` is the meta.json of an unbundled scene."""
+
+
+def read_scene(path: Path) -> Splats:
+    """Read a scene in the format that its name says.
+
+    Raises:
+        BadInputError: if the format is unknown, or the file is not what its name says.
+        SourceMissingError, NotPermittedError: if it cannot be opened.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join(suffix for suffix in READERS if suffix != ".json")
+        raise BadInputError(f"{path}: files of this kind cannot be read; convert the scene to one of {known}")
+    return reader(path)

@@ -1,0 +1,84 @@
+"""The ZIP archive around a bundle's files, and the folder that an unbundled scene is."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from sogs_worker.errors import BadInputError
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of every file: the earliest a ZIP can hold, so that equal scenes are equal bytes."""
+
+MAX_BYTES = 2**32 - 2**20
+"""Viewers do not read zip64; the rest is room for the archive's own records."""
+
+MAX_FILE_BYTES = 2**30
+"""The greatest plane before compression; an archive that declares more is not unpacked."""
+
+UNIX = 3
+READABLE = 0o644 << 16
+
+
+class Files(Protocol):
+    """Files by name."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content; `BadInputError` if it is missing or damaged."""
+        ...
+
+
+def write_bundle(file: BinaryIO, files: Mapping[str, bytes]) -> None:
+    """Write files, in their order, to a stored ZIP without comment: the last 22 bytes are its end record.
+
+    Raises:
+        BadInputError: if they are more than a ZIP without zip64 can hold.
+    """
+    total = sum(len(data) for data in files.values())
+    if total > MAX_BYTES:
+        raise BadInputError(f"the bundle would be {total:,} bytes, but {MAX_BYTES:,} is the limit; split the scene")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = UNIX
+            entry.external_attr = READABLE
+            archive.writestr(entry, data)
+
+
+class ZipFiles:
+    """Files of a ZIP archive."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise BadInputError("not a ZIP archive, or a damaged one; copy the bundle again") from error
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content, checked against its checksum."""
+        try:
+            entry = self._archive.getinfo(name)
+            if entry.file_size > MAX_FILE_BYTES:
+                raise BadInputError(f"{name} declares {entry.file_size:,} bytes, but {MAX_FILE_BYTES:,} is the limit")
+            return self._archive.read(entry)
+        except KeyError as error:
+            raise BadInputError(f"the bundle has no {name}; write it again") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise BadInputError(f"{name} in the bundle is damaged; copy it again") from error
+
+
+class FolderFiles:
+    """Files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> bytes:
+        """Return a file's content."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError as error:
+            raise BadInputError(f"there is no {name} beside meta.json; copy all files of the scene") from error

@@ -1,0 +1,50 @@
+"""Output files that appear whole or not at all, and errors that name the file they speak of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing under a temporary name; rename it to `path` once the block has ended without an error.
+
+    Raises:
+        NotPermittedError, StorageError: if the folder cannot be written to; nothing is left behind then.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except PermissionError as error:
+        raise NotPermittedError(f"{path}: may not be written; choose another folder or change its mode") from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the file's name before faults found in it, and turn the system's errors about it into ours."""
+    try:
+        yield
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise SourceMissingError(f"{path}: no such file; check the path") from error
+    except IsADirectoryError as error:
+        raise BadInputError(f"{path}: is a folder; name a scene file") from error
+    except PermissionError as error:
+        raise NotPermittedError(f"{path}: may not be read; change its mode or run as its owner") from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,132 @@
+"""PLY files of 3D Gaussian splatting: read in any layout, written in the canonical one."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sogs_worker.errors import BadInputError
+from sogs_worker.formats.output import naming, replacing
+from sogs_worker.formats.ply_header import ENCODINGS, Element, Header, read_header
+from sogs_worker.formats.ply_layout import ATTRIBUTES, locate_attributes
+from sogs_worker.splats import Floats, Splats
+
+CHUNK_ROWS = 1 << 14
+"""Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
+
+
+def read_ply(path: Path) -> Splats:
+    """Read a scene from a PLY file: ASCII or binary of either byte order, properties in any order and of any type.
+
+    Other elements and what follows the vertices are ignored. Values are converted to float32; those beyond its range
+    become infinite. No more is allocated than the file's size allows.
+
+    Raises:
+        BadInputError: names the file and what is wrong with it.
+        SourceMissingError, NotPermittedError: if it cannot be opened.
+    """
+    with naming(path), path.open("rb") as file:
+        header = read_header(file)
+        before, vertex = _split_at_vertex(header)
+        columns = locate_attributes(vertex)
+        if vertex.count == 0:
+            raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
+        chunks = _read_text(file, before, vertex) if header.encoding == "ascii" else _read_binary(file, header, before)
+        return _gather(chunks, columns, vertex.count)
+
+
+def write_ply(path: Path, splats: Splats) -> None:
+    """Write a scene as binary little endian PLY in the order of the reference implementation, with normals of 0."""
+    normals = np.zeros((len(splats), 3), np.float32)
+    channels_first = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
+    rows = np.concatenate(
+        [
+            splats.positions,
+            normals,
+            splats.sh0,
+            channels_first,
+            splats.opacities[:, None],
+            splats.scales,
+            splats.rotations,
+        ],
+        axis=1,
+    )
+    rest = [f"f_rest_{i}" for i in range(channels_first.shape[1])]
+    names = ["x", "y", "z", "nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity"]
+    names += [*ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
+    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(splats)}"]
+    lines += [*(f"property float {name}" for name in names), "end_header", ""]
+    with replacing(path) as file:
+        file.write("\n".join(lines).encode("ascii"))
+        file.write(rows.astype("<f4").tobytes())
+
+
+def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
+    """Return the elements before the vertices, and the vertices."""
+    for i, element in enumerate(header.elements):
+        if element.name == "vertex":
+            return header.elements[:i], element
+    raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
+
+
+def _read_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[NDArray[Any]]:
+    """Map the vertices' rows into memory and yield them in chunks."""
+    order = ENCODINGS[header.encoding]
+    start = header.size_bytes
+    for element in before:
+        if element.has_list:
+            raise BadInputError(f"element {element.name} before the vertices has a list, so that they cannot be found")
+        start += element.count * np.dtype(element.row_dtype(order)).itemsize
+    vertex = header.elements[len(before)]
+    row = np.dtype(vertex.row_dtype(order))
+    expected, got = vertex.count * row.itemsize, max(0, os.fstat(file.fileno()).st_size - start)
+    if got < expected:
+        raise BadInputError(
+            f"the PLY is truncated: expected {expected:,} bytes of vertices, got {got:,}; copy it again"
+        )
+    rows = np.memmap(file, row, mode="r", offset=start, shape=(vertex.count,))
+    for chunk in range(0, vertex.count, CHUNK_ROWS):
+        yield rows[chunk : chunk + CHUNK_ROWS]
+
+
+def _read_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[NDArray[Any]]:
+    """Parse the vertices' lines and yield them in chunks of named columns, float64."""
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    least = 2 * vertex.count * len(vertex.properties) - 1
+    if left < least:
+        raise BadInputError(f"the PLY is truncated: expected at least {least:,} bytes of vertices, got {left:,}")
+    lines = (line for line in io.TextIOWrapper(file, "latin-1") if line.strip())
+    for _ in itertools.islice(lines, sum(element.count for element in before)):
+        pass
+    row = np.dtype([(str(i), "f8") for i in range(len(vertex.properties))])
+    for first in range(0, vertex.count, CHUNK_ROWS):
+        wanted = min(CHUNK_ROWS, vertex.count - first)
+        chunk = list(itertools.islice(lines, wanted))
+        if len(chunk) < wanted:
+            raise BadInputError(f"the PLY is truncated: expected {vertex.count:,} vertices, got {first + len(chunk):,}")
+        try:
+            yield np.loadtxt(chunk, row, comments=None, ndmin=1)
+        except ValueError as error:
+            raise BadInputError(f"a vertex between {first} and {first + wanted - 1} is malformed: {error}") from error
+
+
+def _gather(chunks: Iterator[NDArray[Any]], columns: dict[str, list[int]], count: int) -> Splats:
+    """Copy the columns of each attribute out of chunks of rows, as float32."""
+    arrays: dict[str, Floats] = {name: np.empty((count, len(each)), np.float32) for name, each in columns.items()}
+    first = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for chunk in chunks:
+            for name, indices in columns.items():
+                for i, column in enumerate(indices):
+                    arrays[name][first : first + len(chunk), i] = chunk[str(column)]
+            first += len(chunk)
+    arrays["opacities"] = arrays["opacities"][:, 0]
+    arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
+    return Splats(**arrays)

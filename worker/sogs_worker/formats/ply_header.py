@@ -1,0 +1,120 @@
+"""The header of a PLY file: its encoding, elements and properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sogs_worker.errors import BadInputError
+
+TYPES = {
+    "char": "i1",
+    "int8": "i1",
+    "uchar": "u1",
+    "uint8": "u1",
+    "short": "i2",
+    "int16": "i2",
+    "ushort": "u2",
+    "uint16": "u2",
+    "int": "i4",
+    "int32": "i4",
+    "uint": "u4",
+    "uint32": "u4",
+    "float": "f4",
+    "float32": "f4",
+    "double": "f8",
+    "float64": "f8",
+}
+"""NumPy's name, without byte order, of each scalar type."""
+
+ENCODINGS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+"""NumPy's byte order of each encoding; empty for text."""
+
+MAX_BYTES = 1 << 20
+"""A longer header is taken for a file that is not a PLY: real ones have some kilobytes."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """One value of a row; `type` is a key of `TYPES`, or None for a list."""
+
+    name: str
+    type: str | None
+
+
+@dataclass(frozen=True)
+class Element:
+    """`count` rows of the same properties."""
+
+    name: str
+    count: int
+    properties: tuple[Property, ...]
+
+    @property
+    def has_list(self) -> bool:
+        """Tell whether rows differ in length."""
+        return any(each.type is None for each in self.properties)
+
+    def row_dtype(self, byte_order: str) -> list[tuple[str, str]]:
+        """Describe a binary row for NumPy; names are positions, since the file's may be odd or repeated."""
+        return [(str(i), byte_order + TYPES[each.type or ""]) for i, each in enumerate(self.properties)]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the file declares.
+
+    Attributes:
+        encoding: a key of `ENCODINGS`.
+        elements: in the order of their data.
+        size_bytes: where the data begin.
+    """
+
+    encoding: str
+    elements: tuple[Element, ...]
+    size_bytes: int
+
+
+def read_header(file: BinaryIO) -> Header:
+    """Read the header from the start of a file; lines may end in LF or CR LF.
+
+    Raises:
+        BadInputError: without the file's name; says what is wrong with which line.
+    """
+    if file.readline(16).rstrip(b"\r\n") != b"ply":
+        raise BadInputError("not a PLY file: it does not begin with the line 'ply'; export the scene as PLY")
+    encoding = ""
+    elements: list[Element] = []
+    while words := _next_line(file):
+        match words:
+            case ["format", name, _] if name in ENCODINGS:
+                encoding = name
+            case ["comment" | "obj_info", *_]:
+                pass
+            case ["element", name, count] if count.isdecimal():
+                elements.append(Element(name, int(count), ()))
+            case ["property", *rest] if elements:
+                last = elements[-1]
+                elements[-1] = Element(last.name, last.count, (*last.properties, _parse_property(rest)))
+            case ["end_header"] if encoding:
+                return Header(encoding, tuple(elements), file.tell())
+            case _:
+                raise BadInputError(f"bad PLY header line {' '.join(words)[:80]!r}; export the scene again")
+    raise BadInputError("the PLY header has no end_header line; the file is cut off or not a PLY")
+
+
+def _next_line(file: BinaryIO) -> list[str]:
+    """Return the words of the next line that has any; none at the end of the file or past the longest header."""
+    while file.tell() < MAX_BYTES and (line := file.readline(MAX_BYTES)):
+        if words := line.decode("latin-1").split():
+            return words
+    return []
+
+
+def _parse_property(words: list[str]) -> Property:
+    match words:
+        case ["list", count, value, name] if count in TYPES and value in TYPES:
+            return Property(name, None)
+        case [kind, name] if kind in TYPES:
+            return Property(name, kind)
+    raise BadInputError(f"bad PLY property {' '.join(words)[:80]!r}; expected a scalar type and a name")
