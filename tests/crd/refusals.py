@@ -1,0 +1,318 @@
+"""What the API server must refuse, and in which words: one case at least for every rule of the CRD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SMALLEST: dict[str, Any] = {
+    "apiVersion": "splats.dev/v1alpha1",
+    "kind": "SplatCompression",
+    "metadata": {"name": "garden"},
+    "spec": {"source": {"uri": "s3://scenes/garden.ply"}, "destination": {"uri": "s3://scenes/compressed/"}},
+}
+
+NAME_WORDS = "of lowercase letters, digits, hyphens and dots"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A merge patch of the smallest resource that makes it wrong in one way, and the answer."""
+
+    id: str
+    patch: dict[str, Any]
+    field: str
+    message: str
+
+
+def _spec(id: str, spec: dict[str, Any], message: str, *, field: str | None = None) -> Refusal:
+    """A wrong spec. The field is the message's first word unless it says otherwise."""
+    return Refusal(id, {"spec": spec}, field or message.split()[0], message)
+
+
+def _source(id: str, uri: str, rest: str) -> Refusal:
+    return _spec(id, {"source": {"uri": uri}}, f"spec.source.uri {rest}")
+
+
+def _destination(id: str, uri: str, rest: str) -> Refusal:
+    return _spec(id, {"destination": {"uri": uri}}, f"spec.destination.uri {rest}")
+
+
+_SOURCE_SCHEME = "must start with s3://, for example s3://scenes/garden.ply"
+_SOURCE_FORM = (
+    "must be s3://bucket/key with a bucket's name of 3 to 63 lowercase letters, digits, dots and hyphens,"
+    " for example s3://scenes/garden.ply"
+)
+_SOURCE_SUFFIX = "must end in a scene's file name, for example s3://scenes/garden.ply"
+_DESTINATION_SCHEME = "must start with s3://, for example s3://scenes/compressed/"
+_DESTINATION_FORM = (
+    "must be s3://bucket/prefix/ with a bucket's name of 3 to 63 lowercase letters, digits, dots and hyphens,"
+    " for example s3://scenes/compressed/"
+)
+_DESTINATION_SUFFIX = (
+    "must end in a slash (a prefix) or in .sog (exactly that key); add the slash, for example s3://scenes/compressed/"
+)
+_TOLERATION = {"key": "nvidia.com/gpu"}
+
+_GENERAL = [
+    Refusal(
+        "name of 53 characters",
+        {"metadata": {"name": "g" * 53}},
+        "",
+        "metadata.name must be at most 52 characters long; shorten it",
+    ),
+    _source("source without scheme", "scenes/garden.ply", _SOURCE_SCHEME),
+    _source("source in another cloud", "gs://scenes/garden.ply", _SOURCE_SCHEME),
+    _source("source over plain http", "http://scenes/garden.ply", _SOURCE_SCHEME),
+    _source("source empty", "", _SOURCE_SCHEME),
+    _source("source without key", "s3://scenes", _SOURCE_FORM),
+    _source("source bucket in capitals", "s3://Scenes/garden.ply", _SOURCE_FORM),
+    _source("source bucket too short", "s3://sc/garden.ply", _SOURCE_FORM),
+    _source("source with a newline", "s3://scenes/gar\nden.ply", _SOURCE_FORM),
+    _source("source of another kind", "s3://scenes/garden.obj", _SOURCE_SUFFIX),
+    _source("source in capitals", "s3://scenes/GARDEN.PLY", _SOURCE_SUFFIX),
+    _source("source without name", "s3://scenes/.ply", _SOURCE_SUFFIX),
+    _spec(
+        "checksum too short",
+        {"source": {"sha256": "ab12"}},
+        "spec.source.sha256 must be 64 lowercase hexadecimal digits, as sha256sum prints them",
+    ),
+    _spec(
+        "checksum with a prefix",
+        {"source": {"sha256": "sha256:" + "a" * 64}},
+        "spec.source.sha256 must be 64 lowercase hexadecimal digits, as sha256sum prints them",
+    ),
+    _destination("destination without scheme", "/compressed/", _DESTINATION_SCHEME),
+    _destination("destination over https", "https://scenes.example/compressed/", _DESTINATION_SCHEME),
+    _destination("destination without slash after the bucket", "s3://scenes", _DESTINATION_FORM),
+    _destination("destination bucket in capitals", "s3://Scenes/compressed/", _DESTINATION_FORM),
+    _destination("destination without the trailing slash", "s3://scenes/compressed", _DESTINATION_SUFFIX),
+    _destination("destination key of another kind", "s3://scenes/garden.ply", _DESTINATION_SUFFIX),
+    _destination("destination without name", "s3://scenes/.sog", _DESTINATION_SUFFIX),
+    _spec(
+        "GPU without domain",
+        {"gpu": {"resourceName": "gpu"}},
+        "spec.gpu.resourceName must be a qualified name, for example nvidia.com/gpu",
+    ),
+    _spec(
+        "GPU among the limits",
+        {"resources": {"limits": {"nvidia.com/gpu": 1}}},
+        "spec.resources must not hold the GPU's resource; set spec.gpu.count and spec.gpu.resourceName instead",
+    ),
+    _spec(
+        "GPU among the requests",
+        {"gpu": {"resourceName": "amd.com/gpu"}, "resources": {"requests": {"amd.com/gpu": "1"}}},
+        "spec.resources must not hold the GPU's resource; set spec.gpu.count and spec.gpu.resourceName instead",
+    ),
+    _spec(
+        "limit that is no quantity",
+        {"resources": {"limits": {"memory": "8Gx"}}},
+        "spec.resources.limits must hold quantities, for example memory: 8Gi",
+    ),
+    _spec(
+        "request that is no quantity",
+        {"resources": {"requests": {"memory": "much"}}},
+        "spec.resources.requests must hold quantities, for example memory: 8Gi",
+    ),
+    _spec(
+        "toleration of nothing",
+        {"tolerations": [{"effect": "NoSchedule"}]},
+        "a toleration without key in spec.tolerations needs operator: Exists",
+        field="spec.tolerations[0]",
+    ),
+    _spec(
+        "toleration of any value with a value",
+        {"tolerations": [_TOLERATION | {"operator": "Exists", "value": "present"}]},
+        "a toleration with operator Exists in spec.tolerations takes no value; remove it",
+        field="spec.tolerations[0]",
+    ),
+    _spec(
+        "toleration for a time without NoExecute",
+        {"tolerations": [_TOLERATION | {"effect": "NoSchedule", "tolerationSeconds": 60}]},
+        "tolerationSeconds in spec.tolerations needs effect: NoExecute",
+        field="spec.tolerations[0]",
+    ),
+    _spec(
+        "pull Secret in capitals",
+        {"imagePullSecrets": [{"name": "Registry"}]},
+        f"spec.imagePullSecrets must hold Secrets' names, {NAME_WORDS}",
+        field="spec.imagePullSecrets[0].name",
+    ),
+    _spec(
+        "image with a blank",
+        {"image": "splat-worker :0.1.0"},
+        "spec.image must be an image's name without blanks, for example splat-worker:0.1.0",
+    ),
+    _spec(
+        "image empty",
+        {"image": ""},
+        "spec.image must be an image's name without blanks, for example splat-worker:0.1.0",
+    ),
+    *(
+        _spec(f"{field} in capitals", {field: "GPU"}, f"spec.{field} must be a {kind}'s name, {NAME_WORDS}")
+        for field, kind in (
+            ("priorityClassName", "PriorityClass"),
+            ("runtimeClassName", "RuntimeClass"),
+            ("serviceAccountName", "ServiceAccount"),
+        )
+    ),
+]
+
+
+def _s3(path: str) -> list[Refusal]:
+    """What is wrong in each of the three places that describe a connection; `path` is one, as spec.source.s3."""
+
+    def case(id: str, s3: dict[str, Any], message: str, field: str | None = None) -> Refusal:
+        patch: dict[str, Any] = {"s3": s3}
+        for name in reversed(path.split(".")[1:-1]):
+            patch = {name: patch}
+        return _spec(f"{path}: {id}", patch, f"{path}{message}", field=field)
+
+    endpoint = (
+        ".endpoint must be an http:// or https:// URL without user, query and fragment, for example"
+        " https://s3.example:8333"
+    )
+    name = f".name must be a Secret's name, {NAME_WORDS}"
+    return [
+        case("endpoint without scheme", {"endpoint": "s3.example:8333"}, endpoint),
+        case("endpoint with a password", {"endpoint": "http://me:secret@s3.example"}, endpoint),
+        case("endpoint with a query", {"endpoint": "http://s3.example/?region=x"}, endpoint),
+        case("endpoint without host", {"endpoint": "http://"}, endpoint),
+        case("region in capitals", {"region": "US"}, ".region must be a region's name, for example us-east-1"),
+        case("CA Secret in capitals", {"caSecretRef": {"name": "CA"}}, f".caSecretRef{name}"),
+        case("credentials Secret empty", {"credentialsSecretRef": {"name": ""}}, f".credentialsSecretRef{name}"),
+        case(
+            "CA that is not looked at",
+            {"caSecretRef": {"name": "ca"}, "insecureSkipTLSVerify": True},
+            f".insecureSkipTLSVerify and {path}.caSecretRef exclude each other; remove one of them",
+            field=path,
+        ),
+    ]
+
+
+def _encryption(path: str, spec: dict[str, Any]) -> Refusal:
+    return _spec(
+        f"{path}: KMS key without KMS",
+        spec,
+        f"{path}.serverSideEncryption.kmsKeyId needs type aws:kms; change the type or remove the key",
+        field=f"{path}.serverSideEncryption",
+    )
+
+
+_KEY_WITHOUT_KMS = {"s3": {"serverSideEncryption": {"type": "AES256", "kmsKeyId": "alias/scenes"}}}
+
+_CONNECTIONS = [
+    *_s3("spec.s3"),
+    *_s3("spec.source.s3"),
+    *_s3("spec.destination.s3"),
+    _encryption("spec.s3", _KEY_WITHOUT_KMS),
+    _encryption("spec.destination.s3", {"destination": _KEY_WITHOUT_KMS}),
+    _spec(
+        "encryption of what is read",
+        {"source": {"s3": {"serverSideEncryption": {"type": "AES256"}}}},
+        "spec.source.s3.serverSideEncryption has no meaning for what is read; set"
+        " spec.destination.s3.serverSideEncryption",
+    ),
+]
+
+UNSUPPORTED = [
+    _source(
+        "source over https",
+        "https://scenes.example/garden.ply",
+        "with https:// is not supported by this version; copy the scene to S3 and name it as s3://bucket/key",
+    ),
+    _source(
+        "source on a volume",
+        "pvc://scenes/garden.ply",
+        "with pvc:// is not supported by this version; copy the scene to S3 and name it as s3://bucket/key",
+    ),
+    *(
+        _source(
+            f"source of many scenes {uri}",
+            uri,
+            "with a prefix (trailing slash) is not supported by this version; name one scene, such as"
+            " s3://scenes/garden.ply",
+        )
+        for uri in ("s3://scenes/", "s3://scenes/gardens/")
+    ),
+    *(
+        _source(
+            f"source in an archive .{suffix}",
+            f"s3://scenes/gardens.{suffix}",
+            "with an archive is not supported by this version; unpack it and name one scene, such as"
+            " s3://scenes/garden.ply",
+        )
+        for suffix in ("zip", "tar", "tar.gz", "tgz")
+    ),
+    *(
+        _source(
+            f"source in format .{suffix}",
+            f"s3://scenes/garden.{suffix}",
+            "with a format other than .ply is not supported by this version; convert the scene to an uncompressed .ply",
+        )
+        for suffix in ("compressed.ply", "spz", "splat", "sog")
+    ),
+    _destination(
+        "destination on a volume",
+        "pvc://scenes/compressed/",
+        "with pvc:// is not supported by this version; use s3://bucket/prefix/",
+    ),
+    _spec(
+        "original engine",
+        {"encoder": {"engine": "sogs"}},
+        "spec.encoder.engine sogs is not supported by this version; use native",
+    ),
+    *(
+        _spec(
+            f"format {name}",
+            {"encoder": {"format": name}},
+            "spec.encoder.format other than sog is not supported by this version; use sog",
+        )
+        for name in ("sog-unbundled", "sogs-v1")
+    ),
+    _spec("gate", {"gate": {"minPSNR": 30}}, "spec.gate is not supported by this version; remove it"),
+    _spec("gate that asks nothing", {"gate": {}}, "spec.gate is not supported by this version; remove it"),
+    _spec("two pods", {"parallelism": 2}, "spec.parallelism above 1 is not supported by this version; remove it"),
+    _spec(
+        "pod template",
+        {"podTemplate": {"spec": {"hostNetwork": True}}},
+        "spec.podTemplate is not supported by this version; remove it",
+    ),
+    _spec("queue", {"queueName": "gpus"}, "spec.queueName is not supported by this version; remove it"),
+    _spec(
+        "outputs that go with the resource",
+        {"deletionPolicy": "Delete"},
+        "spec.deletionPolicy Delete is not supported by this version; use Retain and delete the outputs yourself",
+    ),
+    _spec(
+        "cache",
+        {"cache": "Use"},
+        "spec.cache Use is not supported by this version; remove it or use Ignore",
+    ),
+    _spec(
+        "dry run",
+        {"dryRun": True},
+        "spec.dryRun is not supported by this version; remove it and use kubectl apply --dry-run=server",
+    ),
+]
+
+REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED]
+
+TWO_REFUSALS = {
+    "original engine on the CPU": (
+        {"spec": {"encoder": {"engine": "sogs"}, "gpu": {"count": 0}}},
+        [
+            "spec.encoder.engine sogs runs on a GPU only; set spec.gpu.count to 1 or spec.encoder.engine to native",
+            "spec.encoder.engine sogs is not supported by this version; use native",
+        ],
+    ),
+    "KMS key without KMS for what is read": (
+        {"spec": {"source": _KEY_WITHOUT_KMS}},
+        [
+            "spec.source.s3.serverSideEncryption.kmsKeyId needs type aws:kms; change the type or remove the key",
+            "spec.source.s3.serverSideEncryption has no meaning for what is read; set"
+            " spec.destination.s3.serverSideEncryption",
+        ],
+    ),
+}
+"""What is wrong in two ways at once: all the answers, in any order."""

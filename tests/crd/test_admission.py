@@ -1,0 +1,190 @@
+"""The real API server takes what the contract allows, with its defaults, and refuses the rest in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crd.conftest import Resources
+from crd.refusals import REFUSALS, SMALLEST, TWO_REFUSALS, Refusal
+from crd.schema import ROOT, merged
+
+pytestmark = pytest.mark.e2e
+
+DEFAULTS = {
+    "s3": {"addressingStyle": "auto", "insecureSkipTLSVerify": False},
+    "encoder": {"engine": "native", "format": "sog", "quality": "balanced", "shBands": 3, "seed": 0},
+    "preview": False,
+    "gpu": {"resourceName": "nvidia.com/gpu", "count": 1},
+    "parallelism": 1,
+    "suspend": False,
+    "retries": 3,
+    "ttlSecondsAfterFinished": 86400,
+    "deletionPolicy": "Retain",
+    "dryRun": False,
+}
+
+CONNECTION = {
+    "endpoint": "https://s3.example:8333/path",
+    "region": "eu-central-1",
+    "addressingStyle": "path",
+    "caSecretRef": {"name": "s3-ca"},
+    "insecureSkipTLSVerify": False,
+    "credentialsSecretRef": {"name": "s3-credentials"},
+}
+ENCRYPTION = {"serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "arn:aws:kms:eu-central-1:111122223333:key/a"}}
+
+# Every field that this version supports, each with a value of its own.
+EVERYTHING: dict[str, Any] = {
+    "source": {"uri": "s3://scenes/a/b.c/garden.v2.ply", "sha256": "0123456789abcdef" * 4, "s3": CONNECTION},
+    "destination": {"uri": "s3://other.bucket/garden.sog", "s3": CONNECTION | ENCRYPTION},
+    "s3": CONNECTION | ENCRYPTION,
+    "encoder": {"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 4294967295},
+    "preview": True,
+    "gpu": {"resourceName": "nvidia.com/mig-1g.10gb", "count": 3},
+    "parallelism": 1,
+    "resources": {"requests": {"cpu": 2, "memory": "4Gi"}, "limits": {"memory": "8Gi", "ephemeral-storage": "1e9"}},
+    "nodeSelector": {"gpu": "h100", "empty": ""},
+    "tolerations": [
+        {"operator": "Exists"},
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "spot", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 60},
+    ],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]
+            }
+        },
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}
+            ]
+        },
+    },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "zone",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": {"a": "b"}},
+            "matchLabelKeys": ["a"],
+            "nodeAffinityPolicy": "Honor",
+            "nodeTaintsPolicy": "Ignore",
+        }
+    ],
+    "priorityClassName": "batch",
+    "runtimeClassName": "nvidia",
+    "serviceAccountName": "encoder",
+    "imagePullSecrets": [{"name": "registry"}],
+    "image": "registry.example:5000/splat-worker@sha256:" + "0" * 64,
+    "imagePullPolicy": "Always",
+    "suspend": True,
+    "retries": 0,
+    "activeDeadlineSeconds": 3600,
+    "pendingDeadlineSeconds": 600,
+    "ttlSecondsAfterFinished": 0,
+    "deletionPolicy": "Retain",
+    "cache": "Ignore",
+    "dryRun": False,
+}
+
+
+def test_smallest_gets_the_defaults(resources: Resources) -> None:
+    assert resources.create(SMALLEST)["spec"] == SMALLEST["spec"] | DEFAULTS
+
+
+def test_everything_supported_is_stored_as_it_is(resources: Resources) -> None:
+    assert resources.create(SMALLEST | {"spec": EVERYTHING})["spec"] == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param({"metadata": {"name": "g" * 52}}, id="name of 52 characters"),
+        pytest.param({"spec": {"gpu": {"count": 0}}}, id="CPU"),
+        pytest.param({"spec": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}, id="shared GPU"),
+        pytest.param({"spec": {"destination": {"uri": "s3://scenes/"}}}, id="the whole bucket as prefix"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),
+        pytest.param({"spec": {"s3": {"serverSideEncryption": {"type": "AES256"}}}}, id="encryption without a key"),
+        pytest.param({"spec": {"s3": {"insecureSkipTLSVerify": True}}}, id="no check of certificates"),
+        pytest.param({"spec": {"resources": {"limits": {"amd.com/gpu": 1}}}}, id="another extended resource"),
+    ],
+)
+def test_accepts(resources: Resources, patch: dict[str, Any]) -> None:
+    assert resources.refusal(merged(SMALLEST, patch)) == []
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in REFUSALS])
+def test_refuses_in_one_sentence(resources: Resources, case: Refusal) -> None:
+    (cause,) = resources.refusal(merged(SMALLEST, case.patch))
+    assert cause.message.endswith(f": {case.message}")
+    assert cause.field == (case.field or "<nil>")
+
+
+@pytest.mark.parametrize(("patch", "messages"), TWO_REFUSALS.values(), ids=TWO_REFUSALS)
+def test_names_both_faults(resources: Resources, patch: dict[str, Any], messages: list[str]) -> None:
+    causes = resources.refusal(merged(SMALLEST, patch))
+    assert len(causes) == len(messages)
+    assert all(any(cause.message.endswith(f": {message}") for cause in causes) for message in messages)
+
+
+OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
+    ({"source": None}, "spec.source", "Required value"),
+    ({"source": {"uri": None}}, "spec.source.uri", "Required value"),
+    ({"destination": None}, "spec.destination", "Required value"),
+    ({"encoder": {"engine": "cuda"}}, "spec.encoder.engine", 'supported values: "native", "sogs"'),
+    ({"encoder": {"format": "ply"}}, "spec.encoder.format", 'supported values: "sog", "sog-unbundled", "sogs-v1"'),
+    ({"encoder": {"quality": "top"}}, "spec.encoder.quality", 'supported values: "fast", "balanced", "best"'),
+    ({"encoder": {"shBands": 4}}, "spec.encoder.shBands", "should be less than or equal to 3"),
+    ({"encoder": {"shBands": -1}}, "spec.encoder.shBands", "should be greater than or equal to 0"),
+    ({"encoder": {"seed": 4294967296}}, "spec.encoder.seed", "should be less than or equal to 4294967295"),
+    ({"s3": {"addressingStyle": "dns"}}, "spec.s3.addressingStyle", 'supported values: "auto", "path", "virtual"'),
+    (
+        {"s3": {"serverSideEncryption": {"type": "kms"}}},
+        "spec.s3.serverSideEncryption.type",
+        'supported values: "AES256", "aws:kms"',
+    ),
+    ({"gpu": {"count": -1}}, "spec.gpu.count", "should be greater than or equal to 0"),
+    ({"parallelism": 0}, "spec.parallelism", "should be greater than or equal to 1"),
+    ({"retries": -1}, "spec.retries", "should be greater than or equal to 0"),
+    ({"retries": 101}, "spec.retries", "should be less than or equal to 100"),
+    ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds", "should be greater than or equal to 1"),
+    ({"pendingDeadlineSeconds": 0}, "spec.pendingDeadlineSeconds", "should be greater than or equal to 1"),
+    ({"ttlSecondsAfterFinished": -1}, "spec.ttlSecondsAfterFinished", "should be greater than or equal to 0"),
+    ({"imagePullPolicy": "Sometimes"}, "spec.imagePullPolicy", '"Always", "IfNotPresent", "Never"'),
+    ({"source": {"uri": "s3://scenes/" + "g" * 2048 + ".ply"}}, "spec.source.uri", "Too long"),
+]
+
+
+@pytest.mark.parametrize(("spec", "field", "message"), OUT_OF_RANGE, ids=[field for _, field, _ in OUT_OF_RANGE])
+def test_refuses_a_value_out_of_range(resources: Resources, spec: dict[str, Any], field: str, message: str) -> None:
+    causes = resources.refusal(merged(SMALLEST, {"spec": spec}))
+    assert any(cause.field == field and message in cause.message for cause in causes), causes
+
+
+MISSPELT: list[tuple[dict[str, Any], str]] = [
+    ({"sources": {}}, "spec.sources"),
+    ({"encoder": {"qualty": "best"}}, "spec.encoder.qualty"),
+    ({"s3": {"endpointURL": "http://s3.example"}}, "spec.s3.endpointURL"),
+    ({"resources": {"limit": {}}}, "spec.resources.limit"),
+    ({"tolerations": [{"key": "a", "efect": "NoSchedule"}]}, "spec.tolerations[0].efect"),
+    ({"affinity": {"nodeAfinity": {}}}, "spec.affinity.nodeAfinity"),
+]
+
+
+@pytest.mark.parametrize(("spec", "field"), MISSPELT, ids=[field for _, field in MISSPELT])
+def test_refuses_a_misspelt_field(resources: Resources, spec: dict[str, Any], field: str) -> None:
+    (cause,) = resources.refusal(merged(SMALLEST, {"spec": spec}))
+    assert f'unknown field "{field}"' in cause.message
+
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_takes_each_example(resources: Resources, path: Path) -> None:
+    assert resources.refusal(yaml.safe_load(path.read_text())) == []
