@@ -1,0 +1,37 @@
+"""`python -m splat_operator`: the operator as a process, with JSON logs, until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import kopf
+
+from splat_operator.main import Operator, register
+from splat_operator.settings import SettingsError, read_settings
+
+
+def main() -> int:
+    """Run the operator; returns the exit code (sysexits.h)."""
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"splat-operator: {error}.\n")
+        return os.EX_CONFIG
+    kopf.configure(log_format=kopf.LogFormat.JSON)
+    # Both would print a line for each watch event and each probe.
+    for name in ("kopf.objects", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    register(Operator(settings))
+    kopf.run(
+        standalone=True,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+    )
+    return os.EX_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What is worth an Event: the difference between two statuses, so that a restart repeats none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from splat_operator.conditions import Condition, find
+from splat_operator.model import CountFinish, EmitEvent
+from splat_operator.names import FAILED, PENDING, RUNNING, SUCCEEDED, SUSPENDED, TERMINAL_PHASES
+
+Status = Mapping[str, Any]
+
+FINISHING = "Finishing"
+"""Reason of Running after the last pod has ended: a pod too fast to be seen running started without an Event."""
+
+_PHASE_EVENTS = {
+    RUNNING: ("Normal", "Started"),
+    SUSPENDED: ("Normal", "Suspended"),
+    SUCCEEDED: ("Normal", "Succeeded"),
+    FAILED: ("Warning", "Failed"),
+}
+_PLAIN_PENDING = ("Created", "Replacing", "WaitingForPod", "Starting", "Retrying")
+"""Reasons of Pending that are no news; any other is an obstacle and gets an Event of its own name."""
+
+
+def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinish]:
+    """Events, and a finish to count, that the step from one status to the next gives."""
+    ready = find(after, "Ready")
+    if after.get("jobName") and after["jobName"] != before.get("jobName"):
+        yield EmitEvent("Normal", "JobCreated", f"Job {after['jobName']} created.")
+    yield from _failed_attempts(before, after)
+    if _is_new_obstacle(before, after, ready):
+        yield EmitEvent("Warning", ready["reason"], ready["message"])
+    if after["phase"] in _PHASE_EVENTS and after["phase"] != before.get("phase") and ready["reason"] != FINISHING:
+        kind, reason = _PHASE_EVENTS[after["phase"]]
+        yield EmitEvent(kind, reason, ready["message"])
+    if after["phase"] in TERMINAL_PHASES and _run(after) != _run(before):
+        yield CountFinish(after["phase"], ready["reason"])
+
+
+def _run(status: Status) -> tuple[Any, Any]:
+    return status.get("phase"), status.get("jobName")
+
+
+def _is_new_obstacle(before: Status, after: Status, ready: Condition) -> bool:
+    is_obstacle = after["phase"] == PENDING and ready["reason"] not in _PLAIN_PENDING
+    return is_obstacle and find(before, "Ready").get("reason") != ready["reason"]
+
+
+def _failed_attempts(before: Status, after: Status) -> Iterator[EmitEvent]:
+    """Attempts that are followed by another; the last one's words are those of the event Failed."""
+    if after["phase"] == FAILED:
+        return
+    known = {entry["pod"] for entry in before.get("failures", [])}
+    for entry in after.get("failures", []):
+        if entry["pod"] not in known:
+            yield EmitEvent("Warning", "AttemptFailed", f"Pod {entry['pod']}: {entry['message']}")

@@ -1,0 +1,93 @@
+"""Registrations: which watch events put which resource's key on the queue, and what starts and ends with the operator.
+
+Nothing is decided here. Handlers leave no trace on the objects: no finalizer, no annotation, no returned value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import kopf
+
+from splat_operator import metrics, probes
+from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.discovery import wait_until_served
+from splat_operator.controller import Controller
+from splat_operator.model import Key
+from splat_operator.names import GROUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, MANAGER, PLURAL, VERSION
+from splat_operator.settings import Settings
+from splat_operator.workqueue import WorkQueue
+
+
+class Operator:
+    """Queue, connection and background tasks, from kopf's startup to its cleanup."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.pulse = probes.Pulse()
+        self._connection: Connection | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop_metrics: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Wait for the API to serve the resource, then begin to work the queue."""
+        self._stop_metrics = metrics.serve(self.settings.metrics_port)
+        self._connection = await Connection.open()
+        await wait_until_served(self._connection)
+        controller = Controller(self._connection, self.settings)
+        work = self.queue.run(controller.process, workers=self.settings.workers, expected=(ApiError,))
+        self._tasks = [asyncio.create_task(work), asyncio.create_task(self.pulse.beat())]
+
+    async def stop(self) -> None:
+        """Drop passes under way, which any later one takes up, and close what was opened."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self._connection:
+            await self._connection.close()
+        self._stop_metrics()
+
+
+def register(operator: Operator) -> None:
+    """Register everything with kopf."""
+
+    @kopf.on.startup()
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+        await operator.start()
+
+    @kopf.on.cleanup()
+    async def stop(**_: Any) -> None:
+        await operator.stop()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL)
+    async def resource_event(namespace: str | None, name: str, **_: Any) -> None:
+        operator.pulse.event_seen()
+        operator.queue.add(Key(str(namespace), name))
+
+    @kopf.on.event("batch", "v1", "jobs")
+    @kopf.on.event("", "v1", "pods")
+    async def child_event(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
+        operator.pulse.event_seen()
+        if LABEL_COMPRESSION in labels:
+            operator.queue.add(Key(str(namespace), labels[LABEL_COMPRESSION]))
+
+    probes.register(operator.pulse)
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Set what kopf's defaults leave open or get wrong for a pod."""
+    settings.posting.enabled = False  # Events are posted explicitly, after the status they tell of.
+    settings.scanning.disabled = True  # No rights to list CRDs and namespaces are wanted.
+    settings.peering.standalone = True
+    settings.networking.request_timeout = 30
+    # The server ends a watch by itself after five minutes; a connection that went silent before that is given up.
+    settings.watching.server_timeout, settings.watching.client_timeout = 300, 310
+    settings.watching.inactivity_timeout = 70
+    for kind in (("batch", "v1", "jobs"), ("", "v1", "pods")):
+        settings.watching.label_selectors[kind] = f"{LABEL_MANAGED_BY}={MANAGER}"

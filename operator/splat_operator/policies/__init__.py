@@ -1,0 +1,1 @@
+"""Questions over objects already observed: each module answers one, and asks nobody."""

@@ -1,0 +1,109 @@
+"""What the worker says (docs/job.md): progress lines of its log and the termination message, read with suspicion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splat_operator.model import Progress
+from splat_operator.names import EXIT_REASONS
+
+KNOWN_REASONS = frozenset({*EXIT_REASONS.values(), "Internal"})
+MAX_WORDS = 1024
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that succeeded: fields of the resource's status, with the types that its schema wants."""
+
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed, in the worker's own words."""
+
+    reason: str
+    message: str
+
+
+def parse_progress(log: str) -> Progress | None:
+    """The last progress line of a piece of the log, or None. Lines that are something else are passed over."""
+    for line in reversed(log.splitlines()):
+        entry = _object(line)
+        if "stage" in entry and "percent" in entry:
+            try:
+                return _progress(entry)
+            except (TypeError, ValueError, OverflowError):
+                continue
+    return None
+
+
+def parse_result(message: str) -> Result | None:
+    """The result in a termination message, or None where there is none that can be read."""
+    entry = _object(message)
+    try:
+        return Result(_result(entry)) if entry.get("version") == 1 and "outputs" in entry else None
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_failure(message: str) -> Failure | None:
+    """The worker's reason and sentence in a termination message, or None where there is none."""
+    error = _object(message).get("error")
+    if not isinstance(error, dict) or error.get("reason") not in KNOWN_REASONS or not error.get("message"):
+        return None
+    return Failure(reason=error["reason"], message=str(error["message"])[:MAX_WORDS])
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _progress(entry: Mapping[str, Any]) -> Progress:
+    eta = entry.get("etaSeconds")
+    return Progress(
+        percent=min(100, max(0, int(entry["percent"]))),
+        stage=str(entry["stage"])[:64],
+        eta_s=None if eta is None else max(0, int(eta)),
+        scenes_done=max(0, int(entry.get("scenesDone", 0))),
+        scenes_total=max(0, int(entry.get("scenesTotal", 1))),
+    )
+
+
+def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
+    input_bytes, output_bytes = int(entry["inputBytes"]), int(entry["outputBytes"])
+    status: dict[str, Any] = {
+        "outputs": [_output(output) for output in entry["outputs"][:50]],
+        "inputBytes": input_bytes,
+        "outputBytes": output_bytes,
+        "splats": int(entry["splats"]),
+        "gpuSeconds": round(float(entry.get("gpuSeconds", 0.0)), 1),
+        **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
+    }
+    if output_bytes > 0:
+        status["compressionRatio"] = round(input_bytes / output_bytes, 2)
+    return status
+
+
+def _output(output: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "name": str(output["name"]),
+        "uri": str(output["uri"]),
+        "sha256": str(output["sha256"]),
+        "bytes": int(output["bytes"]),
+        "sourceBytes": int(output["sourceBytes"]),
+        "splats": int(output["splats"]),
+        "ratio": round(float(output["ratio"]), 2),
+    }
+    if output.get("psnr") is not None:
+        result["psnr"] = round(float(output["psnr"]), 2)
+    if output.get("previewUri"):
+        result["previewUri"] = str(output["previewUri"])
+    return result
