@@ -2,8 +2,8 @@
 
     python examples/make_scene.py knot.ply
 
-It has what trained scenes have: anisotropic splats that lie on surfaces, view-dependent colour, faint floaters, quaternions that
-are not normalised. So demo and tests have a scene of real size without anyone's data.
+It has what trained scenes have: anisotropic splats that lie on surfaces, view-dependent colour, faint floaters,
+quaternions that are not normalised. So demo and tests have a scene of real size without anyone's data.
 """
 
 from __future__ import annotations

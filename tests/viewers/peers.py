@@ -1,4 +1,4 @@
-"""Readers of splat scenes by others, and a PLY reader that shares nothing with ours: what our bundles are checked with."""
+"""Readers of splat scenes by others, and a PLY reader that shares nothing with ours, to check our bundles with."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ViewerError(Exception):
 
 
 def psnr(reference: NDArray[np.floating], pictures: NDArray[np.floating]) -> float:
-    """Return the peak signal-to-noise ratio in dB over the pixels that the reference covers; its background is black."""
+    """Return the peak signal-to-noise ratio in dB over the pixels that the reference covers, on black."""
     covered = reference.max(axis=-1) > 2
     error = float(((reference - pictures)[covered] ** 2).mean())
     return float(10 * np.log10(255**2 / max(error, 1e-9)))

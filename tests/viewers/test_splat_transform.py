@@ -51,7 +51,7 @@ def test_every_attribute_is_within_the_quantisation_step(scene: Path, quality: s
     write_sog(bundle, native.encode(splats, parameters=Parameters(quality=quality), device="cpu"))
     got = decode_with_splat_transform(bundle, tmp_path / "decoded.ply")
 
-    # The bundle keeps the usable splats along a curve: which row went where is ours to say, and checked by what follows.
+    # The bundle keeps the usable splats along a curve. Which row went where is ours to say; what follows checks it.
     usable, _ = drop_unusable(splats)
     order = hilbert_order(usable.positions)
     assert sorted(order.tolist()) == list(range(len(usable)))
