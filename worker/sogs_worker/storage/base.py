@@ -53,6 +53,9 @@ class Store(Protocol):
             progress: told of the bytes sent.
         """
 
+    def check_upload(self, key: str) -> None:
+        """Raise what an upload to `key` would, as far as that can be known without publishing anything."""
+
     def delete(self, key: str) -> None:
         """Remove the object at `key`; no error where there is none."""
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from sogs_worker.errors import SourceMissingError, StorageError, UsageError
+from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import Moved, StoredObject, ignore_progress
 
 CHUNK_BYTES = 1 << 20
@@ -53,6 +53,16 @@ class LocalStore:
         copy_atomically(path, target, progress)
         if self.stat(key).sha256 != sha256:
             raise StorageError(f"{target} does not hold what was written to it; check the disk and try again")
+
+    def check_upload(self, key: str) -> None:
+        """Make the folder and see whether files may be made in it."""
+        folder = self._path(key).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotPermittedError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise NotPermittedError(f"{folder} may not be written to; choose another folder or change its mode")
 
     def delete(self, key: str) -> None:
         """Remove the file."""

@@ -88,12 +88,7 @@ class S3Store:
         self, path: Path, key: str, *, sha256: str, content_type: str, progress: Moved = ignore_progress
     ) -> None:
         """Send the file, in parts where it is large, and ask the server what it has now."""
-        encryption = self.connection.encryption
-        arguments = {
-            "Metadata": {SHA256: sha256},
-            "ContentType": content_type,
-            **(encryption.headers() if encryption else {}),
-        }
+        arguments = {"Metadata": {SHA256: sha256}, "ContentType": content_type, **self._encryption()}
         with path.open("rb") as stream, self._attempt("write", key):
             self._client.upload_fileobj(
                 stream, self.bucket, key, ExtraArgs=arguments, Callback=progress, Config=TRANSFER
@@ -105,6 +100,12 @@ class S3Store:
                 f"{self.uri(key)} has {got.size_bytes} bytes and digest {got.sha256} after {expected.size_bytes} bytes"
                 f" with digest {sha256} were written; look for another writer of that key"
             )
+
+    def check_upload(self, key: str) -> None:
+        """Begin an upload in parts and abort it: that needs the bucket, the permission and the encryption."""
+        with self._attempt("write", key):
+            begun = self._client.create_multipart_upload(Bucket=self.bucket, Key=key, **self._encryption())
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=begun["UploadId"])
 
     def delete(self, key: str) -> None:
         """Remove the object."""
@@ -118,6 +119,9 @@ class S3Store:
             for upload in listing.get("Uploads", []):
                 if upload["Key"] == key:
                     self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+
+    def _encryption(self) -> dict[str, str]:
+        return self.connection.encryption.headers() if self.connection.encryption else {}
 
     def _attempt(self, verb: str, key: str) -> Any:
         return translated(Attempt(verb, self.uri(key), self.bucket, self.connection))

@@ -1,0 +1,62 @@
+"""From a scene file to a bundle file: reader, engine and writer in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sogs_worker.engines import encode
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.formats import read_scene
+from sogs_worker.formats.sog import write_sog
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """What became of one scene.
+
+    Attributes:
+        source_bytes: length of the scene file.
+        bytes: length of the bundle.
+        splats: how many the bundle has.
+        dropped: how many of the scene's were unusable.
+    """
+
+    source_bytes: int
+    bytes: int
+    splats: int
+    dropped: int
+
+    @property
+    def ratio(self) -> float:
+        """How many bytes of source one byte of output stands for."""
+        return self.source_bytes / self.bytes
+
+
+def compress_file(
+    source: Path,
+    output: Path,
+    *,
+    parameters: Parameters,
+    device: str,
+    progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> SceneReport:
+    """Compress a scene file; `output` appears only when it is whole.
+
+    Args:
+        source: a scene in a format that can be read.
+        output: the bundle.
+        parameters: what decides the output.
+        device: `cpu` or `cuda`.
+        progress: told the stage (`read`, `encode`, `write`) and the fraction of it that is done.
+
+    Raises:
+        WorkerError: of the reader, the engine or the writer.
+    """
+    progress("read", 0.0)
+    splats = read_scene(source)
+    scene = encode(splats, parameters=parameters, device=device, progress=progress)
+    progress("write", 0.0)
+    write_sog(output, scene, lambda fraction: progress("write", fraction))
+    return SceneReport(source.stat().st_size, output.stat().st_size, scene.meta.count, scene.dropped)

@@ -1,0 +1,58 @@
+"""The termination message: how a pod tells its result; Kubernetes keeps 4096 bytes of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sogs_worker.errors import WorkerError
+from sogs_worker.joblog import write_message
+from sogs_worker.manifest import VERSION, Result
+
+LIMIT_BYTES = 4096
+
+
+def encode_success(result: Result) -> bytes:
+    """Write a result down, leaving out outputs from the end until it fits."""
+    for outputs in range(len(result.outputs), 0, -1):
+        text = encode(result.to_message(outputs))
+        if len(text) <= LIMIT_BYTES:
+            return text
+    return encode(result.to_message(0))
+
+
+def encode_failure(error: WorkerError) -> bytes:
+    """Write an error down, cutting the end of a sentence that is too long."""
+    message = str(error)
+    while (
+        len(text := encode({"version": VERSION, "error": {"reason": error.reason, "message": message}})) > LIMIT_BYTES
+    ):
+        message = message[: len(message) * 9 // 10] + "…"
+    return text
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """Write JSON without needless bytes."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def report_success(result: Result, path: Path) -> None:
+    """Leave the result where Kubernetes looks for it."""
+    write(encode_success(result), path)
+
+
+def report_failure(error: WorkerError, path: Path) -> int:
+    """Leave the error where Kubernetes looks for it, tell the log, and return the exit code."""
+    write_message(str(error))
+    write(encode_failure(error), path)
+    return error.exit_code
+
+
+def write(text: bytes, path: Path) -> None:
+    """Write the message; a run does not fail because nobody can take it."""
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        sys.stderr.write(f"the termination message cannot be written to {path}: {error.strerror}\n")
