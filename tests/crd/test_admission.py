@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from crd.conftest import Resources
 from crd.refusals import REFUSALS, SMALLEST, TWO_REFUSALS, Refusal
+from crd.resources import Resources
 from crd.schema import ROOT, merged
 
 pytestmark = pytest.mark.e2e

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crd.conftest import Resources
 from crd.refusals import SMALLEST
+from crd.resources import Resources
 from crd.schema import merged
 
 pytestmark = pytest.mark.e2e

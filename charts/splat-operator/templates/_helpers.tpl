@@ -1,0 +1,63 @@
+{{/* Prefix of all names. 63 characters at most, as a label's value. */}}
+{{- define "splat-operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "splat-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "splat-operator.fullname" .) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | required "serviceAccount.name must name an existing ServiceAccount when serviceAccount.create is false" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a selector may rely on for the release's life. */}}
+{{- define "splat-operator.selectorLabels" -}}
+app.kubernetes.io/name: splat-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "splat-operator.labels" -}}
+{{ include "splat-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{/* An image's name; its dict holds image (repository, tag) and chart (for the tag where there is none). */}}
+{{- define "splat-operator.image" -}}
+{{- printf "%s:%s" .image.repository (.image.tag | default .chart.AppVersion) -}}
+{{- end -}}
+
+{{/* All that the operator may do. Secrets are not in it: the kubelet gives them to the workers' pods. */}}
+{{- define "splat-operator.rules" -}}
+- apiGroups: [splats.dev]
+  resources: [splatcompressions]
+  verbs: [get, list, watch]
+- apiGroups: [splats.dev]
+  resources: [splatcompressions/status]
+  verbs: [patch]
+# Asked for by clusters that guard owner references which block a deletion, as OpenShift does.
+- apiGroups: [splats.dev]
+  resources: [splatcompressions/finalizers]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+# Progress stands in the log.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end -}}

@@ -1,0 +1,55 @@
+"""What can be said of the chart without Helm: copies agree, values are explained and bounded."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import yaml
+
+from chart.helm import CHART, ROOT
+
+
+def test_copy_of_the_crd_is_the_crd() -> None:
+    """Remedy: cp crds/splats.dev_splatcompressions.yaml charts/splat-operator/files/."""
+    name = "splats.dev_splatcompressions.yaml"
+    assert (CHART / "files" / name).read_text() == (ROOT / "crds" / name).read_text()
+
+
+def test_versions_agree() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((ROOT / "operator" / "pyproject.toml").read_text())["project"]
+    assert (chart["version"], chart["appVersion"]) == (project["version"], project["version"])
+
+
+def test_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert _paths(values) == _schema_paths(schema, schema["definitions"]) - {"global"}
+
+
+def test_every_value_is_explained() -> None:
+    """A comment stands above each top-level value, or above the block of values that it begins."""
+    blocks = (CHART / "values.yaml").read_text().split("\n\n")
+    mute = [block for block in blocks if "#" not in block]
+    assert mute == []
+
+
+def _paths(values: dict[str, Any], prefix: str = "") -> set[str]:
+    """Dotted paths of the values that the chart names itself; what a user fills (resources...) is a leaf."""
+    paths = set()
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        is_branch = isinstance(value, dict) and value and name != "resources"
+        paths |= _paths(value, f"{path}.") if is_branch else {path}
+    return paths
+
+
+def _schema_paths(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "") -> set[str]:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
+    if "properties" not in schema or prefix == "resources.":
+        return {prefix.rstrip(".")}
+    children = schema["properties"].items()
+    return {path for name, child in children for path in _schema_paths(child, definitions, f"{prefix}{name}.")}
