@@ -1,0 +1,3 @@
+module splats.dev/cluster/pod
+
+go 1.26.0
