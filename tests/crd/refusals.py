@@ -271,7 +271,6 @@ UNSUPPORTED = [
         for name in ("sog-unbundled", "sogs-v1")
     ),
     _spec("gate", {"gate": {"minPSNR": 30}}, "spec.gate is not supported by this version; remove it"),
-    _spec("gate that asks nothing", {"gate": {}}, "spec.gate is not supported by this version; remove it"),
     _spec("two pods", {"parallelism": 2}, "spec.parallelism above 1 is not supported by this version; remove it"),
     _spec(
         "pod template",
@@ -296,7 +295,10 @@ UNSUPPORTED = [
     ),
 ]
 
-REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED]
+# Harmless, but better told at once than when a field is added to it.
+_EMPTY_GATE = _spec("gate that asks nothing", {"gate": {}}, "spec.gate is not supported by this version; remove it")
+
+REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED, _EMPTY_GATE]
 
 TWO_REFUSALS = {
     "original engine on the CPU": (
