@@ -143,8 +143,8 @@ def _succeeded(job: Job, pods: list[Pod]) -> Verdict:
     status = results[-1].status
     count, ratio = len(status["outputs"]), status.get("compressionRatio")
     smaller = f", {ratio} times smaller" if ratio else ""
-    uri = status["outputs"][0]["uri"] if count == 1 else f"{count} outputs"
-    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {uri}{smaller}.", facts=status)
+    where = status["outputs"][0]["uri"] if count == 1 else status.get("manifestUri", f"{count} outputs")
+    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {where}{smaller}.", facts=status)
 
 
 def _suspended() -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from splat_operator.model import Progress
 from splat_operator.names import EXIT_REASONS
 
-KNOWN_REASONS = frozenset({*EXIT_REASONS.values(), "Internal"})
+KNOWN_REASONS = (*EXIT_REASONS.values(), "Internal")
 MAX_WORDS = 1024
 
 
@@ -69,22 +70,22 @@ def _object(text: str) -> dict[str, Any]:
 def _progress(entry: Mapping[str, Any]) -> Progress:
     eta = entry.get("etaSeconds")
     return Progress(
-        percent=min(100, max(0, int(entry["percent"]))),
+        percent=min(100, _whole(entry["percent"])),
         stage=str(entry["stage"])[:64],
-        eta_s=None if eta is None else max(0, int(eta)),
-        scenes_done=max(0, int(entry.get("scenesDone", 0))),
-        scenes_total=max(0, int(entry.get("scenesTotal", 1))),
+        eta_s=None if eta is None else _whole(eta),
+        scenes_done=_whole(entry.get("scenesDone", 0)),
+        scenes_total=_whole(entry.get("scenesTotal", 1)),
     )
 
 
 def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
-    input_bytes, output_bytes = int(entry["inputBytes"]), int(entry["outputBytes"])
+    input_bytes, output_bytes = _whole(entry["inputBytes"]), _whole(entry["outputBytes"])
     status: dict[str, Any] = {
         "outputs": [_output(output) for output in entry["outputs"][:50]],
         "inputBytes": input_bytes,
         "outputBytes": output_bytes,
-        "splats": int(entry["splats"]),
-        "gpuSeconds": round(float(entry.get("gpuSeconds", 0.0)), 1),
+        "splats": _whole(entry["splats"]),
+        "gpuSeconds": _number(entry.get("gpuSeconds", 0.0), digits=1),
         **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
     }
     if output_bytes > 0:
@@ -97,13 +98,29 @@ def _output(output: Mapping[str, Any]) -> dict[str, Any]:
         "name": str(output["name"]),
         "uri": str(output["uri"]),
         "sha256": str(output["sha256"]),
-        "bytes": int(output["bytes"]),
-        "sourceBytes": int(output["sourceBytes"]),
-        "splats": int(output["splats"]),
-        "ratio": round(float(output["ratio"]), 2),
+        "bytes": _whole(output["bytes"]),
+        "sourceBytes": _whole(output["sourceBytes"]),
+        "splats": _whole(output["splats"]),
+        "ratio": _number(output["ratio"], digits=2),
     }
     if output.get("psnr") is not None:
-        result["psnr"] = round(float(output["psnr"]), 2)
+        result["psnr"] = _number(output["psnr"], digits=2)
     if output.get("previewUri"):
         result["previewUri"] = str(output["previewUri"])
     return result
+
+
+def _whole(value: Any) -> int:
+    """A count, at least 0. Raises ValueError for what the API's 64-bit integers cannot hold."""
+    count = int(value)
+    if count >= 2**63:
+        raise ValueError(f"{count} is too large")
+    return max(0, count)
+
+
+def _number(value: Any, *, digits: int) -> float:
+    """A rounded number. Raises ValueError for NaN and infinities, which JSON does not have."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not finite")
+    return round(number, digits)

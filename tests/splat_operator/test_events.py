@@ -1,0 +1,62 @@
+"""Events tell of differences between two statuses, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from splat_operator.events import transition
+from splat_operator.model import CountFinish, EmitEvent
+
+
+def status(phase: str, reason: str = "Why", job: str | None = "garden-1", **fields: Any) -> Mapping[str, Any]:
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": "Because."}
+    return {"phase": phase, "conditions": [ready], **({"jobName": job} if job else {}), **fields}
+
+
+FAILURE = {"pod": "garden-x", "reason": "IOError", "message": "Broken."}
+
+CASES = {
+    "first look": ({}, status("Pending", "Created"), ["JobCreated"]),
+    "no change": (status("Pending"), status("Pending"), []),
+    "start": (status("Pending", "Starting"), status("Running", "Running"), ["Started"]),
+    "too fast to be seen": (status("Pending", "Starting"), status("Running", "Finishing"), []),
+    "obstacle": (status("Pending", "Starting"), status("Pending", "Unschedulable"), ["Unschedulable"]),
+    "obstacle stays": (status("Pending", "Unschedulable"), status("Pending", "Unschedulable"), []),
+    "another obstacle": (status("Pending", "Unschedulable"), status("Pending", "NoPod"), ["NoPod"]),
+    "obstacle is gone": (status("Pending", "Unschedulable"), status("Pending", "Starting"), []),
+    "suspended": (status("Running", "Running"), status("Suspended", "Suspended"), ["Suspended"]),
+    "success": (status("Running"), status("Succeeded", "Succeeded"), ["Succeeded", "count Succeeded"]),
+    "failure": (status("Running"), status("Failed", "BadInput"), ["Failed", "count BadInput"]),
+    "failure with its attempt": (status("Running"), status("Failed", failures=[FAILURE]), ["Failed", "count Why"]),
+    "attempt": (status("Running"), status("Pending", "Retrying", failures=[FAILURE]), ["AttemptFailed"]),
+    "known attempt": (status("Running", failures=[FAILURE]), status("Pending", "Retrying", failures=[FAILURE]), []),
+    "next run": (status("Succeeded"), status("Pending", "Created", job="garden-2"), ["JobCreated"]),
+    "next run fails": (status("Failed"), status("Failed", job="garden-2"), ["JobCreated", "count Why"]),
+    "refused spec": ({}, status("Failed", "NotSupported", job=None), ["Failed", "count NotSupported"]),
+    "spec still refused": (status("Failed", job=None), status("Failed", job=None), []),
+    "acknowledged": (status("Succeeded"), status("Succeeded", observedGeneration=2), []),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_transition(case: str) -> None:
+    before, after, expected = CASES[case]
+    told = [
+        action.reason if isinstance(action, EmitEvent) else f"count {action.reason}"
+        for action in transition(before, after)
+    ]
+    assert told == expected
+
+
+def test_only_bad_news_are_warnings() -> None:
+    kinds = {
+        action.reason: action.type
+        for before, after, _ in CASES.values()
+        for action in transition(before, after)
+        if not isinstance(action, CountFinish)
+    }
+    normal = {reason for reason, kind in kinds.items() if kind == "Normal"}
+    assert normal == {"JobCreated", "Started", "Suspended", "Succeeded"}

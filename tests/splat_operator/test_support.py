@@ -1,0 +1,58 @@
+"""A field whose behaviour is missing is refused by name, never ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compressions import SPEC
+from splat_operator.policies.support import unsupported
+
+
+def source(uri: str) -> dict[str, Any]:
+    return {"source": {"uri": uri}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "field"),
+    [
+        pytest.param(source("https://example/garden.ply"), "spec.source.uri", id="https"),
+        pytest.param(source("pvc://claim/garden.ply"), "spec.source.uri", id="pvc source"),
+        pytest.param(source("s3://scenes/all/"), "spec.source.uri", id="prefix"),
+        pytest.param(source("s3://scenes/garden.spz"), "spec.source.uri", id="spz"),
+        pytest.param(source("s3://scenes/garden.compressed.ply"), "spec.source.uri", id="compressed ply"),
+        pytest.param(source("s3://scenes/garden.zip"), "spec.source.uri", id="archive"),
+        pytest.param({"destination": {"uri": "pvc://claim/x/"}}, "spec.destination.uri", id="pvc destination"),
+        pytest.param({"encoder": {"engine": "sogs"}}, "spec.encoder.engine", id="engine"),
+        pytest.param({"encoder": {"format": "sogs-v1"}}, "spec.encoder.format", id="format"),
+        pytest.param({"gate": {"minPSNR": 30}}, "spec.gate", id="gate"),
+        pytest.param({"parallelism": 2}, "spec.parallelism", id="parallelism"),
+        pytest.param({"podTemplate": {"spec": {}}}, "spec.podTemplate", id="podTemplate"),
+        pytest.param({"queueName": "gpus"}, "spec.queueName", id="queueName"),
+        pytest.param({"deletionPolicy": "Delete"}, "spec.deletionPolicy", id="deletionPolicy"),
+        pytest.param({"cache": "Use"}, "spec.cache", id="cache"),
+        pytest.param({"dryRun": True}, "spec.dryRun", id="dryRun"),
+    ],
+)
+def test_refused(edit: dict[str, Any], field: str) -> None:
+    sentence = unsupported({**SPEC, **edit})
+    assert sentence is not None
+    assert sentence.startswith(field)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {},
+        {"parallelism": 1},
+        {"deletionPolicy": "Retain"},
+        {"cache": "Ignore"},
+        {"dryRun": False},
+        {"preview": True},
+        {"encoder": {"engine": "native", "format": "sog"}},
+    ],
+    ids=str,
+)
+def test_taken(edit: dict[str, Any]) -> None:
+    assert unsupported({**SPEC, **edit}) is None
