@@ -1,13 +1,21 @@
-"""``python -m images [operator] [worker]``: build what has changed and give it to the cluster."""
+"""``python -m images [operator] [worker]``: build what has changed and give it to the embedded cluster.
+
+With CLUSTER=current the images are built only, and the way to one's own registry is printed.
+"""
 
 import argparse
+import os
 import sys
 import time
+from pathlib import Path
 
+from cluster.cache import default_cache
+from cluster.errors import ClusterError
+from cluster.progress import say
 from images import store
-from images.buildah import BuildError
+from images.delivery import deliver, explain_push
+from images.errors import ImageError
 from images.image import IMAGES, Image
-from images.machine import MachineError
 
 
 def main() -> int:
@@ -17,23 +25,31 @@ def main() -> int:
     if unknown := [name for name in names if name not in IMAGES]:
         parser.error(f"no image is called {', '.join(unknown)}: choose from {', '.join(IMAGES)}")
     try:
-        with store.lock(store.find_cache()):
-            for name in names:
-                _ensure(IMAGES[name])
-    except (BuildError, MachineError) as error:
+        _make([IMAGES[name] for name in names])
+    except (ClusterError, ImageError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _ensure(image: Image) -> None:
-    folder = store.find_cache()
-    archive = store.read_archive(image, folder)
-    if archive is None:
-        started = time.monotonic()
-        print(f"images: building {image.reference}; its words: {folder / 'log'}", flush=True)
-        archive = store.build_archive(image, folder)
-        print(f"images: built {image.reference} in {time.monotonic() - started:.0f} s", flush=True)
+def _make(images: list[Image]) -> None:
+    cache = default_cache()
+    folder = store.folder_of(cache)
+    with store.lock(folder):
+        for image in images:
+            archive = store.read_archive(image, folder) or _build(image, folder)
+            if os.environ.get("CLUSTER") == "current":
+                explain_push(archive)
+            else:
+                deliver(archive, cache)
+
+
+def _build(image: Image, folder: Path) -> store.Archive:
+    started = time.monotonic()
+    say(f"building {image.reference}: half a minute, three more for the first on a machine; log: {folder / 'log'}")
+    archive = store.build_archive(image, folder)
+    say(f"built {image.reference} in {time.monotonic() - started:.0f} s")
+    return archive
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from images import machine
-from images.buildah import Buildah, BuildError
+from images.buildah import Buildah
+from images.errors import ImageError
 
 _RELEASE = "trixie"  # Python 3.13; the first release with torch 2.6
 _PACKAGES = ("ca-certificates", "python3", "python3-venv")
@@ -71,7 +72,7 @@ def ensure_torch(buildah: Buildah) -> str:
 def _bootstrap(root: Path, *, log: Path) -> None:
     """Install a minimal Debian into a folder; every package is verified against the archive's keyring."""
     if not _KEYRING.exists():
-        raise machine.MachineError(f"{_KEYRING} is missing: apt-get install debian-archive-keyring")
+        raise ImageError(f"{_KEYRING} is missing: apt-get install debian-archive-keyring")
     command = [
         "debootstrap",
         "--variant=minbase",
@@ -84,7 +85,7 @@ def _bootstrap(root: Path, *, log: Path) -> None:
     ]
     with log.open("a") as words:
         if subprocess.run(command, stdout=words, stderr=words, check=False).returncode:
-            raise BuildError(f"debootstrap of {_RELEASE} failed: see {log}")
+            raise ImageError(f"debootstrap of {_RELEASE} failed: see {log}")
     for leftover in _LEFTOVERS:
         path = root / leftover
         if path.is_dir():

@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from images.errors import ImageError
+
 # A container without systemd or CAP_SYS_RESOURCE: no cgroup of its own, and no limit above the machine's.
 _CONTAINERS_CONF = """\
 [containers]
@@ -13,10 +15,6 @@ default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 cgroup_manager = "cgroupfs"
 runtime = "runc"
 """
-
-
-class BuildError(Exception):
-    """A step of a build failed; the message has buildah's own words."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Buildah:
         Everything it says is appended to ``log`` beside the store.
 
         Raises:
-            BuildError: exit status other than 0; the message ends with buildah's last lines.
+            ImageError: exit status other than 0; the message ends with buildah's last lines.
         """
         command = ["buildah", f"--root={self.folder / 'storage'}", f"--runroot={self.folder / 'run'}"]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +50,7 @@ class Buildah:
             )
             log.write(done.stdout)
         if done.returncode:
-            raise BuildError(f"buildah {arguments[0]} failed, see {self.log}; its last words:\n{self._last_words()}")
+            raise ImageError(f"buildah {arguments[0]} failed, see {self.log}; its last words:\n{self._last_words()}")
         return done.stdout.rstrip("\n")
 
     @property

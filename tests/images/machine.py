@@ -1,4 +1,4 @@
-"""What the builds borrow from the machine at run time: its tools, Debian mirror, pip settings and CA certificates.
+"""What the builds borrow from the machine at run time: its Debian mirror, pip settings and CA certificates.
 
 Nothing of it is written into a file of the project or left in an image.
 """
@@ -6,31 +6,14 @@ Nothing of it is written into a file of the project or left in an image.
 import configparser
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from images.errors import ImageError
+
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-_TOOLS = {"buildah": "buildah", "runc": "runc", "debootstrap": "debootstrap"}  # command: Debian package
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "timeout", "retries")
-
-
-class MachineError(Exception):
-    """The machine lacks something; the message is one sentence with the remedy."""
-
-
-def install_tools() -> None:
-    """Install the Debian packages whose commands are missing; needs root."""
-    if os.geteuid() != 0:
-        raise MachineError("the images are built as root (chroot, overlay mounts): run the command with sudo")
-    missing = [package for command, package in _TOOLS.items() if shutil.which(command) is None]
-    if not missing:
-        return
-    if shutil.which("apt-get") is None:
-        raise MachineError(f"{', '.join(missing)} not found: install them with this machine's package manager")
-    subprocess.run(["apt-get", "update", "-q"], check=True)
-    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing], check=True)
 
 
 def find_debian_mirror() -> str:
@@ -51,7 +34,7 @@ def parse_mirror(listing: str, *, codename: str) -> str:
         release, component, uri = line.split(maxsplit=2)
         if (release, component) == (codename, "main"):
             return uri.rstrip("/")
-    raise MachineError(f"apt's sources name no archive of {codename} main: add Debian's to /etc/apt/sources.list.d")
+    raise ImageError(f"apt's sources name no archive of {codename} main: add Debian's to /etc/apt/sources.list.d")
 
 
 def read_pip_settings() -> str:

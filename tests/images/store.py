@@ -2,15 +2,18 @@
 
 import fcntl
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from cluster import prerequisites
+from cluster.cache import Cache
 from images import machine
 from images.buildah import Buildah
+from images.errors import ImageError
 from images.image import ROOT, Image, build_key
 
 
@@ -31,9 +34,9 @@ class Archive:
     digest: str
 
 
-def find_cache() -> Path:
-    """The images' folder in the cache that all checkouts on this machine share."""
-    return Path(os.environ.get("SPLATS_CACHE") or Path.home() / ".cache/splat-compression") / "images"
+def folder_of(cache: Cache) -> Path:
+    """What belongs to the images in the cache that all checkouts on this machine share."""
+    return cache.root / "images"
 
 
 @contextmanager
@@ -56,7 +59,8 @@ def read_archive(image: Image, folder: Path) -> Archive | None:
 
 def build_archive(image: Image, folder: Path) -> Archive:
     """Build the image and write its archive; the record goes last, so that it never speaks of an unfinished one."""
-    machine.install_tools()
+    prerequisites.require_root()
+    prerequisites.install_packages()
     key = build_key(image)
     buildah = Buildah(folder)
     _build(image, buildah)
@@ -82,10 +86,26 @@ def _build(image: Image, buildah: Buildah) -> None:
     )
 
 
+def read_manifest(archive: Archive) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The image's manifest and configuration, after the OCI image specification."""
+    with tarfile.open(archive.path) as tar:
+        manifest = _read_blob(tar, archive.digest)
+        return manifest, _read_blob(tar, manifest["config"]["digest"])
+
+
 def _read_digest(path: Path) -> str:
     """Digest of the one manifest that the archive's index names."""
-    with tarfile.open(path) as archive:
-        index = archive.extractfile("index.json")
-        if index is None:
-            raise machine.MachineError(f"{path} has no index.json: delete it and build again")
-        return str(json.load(index)["manifests"][0]["digest"])
+    with tarfile.open(path) as tar:
+        return str(_read_json(tar, "index.json")["manifests"][0]["digest"])
+
+
+def _read_blob(tar: tarfile.TarFile, digest: str) -> dict[str, Any]:
+    return _read_json(tar, f"blobs/{digest.replace(':', '/')}")
+
+
+def _read_json(tar: tarfile.TarFile, name: str) -> dict[str, Any]:
+    member = tar.extractfile(name)
+    if member is None:
+        raise ImageError(f"{tar.name!r} has no {name}: delete it and build again")
+    content: dict[str, Any] = json.load(member)
+    return content
