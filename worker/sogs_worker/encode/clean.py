@@ -26,14 +26,15 @@ def drop_unusable(splats: Splats) -> tuple[Splats, int]:
     """
     if len(splats) == 0:
         raise BadInputError("the scene has no splats; export it again with at least one")
-    usable = _is_usable(splats)
+    usable = is_usable(splats)
     kept = splats if usable.all() else splats.take(usable)
     if len(kept) == 0:
         raise BadInputError(f"all {len(splats):,} splats of the scene are NaN, infinite or invisible; export it again")
     return _with_valid_rotations(kept), len(splats) - len(kept)
 
 
-def _is_usable(splats: Splats) -> NDArray[np.bool_]:
+def is_usable(splats: Splats) -> NDArray[np.bool_]:
+    """Tell, for each splat, whether it can be encoded; see `drop_unusable`. (N,) bool."""
     usable: NDArray[np.bool_] = ~np.isnan(splats.opacities) & (splats.opacities != -np.inf)
     for values in (splats.positions, splats.rotations, splats.scales, splats.sh0, splats.shn.reshape(len(splats), -1)):
         usable &= np.isfinite(values).all(axis=1)

@@ -30,6 +30,10 @@ class Files(Protocol):
         """Return a file's content; `BadInputError` if it is missing or damaged."""
         ...
 
+    def size_bytes(self, name: str) -> int:
+        """Return what a file takes on disk; `BadInputError` if it is missing."""
+        ...
+
 
 def write_bundle(file: BinaryIO, files: Mapping[str, bytes]) -> None:
     """Write files, in their order, to a stored ZIP without comment: the last 22 bytes are its end record.
@@ -59,15 +63,23 @@ class ZipFiles:
 
     def read(self, name: str) -> bytes:
         """Return a file's content, checked against its checksum."""
+        entry = self._entry(name)
         try:
-            entry = self._archive.getinfo(name)
             if entry.file_size > MAX_FILE_BYTES:
                 raise BadInputError(f"{name} declares {entry.file_size:,} bytes, but {MAX_FILE_BYTES:,} is the limit")
             return self._archive.read(entry)
-        except KeyError as error:
-            raise BadInputError(f"the bundle has no {name}; write it again") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise BadInputError(f"{name} in the bundle is damaged; copy it again") from error
+
+    def size_bytes(self, name: str) -> int:
+        """Return the bytes of a file in the archive."""
+        return self._entry(name).compress_size
+
+    def _entry(self, name: str) -> zipfile.ZipInfo:
+        try:
+            return self._archive.getinfo(name)
+        except KeyError as error:
+            raise BadInputError(f"the bundle has no {name}; write it again") from error
 
 
 class FolderFiles:
@@ -78,7 +90,14 @@ class FolderFiles:
 
     def read(self, name: str) -> bytes:
         """Return a file's content."""
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError as error:
-            raise BadInputError(f"there is no {name} beside meta.json; copy all files of the scene") from error
+        return self._path(name).read_bytes()
+
+    def size_bytes(self, name: str) -> int:
+        """Return a file's length."""
+        return self._path(name).stat().st_size
+
+    def _path(self, name: str) -> Path:
+        path = self._folder / name
+        if not path.is_file():
+            raise BadInputError(f"there is no {name} beside it; copy all files of the scene")
+        return path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from sogs_worker.formats.webp import Plane, WebpEffort, decode_webp, encode_webp
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 
 META = "meta.json"
+
+UNBUNDLED = ".json"
+"""Suffix of a path that means an unbundled scene: its metadata, beside which the planes lie."""
 
 Bytes = NDArray[np.uint8]
 
@@ -95,12 +99,25 @@ def read_sog(path: Path) -> Splats:
 
 def read_quantized(path: Path) -> QuantizedSplats:
     """Read a scene as `read_sog` does, but leave it quantised."""
-    with naming(path):
-        if path.suffix == ".json":
-            return _lift(parse_meta(path.read_bytes()), FolderFiles(path.parent))
-        with path.open("rb") as file:
+    with _opened(path) as (meta, files):
+        return _lift(meta, files)
+
+
+def read_meta(path: Path) -> tuple[Meta, dict[str, int]]:
+    """Read the metadata of a bundle or of an unbundled scene, and how many bytes each of its files takes."""
+    with _opened(path) as (meta, files):
+        meta_name = path.name if path.suffix == UNBUNDLED else META
+        return meta, {name: files.size_bytes(name) for name in [meta_name, *meta.file_names]}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Meta, Files]]:
+    with naming(path), path.open("rb") as file:
+        if path.suffix == UNBUNDLED:
+            yield parse_meta(file.read()), FolderFiles(path.parent)
+        else:
             files = ZipFiles(file)
-            return _lift(parse_meta(files.read(META)), files)
+            yield parse_meta(files.read(META)), files
 
 
 def _lift(meta: Meta, files: Files) -> QuantizedSplats:

@@ -1,0 +1,174 @@
+"""The command line. Results go to standard output, progress and errors to standard error; exit codes: docs/job.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sogs_worker.engines.parameters import Parameters, parse_parameters
+from sogs_worker.errors import InterruptedRunError, NotPermittedError, StorageError, UsageError, WorkerError
+
+# What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
+if TYPE_CHECKING:
+    from sogs_worker.compress import SceneReport
+
+MEGABYTE = 1_000_000
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals have the contract's exit code."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Expected failures are one sentence, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        options = build_parser().parse_args(arguments)
+        return int(options.command(options))
+    except WorkerError as error:
+        print(f"sogs-worker: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("sogs-worker: interrupted, nothing was written", file=sys.stderr)
+        return InterruptedRunError.exit_code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    parser = _Parser(prog="sogs-worker", description="Compress 3D Gaussian splats to SOG bundles.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_compress(commands)
+    decompress = commands.add_parser("decompress", help="write the scene of a bundle as PLY")
+    decompress.add_argument("bundle", metavar="BUNDLE", help=".sog, or the meta.json of an unbundled scene")
+    decompress.add_argument("output", metavar="OUT.ply")
+    decompress.set_defaults(command=run_decompress)
+    inspect = commands.add_parser("inspect", help="tell what a scene file holds")
+    inspect.add_argument("file", metavar="FILE")
+    inspect.add_argument("--json", action="store_true", help="one JSON object")
+    inspect.set_defaults(command=run_inspect)
+    run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment")
+    run.set_defaults(command=run_job)
+    return parser
+
+
+def _add_compress(commands: Any) -> None:
+    default = Parameters()
+    compress = commands.add_parser("compress", help="compress scenes to SOG bundles")
+    compress.add_argument("inputs", metavar="IN", nargs="+", help=".ply, .sog, or the meta.json of an unbundled scene")
+    compress.add_argument("output", metavar="OUT", help="a .sog file, or a folder ending in /")
+    compress.add_argument("--engine", default=default.engine, help="default: %(default)s")
+    compress.add_argument("--device", default="auto", help="auto (a GPU where there is one), cuda or cpu")
+    compress.add_argument("--format", default=default.format, help="default: %(default)s")
+    compress.add_argument("--quality", default=default.quality, help="fast, balanced or best; default: %(default)s")
+    compress.add_argument("--sh-bands", type=int, default=default.sh_bands, help="most SH bands to keep, 0 to 3")
+    compress.add_argument("--seed", type=int, default=default.seed, help="of all random draws; default: %(default)s")
+    compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
+    compress.set_defaults(command=run_compress)
+
+
+def run_compress(options: argparse.Namespace) -> int:
+    """Compress scenes one after the other; the first that fails ends the command."""
+    fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
+    parameters = parse_parameters({**fields, "shBands": options.sh_bands})
+    from sogs_worker.outputs import plan_outputs
+
+    pairs = plan_outputs(options.inputs, options.output)
+    from sogs_worker.compress import compress_file
+    from sogs_worker.engines.device import resolve_device
+    from sogs_worker.progress import showing_progress
+
+    device = resolve_device(options.device)
+    for source, target in pairs:
+        _make_folder(target.parent)
+        started_s = time.monotonic()
+        with showing_progress(source.name, as_json=options.json) as progress:
+            report = compress_file(source, target, parameters=parameters, device=device, progress=progress)
+            progress("done", 1.0)
+        record = _record(source, target, report, time.monotonic() - started_s, device)
+        print(json.dumps(record) if options.json else _format_record(record), flush=True)
+    return 0
+
+
+def run_decompress(options: argparse.Namespace) -> int:
+    """Write the scene of a bundle as PLY."""
+    from sogs_worker.formats.ply import write_ply
+    from sogs_worker.formats.sog import read_sog
+
+    source, target = Path(options.bundle), Path(options.output)
+    if target.suffix.lower() != ".ply":
+        raise UsageError(f"{target}: the output must end in .ply")
+    splats = read_sog(source)
+    _make_folder(target.parent)
+    write_ply(target, splats)
+    print(f"{target}  {_format_size(target.stat().st_size)}  {len(splats):,} splats")
+    return 0
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """Tell what a scene file holds."""
+    from sogs_worker.inspect import format_description, inspect_file
+
+    description = inspect_file(Path(options.file))
+    print(json.dumps(description) if options.json else format_description(description))
+    return 0
+
+
+def run_job(_options: argparse.Namespace) -> int:
+    """Run the Kubernetes Job."""
+    from sogs_worker import run
+
+    return int(run.main())
+
+
+def _record(source: Path, target: Path, report: SceneReport, seconds: float, device: str) -> dict[str, Any]:
+    return {
+        "input": str(source),
+        "output": str(target),
+        "sourceBytes": report.source_bytes,
+        "bytes": report.bytes,
+        "ratio": round(report.ratio, 2),
+        "splats": report.splats,
+        "dropped": report.dropped,
+        "seconds": round(seconds, 2),
+        "device": device,
+    }
+
+
+def _format_record(record: dict[str, Any]) -> str:
+    parts = [
+        Path(record["output"]).name,
+        f"{_format_size(record['sourceBytes'])} -> {_format_size(record['bytes'])}",
+        f"{record['ratio']:.1f}x",
+        f"{record['splats']:,} splats",
+        f"{record['seconds']:.1f} s",
+    ]
+    if record["dropped"]:
+        parts.append(f"{record['dropped']:,} unusable splats dropped")
+    return "  ".join(parts)
+
+
+def _format_size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise NotPermittedError(f"{folder}: may not be made; choose another folder") from error
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made: {error.strerror or error}; choose another folder") from error
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise InterruptedRunError("interrupted by SIGTERM, nothing was written")
