@@ -46,12 +46,13 @@ Applied = Callable[..., str]
 
 @pytest.fixture
 def applied(helm: Helm, environment: dict[str, str]) -> Iterator[Applied]:
-    """A function that applies the chart's account and rights, and gives the account's user name."""
+    """A function that applies the chart's account and roles, and gives the account's user name."""
     manifests = []
 
     def apply(*options: str) -> str:
         name = f"test-{secrets.token_hex(4)}"
-        only = ("--show-only", "templates/rbac.yaml", "--show-only", "templates/serviceaccount.yaml")
+        templates = ("rbac", "aggregate-roles", "serviceaccount")
+        only = [word for template in templates for word in ("--show-only", f"templates/{template}.yaml")]
         manifest = helm.template(*only, *options, release=name, namespace=NAMESPACE)
         manifests.append(manifest)
         _kubectl(environment, "apply", manifest=manifest)
@@ -116,3 +117,26 @@ def test_account_of_some_namespaces_may_nothing_elsewhere(api_client: client.Api
     _wait_until(lambda: _may(api_client, user, NEEDED[0], NAMESPACE))
     assert [right for right in NEEDED if not _may(api_client, user, right, NAMESPACE)] == []
     assert [right for right in NOT_NEEDED + NEEDED if _may(api_client, user, right, OTHER_NAMESPACE)] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "rights", "others"),
+    [
+        ("view", ["get", "list", "watch"], ["create", "delete"]),
+        ("edit", ["get", "list", "watch", "create", "update", "patch", "delete"], []),
+        ("admin", ["get", "create", "delete"], []),
+    ],
+)
+def test_default_roles_get_the_rights(
+    api_client: client.ApiClient, applied: Applied, role: str, rights: list[str], others: list[str]
+) -> None:
+    """Through the controller that aggregates ClusterRoles."""
+    applied()
+    api = client.RbacAuthorizationV1Api(api_client)
+
+    def verbs() -> set[str]:
+        rules = [rule for rule in api.read_cluster_role(role).rules if rule.resources == ["splatcompressions"]]
+        return {verb for rule in rules for verb in rule.verbs}
+
+    _wait_until(lambda: set(rights) <= verbs())
+    assert verbs().isdisjoint(others)
