@@ -48,6 +48,8 @@ class S3Server:
     ca_pem: str
     admin: Identity
     reader: Identity
+    gardener: Identity
+    """May read all, and write only what begins with `compressed/garden` in the bucket `gardens`."""
 
     def client(self) -> Any:
         """Open a client that may do anything, independent of the code under test."""
@@ -119,8 +121,9 @@ def running_server(folder: Path) -> Iterator[S3Server]:
         ca_pem=certificate.read_text(),
         admin=Identity("admin", ("Admin",)),
         reader=Identity("reader", ("Read", "List")),
+        gardener=Identity("gardener", ("Read", "List", "Write:gardens/compressed/garden*")),
     )
-    identities = [server.admin.configuration(), server.reader.configuration()]
+    identities = [identity.configuration() for identity in (server.admin, server.reader, server.gardener)]
     (folder / "identities.json").write_text(json.dumps({"identities": identities}))
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     arguments = [

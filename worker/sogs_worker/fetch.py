@@ -6,17 +6,14 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.formats import READERS
 from sogs_worker.joblog import ProgressLog, counting
+from sogs_worker.outputs import SCENE_SUFFIXES
 from sogs_worker.publication import digest_file
 from sogs_worker.storage.base import Store
 
 SPACE_PER_SOURCE_BYTE = 1.5
 """Scratch has to hold the source, the bundle and the copy of the bundle that is read back."""
 SPACE_AT_LEAST_BYTES = 16 << 20
-
-UNBUNDLED = ".json"
-"""A scene of several files, of which one object is only the list."""
 
 DOWNLOAD_SHARE = 0.8
 """Part of the stage `read` that the download takes; parsing takes the rest."""
@@ -51,12 +48,11 @@ def fetch(store: Store, key: str, *, sha256: str | None, scratch: Path, log: Pro
 
 
 def suffix(uri: str) -> str:
-    """Return the format's suffix, if there is a reader for it: before the bytes are moved."""
-    found = PurePosixPath(uri).suffix.lower()
-    readable = [suffix for suffix in READERS if suffix != UNBUNDLED]
-    if found not in readable:
-        raise BadInputError(f"{uri} is of a kind that cannot be read; convert the scene to {' or '.join(readable)}")
-    return found
+    """Return the suffix that tells the format, if it is one that can be read: before any bytes are moved."""
+    if not uri.lower().endswith(SCENE_SUFFIXES):
+        kinds = " or ".join(SCENE_SUFFIXES)
+        raise BadInputError(f"{uri} is of a kind that cannot be read; convert the scene to {kinds}")
+    return PurePosixPath(uri).suffix.lower()
 
 
 def require_space(scratch: Path, source_bytes: int, uri: str) -> None:

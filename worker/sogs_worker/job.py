@@ -8,21 +8,24 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sogs_worker.compress import SceneReport, compress_file
 from sogs_worker.engines.device import resolve_device
 from sogs_worker.errors import BadInputError, NoGPUError, StorageError, WorkerError
 from sogs_worker.fetch import DOWNLOAD_SHARE, fetch
-from sogs_worker.formats import read_scene
 from sogs_worker.joblog import ProgressLog, counting, write_message
 from sogs_worker.manifest import Output, Result
 from sogs_worker.publication import Publication
 from sogs_worker.settings import Settings, read_settings
-from sogs_worker.splats import Splats
 from sogs_worker.storage.base import Store
 from sogs_worker.storage.s3 import S3Store
 from sogs_worker.task import Place, Task, load_task
 from sogs_worker.termination import report_failure, report_success
+
+# What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
+if TYPE_CHECKING:
+    from sogs_worker.compress import SceneReport
+    from sogs_worker.splats import Splats
 
 BUNDLE_TYPE = "application/zip"
 PICTURE_TYPE = "image/png"
@@ -120,6 +123,8 @@ def open_store(place: Place, scratch: Path) -> Store:
 
 def compress(task: Task, source: Path, bundle: Path, *, device: str, log: ProgressLog) -> SceneReport:
     """Encode the downloaded scene; what is wrong with it is said of the object, not of the copy."""
+    from sogs_worker.compress import compress_file
+
     spans = {"read": (DOWNLOAD_SHARE, 1.0), "encode": (0.0, 1.0), "write": (0.0, UPLOAD_FROM)}
     uri = task.source.location.uri
     try:
@@ -161,6 +166,8 @@ def verify(
     task: Task, publication: Publication, copy: Path, *, sha256: str, report: SceneReport, log: ProgressLog
 ) -> Splats:
     """Read the published bundle back: the same bytes, and they decode to as many splats."""
+    from sogs_worker.formats import read_scene
+
     log.report("verify", 0.0)
     received = counting(report.bytes, log.part("verify", 0.0, 0.5))
     publication.read_back(task.output_key, copy, sha256=sha256, progress=received)

@@ -25,12 +25,18 @@ def encode_success(result: Result) -> bytes:
 
 def encode_failure(error: WorkerError) -> bytes:
     """Write an error down, cutting the end of a sentence that is too long."""
-    message = str(error)
+    message = punctuate(str(error))
     while (
         len(text := encode({"version": VERSION, "error": {"reason": error.reason, "message": message}})) > LIMIT_BYTES
     ):
         message = message[: len(message) * 9 // 10] + "…"
     return text
+
+
+def punctuate(text: str) -> str:
+    """Make a sentence of an error's words, for readers who see it beside others; an address stays as it is."""
+    first = text.split(" ", 1)[0]
+    return (text if "/" in first else text[:1].upper() + text[1:]).rstrip(".") + "."
 
 
 def encode(document: dict[str, Any]) -> bytes:
@@ -45,7 +51,7 @@ def report_success(result: Result, path: Path) -> None:
 
 def report_failure(error: WorkerError, path: Path) -> int:
     """Leave the error where Kubernetes looks for it, tell the log, and return the exit code."""
-    write_message(str(error))
+    write_message(punctuate(str(error)))
     write(encode_failure(error), path)
     return error.exit_code
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from s3_server import S3Server
 from sogs_worker.errors import SourceMissingError
 from sogs_worker.storage.base import Store, StoredObject

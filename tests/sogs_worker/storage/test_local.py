@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from sogs_worker.errors import StorageError, UsageError
 from sogs_worker.storage.local import LocalStore, unfinished
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sogs_worker.errors import UsageError
 from sogs_worker.storage.location import Location, parse_location
 

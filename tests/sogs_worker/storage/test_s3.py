@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from s3_server import Identity, S3Server
 from sogs_worker.errors import (
     ConfigurationError,
