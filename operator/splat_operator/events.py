@@ -29,7 +29,8 @@ def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinis
     ready = find(after, "Ready")
     if after.get("jobName") and after["jobName"] != before.get("jobName"):
         yield EmitEvent("Normal", "JobCreated", f"Job {after['jobName']} created.")
-    yield from _failed_attempts(before, after)
+    if after["phase"] != FAILED and ready["reason"] != FINISHING:
+        yield from _failed_attempts(before, after)
     if _is_new_obstacle(before, after, ready):
         yield EmitEvent("Warning", ready["reason"], ready["message"])
     if after["phase"] in _PHASE_EVENTS and after["phase"] != before.get("phase") and ready["reason"] != FINISHING:
@@ -49,9 +50,7 @@ def _is_new_obstacle(before: Status, after: Status, ready: Condition) -> bool:
 
 
 def _failed_attempts(before: Status, after: Status) -> Iterator[EmitEvent]:
-    """Attempts that are followed by another; the last one's words are those of the event Failed."""
-    if after["phase"] == FAILED:
-        return
+    """Attempts that are followed by another; the words of the last one are those of the event Failed."""
     known = {entry["pod"] for entry in before.get("failures", [])}
     for entry in after.get("failures", []):
         if entry["pod"] not in known:

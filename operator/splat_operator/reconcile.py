@@ -107,7 +107,9 @@ def _judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> t
     if observed.resource.spec.suspend:
         return _suspended(), settings.resync_interval_s
     pod = current_pod(pods)
-    if pod and (pod.container.running_since or pod.container.exit_code is not None):
+    if pod and pod.container.exit_code is not None:
+        return Verdict(RUNNING, FINISHING, f"Pod {pod.name} is ending."), settings.progress_interval_s
+    if pod and pod.container.running_since:
         return Verdict(RUNNING, "Running", f"Pod {pod.name} is running."), settings.progress_interval_s
     ended = None if pod else _ended(pods, observed.resource.spec.retries)
     return (ended, settings.progress_interval_s) if ended else _pending(observed, job, pods, now, settings)

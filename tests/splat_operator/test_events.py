@@ -32,6 +32,7 @@ CASES = {
     "failure": (status("Running"), status("Failed", "BadInput"), ["Failed", "count BadInput"]),
     "failure with its attempt": (status("Running"), status("Failed", failures=[FAILURE]), ["Failed", "count Why"]),
     "attempt": (status("Running"), status("Pending", "Retrying", failures=[FAILURE]), ["AttemptFailed"]),
+    "attempt that may be the last": (status("Running"), status("Running", "Finishing", failures=[FAILURE]), []),
     "known attempt": (status("Running", failures=[FAILURE]), status("Pending", "Retrying", failures=[FAILURE]), []),
     "next run": (status("Succeeded"), status("Pending", "Created", job="garden-2"), ["JobCreated"]),
     "next run fails": (status("Failed"), status("Failed", job="garden-2"), ["JobCreated", "count Why"]),

@@ -83,6 +83,13 @@ def test_job_without_pod_is_waited_for_and_then_explained() -> None:
     assert ask([], pendingDeadlineSeconds=60).fails_at == at(60)
 
 
+def test_job_that_was_just_resumed_has_its_time_before_it() -> None:
+    resumed = job(created_at=at(-9999), started_at=None)
+    owner = resource(pendingDeadlineSeconds=60)
+    found = obstacle(resource=owner, job=resumed, pods=[], settings=SETTINGS, now=NOW)
+    assert (found.reason, found.fails_at, found.changes_at) == ("WaitingForPod", None, at(10))
+
+
 def test_job_between_two_attempts_is_no_riddle() -> None:
     assert ask([failed_pod(69)], now=at(60), failed_pods=1).reason == "WaitingForPod"
 

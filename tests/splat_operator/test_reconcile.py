@@ -103,6 +103,9 @@ def test_resource_being_deleted_is_left_alone() -> None:
         pytest.param([waiting_pod("ErrImagePull", "no")], "Pending", "ImagePullBackOff", 300, id="no image"),
         pytest.param([MISSING], "Pending", "Configuration", 20, id="missing Secret"),
         pytest.param([running_pod()], "Running", "Running", 5, id="running"),
+        pytest.param(
+            [replace(failed_pod(128), phase="Running")], "Running", "Finishing", 5, id="worker ended, pod not yet"
+        ),
         pytest.param([succeeded_pod()], "Running", "Finishing", 5, id="ended well, Job not yet"),
         pytest.param([failed_pod(66)], "Running", "Finishing", 5, id="ended for good, Job not yet"),
         pytest.param([failed_pod(69)], "Pending", "Retrying", 5, id="ended, another attempt to come"),

@@ -16,8 +16,11 @@ logger = logging.getLogger(__name__)
 
 async def wait_until_served(connection: Connection) -> None:
     """Wait for the CRD, which may be installed together with the operator: kopf looks for it only once."""
+    told = None
     while problem := await _problem(connection):
-        logger.warning("%s; waiting", problem)
+        if problem != told:
+            logger.warning("%s; waiting", problem)
+        told = problem
         await asyncio.sleep(INTERVAL_S)
 
 

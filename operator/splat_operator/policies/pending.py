@@ -40,7 +40,7 @@ def obstacle(*, resource: Resource, job: Job, pods: Iterable[Pod], settings: Set
     """The obstacle of a Job none of whose pods runs; `pods` are the Job's own."""
     pod = current_pod(pods)
     found = _no_pod(job, settings, now) if pod is None else _pod_obstacle(pod, resource, settings)
-    since = job.started_at or job.created_at if pod is None else pod.created_at
+    since = job.started_at if pod is None else pod.created_at
     return _with_deadline(found, since, resource.spec.pending_deadline_s)
 
 
@@ -50,14 +50,15 @@ def current_pod(pods: Iterable[Pod]) -> Pod | None:
     return max(active, key=lambda pod: pod.created_at, default=None)
 
 
-def _with_deadline(found: Obstacle, since: datetime, deadline_s: int | None) -> Obstacle:
-    if deadline_s is None or found.reason == CONFIGURATION:
+def _with_deadline(found: Obstacle, since: datetime | None, deadline_s: int | None) -> Obstacle:
+    """A Job that its controller has not taken up, such as one that has just been resumed, has no such moment yet."""
+    if since is None or deadline_s is None or found.reason == CONFIGURATION:
         return found
     return Obstacle(found.reason, found.message, since + timedelta(seconds=deadline_s), found.changes_at)
 
 
 def _no_pod(job: Job, settings: Settings, now: datetime) -> Obstacle:
-    patience_ends = (job.started_at or job.created_at) + timedelta(seconds=settings.no_pod_grace_s)
+    patience_ends = (job.started_at or now) + timedelta(seconds=settings.no_pod_grace_s)
     if now < patience_ends or job.failed_pods:
         return Obstacle("WaitingForPod", f"Job {job.name} waits for its pod.", changes_at=patience_ends)
     return Obstacle("NoPod", f"Job {job.name} has made no pod yet; `kubectl describe job {job.name}` tells why.")
