@@ -1,0 +1,76 @@
+# What a newcomer needs: make demo, make test. Everything else is a step of those, or a tool of its own.
+# A target installs what it needs. What is slow to make is kept in $(CACHE), keyed by what it is made from.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+export SPLATS_CACHE ?= $(HOME)/.cache/splat-compression
+export CLUSTER ?= embedded
+
+TOOL := PYTHONPATH=tests $(PYTHON) -m
+UV_HOME := $(SPLATS_CACHE)/uv-$(shell cksum < requirements/uv.txt | cut -d' ' -f1)
+UV := $(UV_HOME)/bin/uv
+BIN := .venv/bin
+NAMESPACE ?= splat-operator
+TESTS ?= tests
+
+.PHONY: help setup demo test test-fast test-e2e lint cluster cluster-down cluster-env images install pins
+help:  ## these lines
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/complete  ## .venv with the worker, the operator and all tools of development
+
+demo:  ## compress a scene here, then on a real cluster, and show both results
+	@$(PYTHON) examples/demo
+
+test: setup lint test-fast test-e2e  ## all tests, on the embedded cluster (CLUSTER=current: the current context)
+
+test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
+	$(BIN)/pytest -m 'not e2e' $(TESTS)
+
+test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
+	$(BIN)/pytest -m e2e $(TESTS)
+
+lint: setup  ## formatting, lint, types, layers
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+
+cluster:  ## start the embedded cluster (the first time builds its binaries, about 15 minutes)
+	@[ $(CLUSTER) = current ] || $(TOOL) cluster up
+
+cluster-down:  ## stop the embedded cluster and leave nothing behind
+	@[ $(CLUSTER) = current ] || $(TOOL) cluster down
+
+cluster-env:  ## print what a shell needs to use the cluster: eval "$$(make -s cluster-env)"
+	@[ $(CLUSTER) = current ] || $(TOOL) cluster env
+
+images:  ## build both images and load them into the embedded cluster
+	@$(TOOL) images
+
+install: cluster images  ## install the operator from its chart into the cluster
+	@$(TOOL) installation
+
+pins:  ## resolve requirements/*.txt anew from requirements/*.in
+	for f in requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command 'make pins' $$f -o $${f%.in}.txt; done
+
+.venv/complete: $(UV) requirements/dev.txt operator/pyproject.toml worker/pyproject.toml
+	@echo 'setup: making .venv, about a minute the first time (torch is large)'
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e operator -e worker
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -m venv $(UV_HOME) || { apt-get update -qq && apt-get install -qq --yes python3-venv && $(PYTHON) -m venv --clear $(UV_HOME); }
+	@$(UV_HOME)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+tests/viewers/node_modules/.package-lock.json: tests/viewers/package-lock.json
+	cd tests/viewers && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
+/usr/bin/chromium:
+	apt-get update -qq
+	apt-get install -qq --yes --no-install-recommends chromium > /dev/null

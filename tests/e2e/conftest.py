@@ -1,0 +1,90 @@
+"""A namespace of its own for each test, on the embedded cluster or the current one, with the operator installed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from bucket import Bucket
+from kubectl import Kubectl, secret
+from scenes import made_scene
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """What `make cluster-env` exports, over this process's own."""
+    shown = subprocess.run(["make", "-s", "cluster-env"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if shown.returncode:
+        pytest.fail(f"no cluster to test on, run make cluster install: {shown.stderr.strip()}", pytrace=False)
+    words = (line.removeprefix("export ").partition("=") for line in shown.stdout.splitlines() if "=" in line)
+    exported = {name: "".join(shlex.split(value)) for name, _, value in words}
+    path = exported.get("PATH", "").replace("$PATH", os.environ["PATH"])
+    return {**os.environ, **exported, "PATH": path or os.environ["PATH"]}
+
+
+@pytest.fixture
+def bucket(environment: Mapping[str, str], kubectl: Kubectl) -> Bucket:
+    """Room in the bucket `scenes`."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
+    return Bucket(client, "scenes", f"{kubectl.namespace}/")
+
+
+@pytest.fixture
+def kubectl(environment: Mapping[str, str]) -> Iterator[Kubectl]:
+    """kubectl in a namespace that admits restricted pods only and has the Secret `s3-credentials`."""
+    client = Kubectl(environment, f"e2e-{secrets.token_hex(4)}")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    client.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": client.namespace, "labels": labels}}
+    )
+    client.apply(secret("s3-credentials", environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]))
+    yield client
+    client.run("delete", "namespace", client.namespace, "--wait=false")
+
+
+@pytest.fixture
+def compression(environment: Mapping[str, str], bucket: Bucket) -> Any:
+    """Build a SplatCompression of a source that publishes in the test's room; other fields by keyword."""
+
+    def build(name: str, source: str, **spec: Any) -> dict[str, Any]:
+        s3 = {
+            "endpoint": environment["S3_ENDPOINT_IN_CLUSTER"],
+            "addressingStyle": "path",
+            "credentialsSecretRef": {"name": "s3-credentials"},
+        }
+        fixed = {"source": {"uri": source}, "destination": {"uri": bucket.uri("out/")}, "s3": s3}
+        return {
+            "apiVersion": "splats.dev/v1alpha1",
+            "kind": "SplatCompression",
+            "metadata": {"name": name},
+            "spec": {**fixed, **spec},
+        }
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def small_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene that takes a second to compress."""
+    return made_scene(tmp_path_factory.mktemp("scenes") / "small.ply", 3000)
+
+
+@pytest.fixture(scope="session")
+def large_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene that takes long enough to disturb its compression."""
+    return made_scene(tmp_path_factory.mktemp("scenes") / "large.ply", 100_000)
