@@ -6,18 +6,38 @@ from pathlib import Path
 from cluster.errors import ClusterError
 from cluster.settings import API_SERVICE_IP, CLUSTER_DOMAIN, LOCALHOST, NODE_IP
 
-_NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"]
+# Nothing from the machine's own configuration: each certificate has the extensions that are named here and no others.
+_CONFIGURATION = "[req]\ndistinguished_name = name\n[name]\n"
+# What Python 3.13 and later demand of an authority, by RFC 5280 section 4.2.1.3.
+_AUTHORITY = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign", "subjectKeyIdentifier=hash"]
+_LEAF = [
+    "basicConstraints=critical,CA:FALSE",
+    "keyUsage=critical,digitalSignature,keyEncipherment",
+    "subjectKeyIdentifier=hash",
+    "authorityKeyIdentifier=keyid",
+]
+_NEW_KEY = [
+    "-config",
+    "openssl.cnf",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "3650",
+]
 
 
 def write_certificates(folder: Path) -> None:
-    """Write to `folder`, as .crt and .key: `ca`, `apiserver` (its server's) and `kubelet-client` (its client's); and `sa.key`.
+    """Write three certificates and their keys: `ca`, `apiserver` and, as which that calls the kubelet, `kubelet-client`.
 
-    `sa.key` signs the tokens of service accounts.
+    And `sa.key`, which signs the tokens of service accounts.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _openssl(
-        folder, ["req", "-x509", *_NEW_KEY, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=embedded-cluster"]
-    )
+    (folder / "openssl.cnf").write_text(_CONFIGURATION)
+    files = ["-keyout", "ca.key", "-out", "ca.crt"]
+    _openssl(folder, ["req", "-x509", *_NEW_KEY, *files, "-subj", "/CN=embedded-cluster", *_extensions(_AUTHORITY)])
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}"]
     alternatives = [f"DNS:{name}" for name in names] + [f"IP:{ip}" for ip in (NODE_IP, API_SERVICE_IP, LOCALHOST)]
     _issue(folder, "apiserver", "/CN=kube-apiserver", "serverAuth", ["subjectAltName=" + ",".join(alternatives)])
@@ -26,10 +46,14 @@ def write_certificates(folder: Path) -> None:
 
 
 def _issue(folder: Path, name: str, subject: str, usage: str, extensions: list[str]) -> None:
-    added = [part for text in (f"extendedKeyUsage={usage}", *extensions) for part in ("-addext", text)]
+    added = _extensions([*_LEAF, f"extendedKeyUsage={usage}", *extensions])
     signer = ["-CA", "ca.crt", "-CAkey", "ca.key"]
     files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
     _openssl(folder, ["req", "-x509", *signer, *_NEW_KEY, *files, "-subj", subject, *added])
+
+
+def _extensions(texts: list[str]) -> list[str]:
+    return [part for text in texts for part in ("-addext", text)]
 
 
 def _openssl(folder: Path, arguments: list[str]) -> None:
