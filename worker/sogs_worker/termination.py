@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,9 @@ LIMIT_BYTES = 4096
 
 def encode_success(result: Result) -> bytes:
     """Write a result down, leaving out outputs from the end until it fits."""
-    for outputs in range(len(result.outputs), 0, -1):
-        text = encode(result.to_message(outputs))
-        if len(text) <= LIMIT_BYTES:
-            return text
-    return encode(result.to_message(0))
+    counts = range(len(result.outputs) + 1)
+    too_many = bisect_right(counts, LIMIT_BYTES, key=lambda count: len(encode(result.to_message(count))))
+    return encode(result.to_message(max(too_many - 1, 0)))
 
 
 def encode_failure(error: WorkerError) -> bytes:

@@ -91,3 +91,8 @@ class TestStore:
         put(store, path, "key", sha256)
         store.abort_uploads("key")
         assert store.stat("key").sha256 == sha256
+
+    def test_publishes_nothing_when_an_upload_is_checked(self, store: Store) -> None:
+        store.check_upload("a/key")
+        with pytest.raises(SourceMissingError):
+            store.stat("a/key")

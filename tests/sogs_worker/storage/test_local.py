@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sogs_worker.errors import StorageError, UsageError
+from sogs_worker.errors import NotPermittedError, StorageError, UsageError
 from sogs_worker.storage.local import LocalStore, unfinished
 
 DIGEST = hashlib.sha256(b"new").hexdigest()
@@ -31,7 +31,7 @@ def test_keeps_the_old_object_when_a_write_fails(tmp_path: Path) -> None:
     (tmp_path / "store/key").write_bytes(b"old")
     unfinished(tmp_path / "store/key").mkdir()  # nothing can be written where a folder is
     (tmp_path / "new").write_bytes(b"new")
-    with pytest.raises((StorageError, OSError)):
+    with pytest.raises(StorageError, match=r"cannot be copied to .* Is a directory"):
         LocalStore(tmp_path / "store").upload(tmp_path / "new", "key", sha256=DIGEST, content_type="text/plain")
     assert (tmp_path / "store/key").read_bytes() == b"old"
 
@@ -40,3 +40,9 @@ def test_notices_other_content_than_announced(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(b"not what was announced")
     with pytest.raises(StorageError, match="does not hold what was written"):
         LocalStore(tmp_path / "store").upload(tmp_path / "new", "key", sha256=DIGEST, content_type="text/plain")
+
+
+def test_refuses_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotPermittedError, match="cannot be made"):
+        LocalStore(tmp_path).check_upload("file/key")

@@ -221,6 +221,16 @@ class TestUpload:
         assert s3.client().head_object(Bucket=bucket, Key="out.sog")["ServerSideEncryption"] == "AES256"
         assert s3.client().get_object(Bucket=bucket, Key="out.sog")["Body"].read() == CONTENT
 
+    def test_is_checked_without_a_trace(self, s3: S3Server, bucket: str, tmp_path: Path) -> None:
+        S3Store(bucket, build_connection(s3), scratch=tmp_path).check_upload("out.sog")
+        assert s3.keys(bucket) == {"garden.ply"}
+        assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=bucket)
+
+    def test_is_refused_when_checked(self, s3: S3Server, bucket: str, tmp_path: Path) -> None:
+        connection = build_connection(s3, s3.reader, side="destination")
+        with pytest.raises(NotPermittedError, match=r"may not write s3://.*/out\.sog \(AccessDenied\)"):
+            S3Store(bucket, connection, scratch=tmp_path).check_upload("out.sog")
+
     def test_names_the_media_type(self, s3: S3Server, bucket: str, tmp_path: Path) -> None:
         write(S3Store(bucket, build_connection(s3), scratch=tmp_path), tmp_path)
         assert s3.client().head_object(Bucket=bucket, Key="out.sog")["ContentType"] == "application/zip"

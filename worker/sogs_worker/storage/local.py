@@ -66,11 +66,11 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
-        self._path(key).unlink(missing_ok=True)
+        remove(self._path(key))
 
     def abort_uploads(self, key: str) -> None:
         """Remove the temporary name."""
-        unfinished(self._path(key)).unlink(missing_ok=True)
+        remove(unfinished(self._path(key)))
 
     def _path(self, key: str) -> Path:
         path = (self.root / key).resolve()
@@ -82,6 +82,14 @@ class LocalStore:
 def unfinished(path: Path) -> Path:
     """Name the file that becomes `path`."""
     return path.with_name(path.name + UNFINISHED)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; no error where there is none."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be removed: {error.strerror}; remove it by hand") from error
 
 
 def copy_atomically(source: Path, target: Path, progress: Moved) -> None:
@@ -97,7 +105,8 @@ def copy_atomically(source: Path, target: Path, progress: Moved) -> None:
         shutil.copystat(source, temporary)
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_file():
+            temporary.unlink()
         raise StorageError(
             f"{source} cannot be copied to {target}: {error.strerror}; check space and permission"
         ) from error

@@ -1,0 +1,173 @@
+"""Operator and worker share no code but one page, docs/job.md: here each is held against it and against the other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sogs_worker import errors, joblog
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.manifest import Output, Result
+from sogs_worker.storage.connection import Connection, Encryption
+from sogs_worker.storage.location import Location
+from sogs_worker.task import Place, Task, parse_task
+from sogs_worker.termination import encode_failure, encode_success
+from splat_operator import names
+from splat_operator.job import run_document
+from splat_operator.model import Key, Progress
+from splat_operator.report import Failure, parse_failure, parse_progress, parse_result
+from splat_operator.spec import parse_spec
+
+PAGE = (Path(__file__).parents[2] / "docs/job.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| (\d+) \| `(\w+)` \| (yes|no) \|$", re.MULTILINE)
+EXITS = {int(code): (reason, retried == "yes") for code, reason, retried in ROW.findall(PAGE)}
+EXAMPLE = json.loads(PAGE.split("```json")[1].split("```")[0])
+
+
+def worker_errors(base: type[errors.WorkerError] = errors.WorkerError) -> Iterator[type[errors.WorkerError]]:
+    """Give all classes of expected failures."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from worker_errors(kind)
+
+
+def test_the_page_has_its_table() -> None:
+    assert len(EXITS) == 10
+
+
+def test_the_operator_knows_every_exit_code() -> None:
+    assert {code: reason for code, (reason, _) in EXITS.items()} == names.EXIT_REASONS
+
+
+def test_the_operator_retries_what_the_page_says() -> None:
+    assert set(names.PERMANENT_EXIT_CODES) == {code for code, (_, retried) in EXITS.items() if not retried}
+
+
+@pytest.mark.parametrize("kind", sorted(set(worker_errors()), key=lambda kind: kind.exit_code))
+def test_the_worker_exits_as_the_page_says(kind: type[errors.WorkerError]) -> None:
+    assert EXITS[kind.exit_code][0] == kind.reason
+
+
+def test_the_worker_has_each_exit_code_once() -> None:
+    codes = [kind.exit_code for kind in worker_errors()]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_worker_reports_the_stages_of_the_page() -> None:
+    (sentence,) = re.findall(r"^Stages in order: (.*?)\. ", PAGE, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", sentence) == list(joblog.SHARES)
+
+
+def build_spec(**changes: Any) -> dict[str, Any]:
+    """Write a resource's spec down."""
+    return {"source": {"uri": "s3://scenes/garden.ply"}, "destination": {"uri": "s3://scenes/compressed/"}, **changes}
+
+
+def hand_over(spec: dict[str, Any]) -> Task:
+    """Let the operator write the document and the worker read it."""
+    return parse_task(json.loads(run_document(parse_spec(spec).output, Key("default", "garden"))), {})
+
+
+def test_the_worker_reads_the_smallest_document_that_the_operator_writes() -> None:
+    assert hand_over(build_spec()) == Task(
+        name="garden",
+        namespace="default",
+        source=Place(Location("scenes", "garden.ply"), Connection("source")),
+        source_sha256=None,
+        destination=Place(Location("scenes", "compressed/"), Connection("destination")),
+        encoder=Parameters(),
+        preview=False,
+    )
+
+
+def test_the_worker_reads_the_fullest_document_that_the_operator_writes() -> None:
+    connection = {"endpoint": "http://s3:8333", "region": "eu-1", "addressingStyle": "path"}
+    task = hand_over(
+        build_spec(
+            source={"uri": "s3://scenes/garden.ply", "sha256": "0" * 64},
+            s3={
+                **connection,
+                "insecureSkipTLSVerify": True,
+                "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "k"},
+            },
+            encoder={"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 3},
+            preview=True,
+        )
+    )
+    expected = {"endpoint": "http://s3:8333", "region": "eu-1", "addressing_style": "path"}
+    encryption = Encryption("aws:kms", "k")
+    assert task.source.connection == Connection("source", **expected, insecure_skip_tls_verify=True)
+    assert task.destination.connection == Connection(
+        "destination", **expected, insecure_skip_tls_verify=True, encryption=encryption
+    )
+    assert (task.source_sha256, task.preview) == ("0" * 64, True)
+    assert task.encoder == Parameters(quality="best", sh_bands=0, seed=3)
+
+
+def fields(document: dict[str, Any], prefix: str = "") -> set[str]:
+    """List the paths of a document's fields."""
+    found = set()
+    for name, value in document.items():
+        found.add(prefix + name)
+        if isinstance(value, dict):
+            found |= fields(value, f"{prefix}{name}.")
+    return found
+
+
+def test_the_operator_writes_the_fields_of_the_page() -> None:
+    written = json.loads(
+        run_document(parse_spec(build_spec(source={"uri": "s3://a-b/c", "sha256": "0" * 64})).output, Key("d", "n"))
+    )
+    optional = {"source.s3.endpoint", "source.s3.region"}
+    # The page's example shortens the destination's connection to what it has beside the source's.
+    shown = {path for path in fields(EXAMPLE) if not path.startswith("destination.s3.")}
+    assert {path for path in fields(written) if not path.startswith("destination.s3.")} == shown - optional
+
+
+OUTPUT = Output("garden", "s3://scenes/garden.sog", "0" * 64, 100, 1000, 7, "s3://scenes/garden.png")
+RESULT = Result((OUTPUT,), "s3://scenes/garden.manifest.json", 30.5, 12.25, "cuda", Parameters())
+
+
+def test_the_operator_reads_the_workers_result() -> None:
+    read = parse_result(encode_success(RESULT).decode())
+    assert read
+    assert read.status == {
+        "outputs": [OUTPUT.to_document()],
+        "inputBytes": 1000,
+        "outputBytes": 100,
+        "compressionRatio": 10.0,
+        "splats": 7,
+        "gpuSeconds": pytest.approx(12.25, abs=0.1),
+        "manifestUri": "s3://scenes/garden.manifest.json",
+        "engine": "native",
+        "device": "cuda",
+    }
+
+
+def test_the_worker_writes_the_fields_of_the_page() -> None:
+    example = json.loads(PAGE.split("After success")[1].split("```json")[1].split("```")[0])
+    written = json.loads(encode_success(RESULT))
+    assert fields(written) == fields(example)
+    assert fields(written["outputs"][0]) == fields(example["outputs"][0])
+
+
+@pytest.mark.parametrize("kind", [errors.WorkerError, *worker_errors()])
+def test_the_operator_reads_the_workers_failure(kind: type[errors.WorkerError]) -> None:
+    read = parse_failure(encode_failure(kind("the object is gone; put it back")).decode())
+    assert read == Failure(kind.reason, "The object is gone; put it back.")
+
+
+def test_the_operator_reads_the_workers_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    log = joblog.ProgressLog(clock=lambda: 0.0)
+    log.report("read", 0.0)
+    joblog.write_message("something else")
+    log.report("encode", 0.4)
+    joblog.write_message("and more")
+    assert parse_progress(capsys.readouterr().out) == Progress(
+        percent=40, stage="encode", eta_s=0, scenes_done=0, scenes_total=1
+    )

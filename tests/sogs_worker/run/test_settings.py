@@ -1,0 +1,41 @@
+"""The container's environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sogs_worker.errors import UsageError
+from sogs_worker.settings import Settings, read_settings
+
+LEAST = {"SPLATS_RUN": "/etc/splats/run.json", "SPLATS_SCRATCH": "/scratch"}
+
+
+def test_reads_the_variables() -> None:
+    more = {"SPLATS_TERMINATION_LOG": "/log", "SPLATS_DEVICE": "cuda", "SPLATS_CPU_FALLBACK": "1"}
+    assert read_settings({**LEAST, **more}) == Settings(
+        Path("/etc/splats/run.json"), Path("/scratch"), Path("/log"), "cuda", cpu_fallback=True
+    )
+
+
+def test_has_defaults() -> None:
+    settings = read_settings(LEAST)
+    assert (settings.termination_log, settings.device, settings.cpu_fallback) == (
+        Path("/dev/termination-log"),
+        "cpu",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"SPLATS_RUN": ""}, "SPLATS_RUN is not set"),
+        ({"SPLATS_SCRATCH": ""}, "SPLATS_SCRATCH is not set"),
+        ({"SPLATS_DEVICE": "tpu"}, "SPLATS_DEVICE must be cuda or cpu, got 'tpu'"),
+    ],
+)
+def test_refuses(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_settings({**LEAST, **changes})

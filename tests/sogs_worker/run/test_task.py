@@ -1,0 +1,149 @@
+"""The run document: what it becomes, and every refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.errors import ConfigurationError, UsageError
+from sogs_worker.storage.connection import Connection, Credentials, Encryption
+from sogs_worker.storage.location import Location
+from sogs_worker.task import load_task, parse_task
+
+ENVIRONMENT = {
+    "SOURCE_AWS_ACCESS_KEY_ID": "AKIA",
+    "SOURCE_AWS_SECRET_ACCESS_KEY": "secret\n",
+    "SOURCE_AWS_SESSION_TOKEN": "token",
+    "SPLATS_CREDENTIALS_SOURCE": "s3-credentials",
+    "DESTINATION_CA_PEM": "PEM",
+}
+
+
+def build_document(**changes: Any) -> dict[str, Any]:
+    """Write a document down; a change `source__uri` is of the field `uri` of `source`."""
+    document: dict[str, Any] = {
+        "version": 1,
+        "name": "my-garden",
+        "namespace": "default",
+        "source": {"uri": "s3://scenes/raw/garden.ply"},
+        "destination": {"uri": "s3://scenes/compressed/"},
+        "encoder": {},
+    }
+    for path, value in changes.items():
+        *parents, name = path.split("__")
+        target = document
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[name] = value
+    return document
+
+
+def test_takes_defaults_for_what_is_absent() -> None:
+    task = parse_task(build_document(), {})
+    assert (task.name, task.namespace, task.source_sha256, task.preview) == ("my-garden", "default", None, False)
+    assert task.source.location == Location("scenes", "raw/garden.ply")
+    assert task.source.connection == Connection("source")
+    assert task.destination.connection == Connection("destination")
+    assert task.encoder == Parameters()
+
+
+def test_takes_everything_that_is_there() -> None:
+    document = build_document(
+        source__sha256="AB" * 32,
+        source__s3={"endpoint": "http://s3:8333", "region": "eu-1", "addressingStyle": "path"},
+        destination__s3={
+            "insecureSkipTLSVerify": True,
+            "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "alias/splats"},
+        },
+        encoder={"engine": "native", "format": "sog", "quality": "best", "shBands": 1, "seed": 7},
+        preview=True,
+    )
+    task = parse_task(document, ENVIRONMENT)
+    assert task.source_sha256 == "ab" * 32
+    assert task.source.connection == Connection(
+        "source",
+        endpoint="http://s3:8333",
+        region="eu-1",
+        addressing_style="path",
+        credentials=Credentials("AKIA", "secret", "token"),
+        secret_name="s3-credentials",  # noqa: S106  (a name, not a secret)
+    )
+    assert task.destination.connection == Connection(
+        "destination",
+        insecure_skip_tls_verify=True,
+        encryption=Encryption("aws:kms", "alias/splats"),
+        ca_pem="PEM",
+    )
+    assert task.encoder == Parameters(quality="best", sh_bands=1, seed=7)
+    assert task.preview
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "keys"),
+    [
+        ("raw/garden.ply", "out/", ("out/garden.sog", "out/garden.png", "out/my-garden.manifest.json")),
+        ("a.compressed.ply", "", ("a.sog", "a.png", "my-garden.manifest.json")),
+        ("old.sog", "out/", ("out/old.sog", "out/old.png", "out/my-garden.manifest.json")),
+        ("two.dots.PLY", "out/", ("out/two.dots.sog", "out/two.dots.png", "out/my-garden.manifest.json")),
+        ("garden.ply", "out/x.sog", ("out/x.sog", "out/x.png", "out/x.manifest.json")),
+        ("garden.ply", "out/x", ("out/x", "out/x.png", "out/x.manifest.json")),
+    ],
+)
+def test_names_what_is_published(source: str, destination: str, keys: tuple[str, str, str]) -> None:
+    uris = {"source__uri": f"s3://scenes/{source}", "destination__uri": f"s3://scenes/{destination}"}
+    task = parse_task(build_document(**uris), {})
+    assert (task.output_key, task.preview_key, task.manifest_key) == keys
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": 2}, "version is 2, this worker knows 1"),
+        ({"version": True}, "version must be of type int, got True"),
+        ({"name": None}, "name is missing"),
+        ({"source": "s3://scenes/a.ply"}, "source must be of type dict"),
+        ({"source__uri": "https://host/a.ply"}, "spec.source.uri is 'https://host/a.ply'"),
+        ({"destination__uri": "pvc://claim/out/"}, "spec.destination.uri is 'pvc://claim/out/'"),
+        ({"source__uri": "s3://scenes/raw/"}, "a prefix; name one scene"),
+        ({"destination__uri": "s3://scenes/raw/garden.ply"}, "the output would replace its source"),
+        ({"source__sha256": "abc"}, "source.sha256 must be 64 hexadecimal digits, got 'abc'"),
+        ({"source__s3__endpoint": "s3.example"}, "must begin with http:// or https://"),
+        ({"source__s3__addressingStyle": "dns"}, "addressingStyle must be one of auto, path, virtual, got 'dns'"),
+        ({"source__s3__insecureSkipTLSVerify": "yes"}, "insecureSkipTLSVerify must be of type bool"),
+        ({"destination__s3__serverSideEncryption": {"type": "rot13"}}, "type must be one of AES256, aws:kms"),
+        ({"destination__s3__serverSideEncryption": {"kmsKeyId": "k"}}, "its type must be aws:kms"),
+        ({"encoder__engine": "sogs"}, "encoder.engine must be native"),
+        ({"encoder__quality": 5}, "encoder.quality must be"),
+        ({"gate": {"minPSNR": 30}}, "gate is not known to this worker"),
+        ({"source__s3__profile": "me"}, "source.s3.profile is not known"),
+    ],
+)
+def test_refuses(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        parse_task(build_document(**changes), {})
+
+
+@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_names_the_secret_that_is_incomplete(missing: str) -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != f"SOURCE_{missing}"}
+    with pytest.raises(ConfigurationError, match=f"the Secret s3-credentials has no {missing}; add that key to it"):
+        parse_task(build_document(), environment)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe"])
+def test_names_a_document_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "run.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=str(path)):
+        load_task(path, {})
+
+
+def test_reads_the_file(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(build_document()))
+    assert load_task(tmp_path / "run.json", {}) == parse_task(build_document(), {})
