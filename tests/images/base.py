@@ -45,6 +45,7 @@ def ensure_python(buildah: Buildah) -> str:
     """Build Debian with Python unless the store has it; its name."""
     reference = f"localhost/splat-base:{build_key()}"
     if not buildah.has(reference):
+        buildah.run("rmi", "--all", "--force")  # each was made on another base and is of no use any more
         with tempfile.TemporaryDirectory(dir=buildah.folder) as folder:
             _bootstrap(Path(folder), log=buildah.log)
             _commit(buildah, Path(folder), reference)

@@ -67,7 +67,9 @@ def build_archive(image: Image, folder: Path) -> Archive:
     record, path = folder / f"{image.name}.json", folder / f"{image.name}.tar"
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
-    buildah.run("push", "--quiet", image.reference, f"oci-archive:{path}:{image.reference}")
+    # Level 1: compressing is most of the time that a code change takes, and the archive stays on this machine.
+    level = ("--compression-format=gzip", "--compression-level=1")
+    buildah.run("push", "--quiet", *level, image.reference, f"oci-archive:{path}:{image.reference}")
     archive = Archive(path=str(path), reference=image.reference, key=key, digest=_read_digest(path))
     record.write_text(json.dumps(asdict(archive)))
     return archive
