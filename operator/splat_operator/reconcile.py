@@ -10,7 +10,7 @@ from splat_operator.identity import job_name, template_hash
 from splat_operator.job import build_job
 from splat_operator.model import Action, CreateJob, DeleteJob, Job, Observed, PatchJob, Pod, Requeue, WriteStatus
 from splat_operator.names import FAILED, PENDING, PERMANENT_EXIT_CODES, RUNNING, SUCCEEDED, SUSPENDED
-from splat_operator.policies.failure import job_cause, last_failed, pod_cause
+from splat_operator.policies.failure import is_failed_attempt, job_cause, last_failed, pod_cause
 from splat_operator.policies.pending import current_pod, obstacle
 from splat_operator.policies.support import unsupported
 from splat_operator.policies.suspend import drift
@@ -120,8 +120,8 @@ def _ended(pods: list[Pod], retries: int) -> Verdict | None:
     failed = last_failed(pods)
     if failed is None and not any(pod.phase == "Succeeded" for pod in pods):
         return None
-    failed_count = sum(pod.phase == "Failed" for pod in pods)
-    is_last = failed is None or failed.container.exit_code in PERMANENT_EXIT_CODES or failed_count > retries
+    attempts = sum(map(is_failed_attempt, pods))
+    is_last = failed is None or failed.container.exit_code in PERMANENT_EXIT_CODES or attempts > retries
     if failed is None or is_last:
         return Verdict(RUNNING, FINISHING, "The last pod has ended.")
     return Verdict(PENDING, "Retrying", f"{pod_cause(failed).message} Trying again.")

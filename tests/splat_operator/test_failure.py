@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from compressions import at, failed_pod, job, pod, running_pod, said, succeeded_pod
@@ -100,6 +102,13 @@ def test_failures_of_pods_that_are_gone_are_kept() -> None:
     after = failures(before, [failed_pod(74, name="here", created_at=at(9))])
     assert [entry["pod"] for entry in after] == ["gone", "here"]
     assert failures(after, [failed_pod(74, name="here", created_at=at(9))]) == after
+
+
+def test_pod_that_was_deleted_is_no_failure_unless_it_was_disrupted() -> None:
+    stopped = failed_pod(75, said("Interrupted", "Told to stop."), is_deleting=True)
+    evicted = replace(stopped, disruption=DISRUPTED)
+    assert (failures([], [stopped]), last_failed([stopped])) == ([], None)
+    assert failures([], [evicted])[0]["reason"] == "PreemptionByScheduler"
 
 
 def test_failure_entry() -> None:

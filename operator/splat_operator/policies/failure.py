@@ -51,15 +51,20 @@ def job_cause(job: Job, pods: Iterable[Pod]) -> Cause:
 
 
 def last_failed(pods: Iterable[Pod]) -> Pod | None:
-    """The failed pod that was created last."""
-    return max((pod for pod in pods if pod.phase == "Failed"), key=lambda pod: pod.created_at, default=None)
+    """The failed attempt that was created last."""
+    return max(filter(is_failed_attempt, pods), key=lambda pod: pod.created_at, default=None)
+
+
+def is_failed_attempt(pod: Pod) -> bool:
+    """Whether the pod failed by itself or was disrupted: one that was deleted, as suspending does, has not failed."""
+    return pod.phase == "Failed" and (not pod.is_deleting or pod.disruption is not None)
 
 
 def failures(before: Iterable[Mapping[str, Any]], pods: Iterable[Pod]) -> list[dict[str, Any]]:
     """The last five failed attempts, oldest first: those already recorded, whose pods may be gone, and the pods'."""
     by_pod = {str(entry.get("pod")): dict(entry) for entry in before}
     for pod in sorted(pods, key=lambda pod: pod.created_at):
-        if pod.phase == "Failed":
+        if is_failed_attempt(pod):
             by_pod.setdefault(pod.name, _entry(pod))
     return list(by_pod.values())[-MAX_FAILURES:]
 
