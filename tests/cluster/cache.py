@@ -86,6 +86,18 @@ def _add(digest: "hashlib._Hash", content: bytes) -> None:
     digest.update(f"{len(content)}:".encode() + content)
 
 
+def link_into(folder: Path, targets: dict[str, Path]) -> None:
+    """Make or renew a link in `folder` for each name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in targets.items():
+        link = folder / name
+        if not link.is_symlink() or link.readlink() != target:
+            draft = folder / f".{name}.new"
+            draft.unlink(missing_ok=True)
+            draft.symlink_to(target)
+            draft.replace(link)
+
+
 @contextmanager
 def exclusive(cache: Cache) -> Iterator[None]:
     """Hold the cache alone: two commands that start or end the cluster would undo each other's work."""

@@ -30,7 +30,7 @@ _NEW_KEY = [
 
 
 def write_certificates(folder: Path) -> None:
-    """Write three certificates and their keys: `ca`, `apiserver` and, as which that calls the kubelet, `kubelet-client`.
+    """Write certificates with their keys: `ca`, `apiserver`, and `kubelet-client`, with which that calls the kubelet.
 
     And `sa.key`, which signs the tokens of service accounts.
     """

@@ -8,7 +8,7 @@ from cluster.cache import Cache, default_cache
 from cluster.container_runtime import load_image
 from cluster.environment import exports
 from cluster.errors import ClusterError
-from cluster.lifecycle import describe, down, is_healthy, up
+from cluster.lifecycle import describe, down, up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,8 +57,9 @@ def _env(cache: Cache, _: argparse.Namespace) -> int:
 
 
 def _status(cache: Cache, _: argparse.Namespace) -> int:
-    print("\n".join(describe(cache)))
-    return 0 if is_healthy(cache) else 1
+    lines, ready = describe(cache)
+    print("\n".join(lines))
+    return 0 if ready else 1
 
 
 def _load_image(cache: Cache, arguments: argparse.Namespace) -> int:

@@ -26,8 +26,8 @@ def start_containerd(cache: Cache, registry: Registry) -> None:
 def configuration_of(cache: Cache) -> str:
     """The configuration, version 4.
 
-    `restrict_oom_score_adj`: without CAP_SYS_RESOURCE no sandbox would start. `netns_mounts_under_state_dir`: so that all mounts
-    of pods lie below one folder. NRI is off because its socket is one for the whole machine.
+    `restrict_oom_score_adj`: without CAP_SYS_RESOURCE no sandbox would start. `netns_mounts_under_state_dir`: so that
+    all mounts of pods lie below one folder. NRI is off because its socket is one for the whole machine.
     """
     state = cache.cluster / "containerd"
     return f"""\
@@ -73,7 +73,9 @@ def load_image(cache: Cache, archive: Path) -> str:
         )
     if not _answers(cache):
         raise ClusterError("containerd does not run: start the cluster first (make cluster).")
-    return ctr(cache, "images", "import", str(archive.absolute()))
+    printed = ctr(cache, "images", "import", str(archive.absolute()))
+    _remove_replaced(cache)
+    return printed
 
 
 def has_image(cache: Cache, name: str) -> bool:
@@ -84,8 +86,8 @@ def has_image(cache: Cache, name: str) -> bool:
 def remove_pods(cache: Cache) -> None:
     """Kill every container and forget it; images stay. The kubelet must be gone, or it would start them again."""
     for kind, force in (("tasks", ["--force"]), ("containers", []), ("sandboxes", ["--force"])):
-        for name in _listed(cache, kind):
-            _run_ctr(cache, kind, "rm", *force, name)  # fails for what went by itself in between
+        if names := _listed(cache, kind):
+            _run_ctr(cache, kind, "rm", *force, *names)  # fails for what went by itself in between
 
 
 def ctr(cache: Cache, *arguments: str) -> str:
@@ -99,6 +101,22 @@ def ctr(cache: Cache, *arguments: str) -> str:
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise ClusterError(f"ctr {' '.join(arguments)} failed: {last}")
     return done.stdout
+
+
+def replaced_images(listing: str) -> list[str]:
+    """Names to remove, from what `ctr images ls` prints (name, type and digest are its first columns).
+
+    The kubelet's side gives every image a second name, its configuration's digest. That one stays, and with it the
+    image, after a new build has taken over the tag; image collection, which would end it, is off.
+    """
+    digests = {name: digest for name, _, digest, *_ in (line.split() for line in listing.splitlines()[1:])}
+    tagged = {digest for name, digest in digests.items() if not name.startswith("sha256:")}
+    return [name for name, digest in digests.items() if name.startswith("sha256:") and digest not in tagged]
+
+
+def _remove_replaced(cache: Cache) -> None:
+    if names := replaced_images(ctr(cache, "images", "ls")):
+        _run_ctr(cache, "images", "rm", *names)
 
 
 def _listed(cache: Cache, kind: str) -> list[str]:

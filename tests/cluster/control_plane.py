@@ -55,6 +55,8 @@ def api_server_arguments(cache: Cache) -> list[str]:
         f"--tls-cert-file={keys / 'apiserver.crt'}",
         f"--tls-private-key-file={keys / 'apiserver.key'}",
         f"--client-ca-file={keys / 'ca.crt'}",
+        f"--requestheader-client-ca-file={keys / 'ca.crt'}",
+        "--requestheader-allowed-names=no-proxy",  # without the two, all others complain of their absence every 5 s
         f"--kubelet-client-certificate={keys / 'kubelet-client.crt'}",
         f"--kubelet-client-key={keys / 'kubelet-client.key'}",
         "--kubelet-preferred-address-types=InternalIP",  # the node's name is in no DNS

@@ -11,12 +11,13 @@ from cluster.settings import CLUSTER_DOMAIN, DNS_PORT, DNS_SERVICE_IP, NODE_IP
 
 _SERVICES = "/api/v1/namespaces/kube-system/services"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
-_BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+_RBAC = "rbac.authorization.k8s.io"
 
 
 def start_coredns(cache: Cache, registry: Registry, api: Api) -> None:
     """Let CoreDNS read the cluster, put the kube-dns service in front of it, and start it."""
-    api.create(_BINDINGS, _binding())
+    api.create(f"/apis/{_RBAC}/v1/clusterroles", _role())
+    api.create(f"/apis/{_RBAC}/v1/clusterrolebindings", _binding())
     api.create(_SERVICES, _service())
     api.create(_SLICES, _endpoints())
     corefile = cache.cluster / "Corefile"
@@ -67,13 +68,22 @@ def answers_to(query: bytes, answer: bytes) -> int:
     return int(struct.unpack(">H", answer[6:8])[0])
 
 
+def _role() -> dict[str, object]:
+    """Of its own: the built-in `view` is empty until the controllers have filled it, which costs CoreDNS 10 s."""
+    rules = [
+        {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]
+    return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "coredns"}, "rules": rules}
+
+
 def _binding() -> dict[str, object]:
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "apiVersion": f"{_RBAC}/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": "coredns"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "coredns"}],
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "coredns"},
+        "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": "coredns"}],
     }
 
 

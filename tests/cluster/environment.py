@@ -8,8 +8,8 @@ from cluster.errors import ClusterError
 from cluster.settings import S3_ENDPOINT, S3_REGION
 
 
-def exports(cache: Cache) -> str:
-    """Lines for `eval`; the cluster must have been started.
+def variables(cache: Cache) -> dict[str, str]:
+    """What programs on this machine need to use the cluster and its S3, PATH apart.
 
     Raises:
         ClusterError: when there is no cluster.
@@ -17,7 +17,7 @@ def exports(cache: Cache) -> str:
     credentials = read_credentials(cache)
     if not credentials:
         raise ClusterError("The embedded cluster does not run: start it first (make cluster).")
-    values = {
+    return {
         "KUBECONFIG": str(cache.kubeconfig),
         "AWS_ENDPOINT_URL": S3_ENDPOINT,
         "AWS_ACCESS_KEY_ID": credentials.access_key,
@@ -26,5 +26,9 @@ def exports(cache: Cache) -> str:
         "S3_ENDPOINT_IN_CLUSTER": S3_ENDPOINT,
         "CONTAINERD_ADDRESS": str(cache.containerd_socket),
     }
+
+
+def exports(cache: Cache) -> str:
+    """The same and PATH, as lines for a shell's `eval`."""
     lines = [f'export PATH={shlex.quote(str(cache.bin))}:"$PATH"']
-    return "\n".join([*lines, *(f"export {name}={shlex.quote(value)}" for name, value in values.items())])
+    return "\n".join([*lines, *(f"export {name}={shlex.quote(value)}" for name, value in variables(cache).items())])

@@ -3,24 +3,25 @@
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.cache import Cache, key_of
+from cluster.cache import Cache, key_of, link_into
 from cluster.errors import ClusterError
-from cluster.prerequisites import go_version
+from cluster.go_toolchain import find_go, version_of
 from cluster.progress import say, watch
 
 _MODULES = Path(__file__).parent / "go"
 _KUBERNETES_VERSION = "1.37.2"
 _VERSION_VARIABLE = "k8s.io/component-base/version"
-# One set of flags for all, or the groups would share no compiled package. Without debug information the compiler has a third less
-# to do, and with a lazy garbage collector it has a fifth less.
+# One set of flags for all, or the groups would share no compiled package. No debug information and a lazy garbage
+# collector: the compiler is done sooner.
 _FLAGS = ["-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false"]
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOGC": "400", "GOFLAGS": "-mod=readonly"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Binaries that are built together.
 
@@ -40,15 +41,10 @@ class Group:
     link_flags: str = ""
     links: tuple[str, ...] = ()
 
-    def key(self, go: str) -> str:
+    def key(self, go_version: str) -> str:
         """Names the result: the same pins, sources, flags and compiler give the same."""
-        parts = [
-            *self.flags,
-            self.link_flags,
-            *_FLAGS,
-            *(f"{name}={package}" for name, package in self.binaries.items()),
-        ]
-        return key_of(go, *parts, folder=_MODULES / self.name)
+        packages = [f"{name}={package}" for name, package in self.binaries.items()]
+        return key_of(go_version, *_FLAGS, *self.flags, self.link_flags, *packages, folder=_MODULES / self.name)
 
 
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
@@ -76,64 +72,44 @@ GROUPS = (
 
 def build_groups(cache: Cache) -> None:
     """Build every group that the cache lacks and link all binaries into `cache.bin`."""
-    go = go_version()
-    missing = [group for group in GROUPS if not cache.built(group.name, group.key(go)).exists()]
+    go = find_go(cache)
+    version = version_of(go)
+    results = {group: cache.built(group.name, group.key(version)) for group in GROUPS}
+    missing = [group for group, result in results.items() if not result.exists()]
     if missing:
         minutes = sum(group.expected_s for group in missing) / 60
-        say(
-            f"building {', '.join(group.name for group in missing)} from Go modules: about {minutes:.0f} min on 2 cores, once"
-        )
+        names = ", ".join(group.name for group in missing)
+        say(f"building {names} from Go modules: about {minutes:.0f} min on 2 cores, once")
     for group in missing:
-        _build(cache, group, cache.built(group.name, group.key(go)))
-    for group in GROUPS:
-        folder = cache.built(group.name, group.key(go))
-        link_into(cache.bin, {name: folder / name for name in (*group.binaries, *group.links)})
+        _build(go, group, results[group])
+    for group, result in results.items():
+        link_into(cache.bin, {name: result / name for name in (*group.binaries, *group.links)})
 
 
-def link_into(folder: Path, targets: dict[str, Path]) -> None:
-    """Make or renew a link in `folder` for each name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, target in targets.items():
-        link = folder / name
-        if not link.is_symlink() or link.readlink() != target:
-            draft = folder / f".{name}.new"
-            draft.unlink(missing_ok=True)
-            draft.symlink_to(target)
-            draft.replace(link)
-
-
-def _build(cache: Cache, group: Group, result: Path) -> None:
+def _build(go: Path, group: Group, result: Path) -> None:
     say(f"building {group.name} (about {group.expected_s:.0f} s)")
+    started = time.monotonic()
     draft = result.with_name(f"{result.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     for name, package in group.binaries.items():
-        _go_build(group, package, draft / name)
+        _go_build(go, group, package, draft / name)
     for link in group.links:
         (draft / link).symlink_to(next(iter(group.binaries)))
     draft.rename(result)
+    say(f"built {group.name} in {time.monotonic() - started:.0f} s")
 
 
-def _go_build(group: Group, package: str, output: Path) -> None:
-    command = [
-        "go",
-        "build",
-        *_FLAGS,
-        *group.flags,
-        "-ldflags",
-        f"-s -w {group.link_flags}".strip(),
-        "-o",
-        str(output),
-        package,
-    ]
+def _go_build(go: Path, group: Group, package: str, output: Path) -> None:
+    link_flags = f"-s -w {group.link_flags}".strip()
     process = subprocess.Popen(
-        command,
+        [str(go), "build", *_FLAGS, *group.flags, "-ldflags", link_flags, "-o", str(output), package],
         cwd=_MODULES / group.name,
         env={**os.environ, **_ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    code, output_text = watch(process, output.name, expected_s=group.expected_s)
+    code, printed = watch(process, output.name, expected_s=group.expected_s)
     if code != 0:
-        raise ClusterError(f"Building {output.name} failed; go said:\n{output_text.strip()[-2000:]}")
+        raise ClusterError(f"Building {output.name} failed; go said:\n{printed.strip()[-2000:]}")

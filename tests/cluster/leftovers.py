@@ -3,12 +3,13 @@
 import os
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from cluster.cache import Cache
 from cluster.errors import ClusterError
 from cluster.processes import Identity, end, identify
-from cluster.settings import BRIDGE, POD_CIDR
+from cluster.settings import BRIDGE, POD_CIDR, S3_INNER_PORTS, S3_PORT
 
 _TABLES = ("nat", "filter", "mangle", "raw")
 _CHAIN_PREFIXES = ("KUBE-", "CNI-")
@@ -23,6 +24,7 @@ def remove_leftovers(cache: Cache) -> None:
         _remove_rules(tool)
     _remove_cgroups()
     _remove_log_links(cache)
+    _remove_sockets()
 
 
 def _shims(cache: Cache) -> list[Identity]:
@@ -67,7 +69,7 @@ def _unmount(cache: Cache) -> None:
 
 
 def _remove_bridge() -> None:
-    """With the bridge go its routes; pods' devices went with their network namespaces, except where one was still held."""
+    """With the bridge go its routes. Pods' devices went with their network namespaces, unless one is still held."""
     listed = subprocess.run(
         ["ip", "-oneline", "link", "show", "master", BRIDGE], capture_output=True, text=True, check=False
     )
@@ -77,7 +79,7 @@ def _remove_bridge() -> None:
 
 
 def without_ours(table: str) -> str:
-    """The text of one table (iptables-save) without the chains of Kubernetes and CNI and without every rule that names them."""
+    """One table, as iptables-save prints it, without the chains of Kubernetes and CNI and the rules that name them."""
     return "".join(line for line in table.splitlines(keepends=True) if not _is_ours(line))
 
 
@@ -113,3 +115,10 @@ def _remove_log_links(cache: Cache) -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(cache.cluster):
             link.unlink()
+
+
+def _remove_sockets() -> None:
+    """SeaweedFS names its sockets after its ports, in a folder that cannot be chosen, and leaves them when killed."""
+    for port in (S3_PORT, *S3_INNER_PORTS):
+        for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink()

@@ -21,14 +21,21 @@ from cluster.settings import (
     POD_CIDR,
     PROXY_HEALTH_PORT,
     PROXY_METRICS_PORT,
+    S3_INNER_PORTS,
     S3_PORT,
     SCHEDULER_PORT,
 )
 
-_NODE_PORTS = (API_PORT, KUBELET_PORT, DNS_PORT, S3_PORT)
+_NODE_PORTS = (API_PORT, KUBELET_PORT, DNS_PORT, S3_PORT, *S3_INNER_PORTS)
 _LOCAL_PORTS = (
-    ETCD_PORT, ETCD_PEER_PORT, CONTROLLER_MANAGER_PORT, SCHEDULER_PORT, KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT, PROXY_METRICS_PORT
-)  # fmt: skip
+    ETCD_PORT,
+    ETCD_PEER_PORT,
+    CONTROLLER_MANAGER_PORT,
+    SCHEDULER_PORT,
+    KUBELET_HEALTH_PORT,
+    PROXY_HEALTH_PORT,
+    PROXY_METRICS_PORT,
+)
 # Set by us, the kubelet, kube-proxy or the bridge plugin; put back by `down`.
 _SYSCTLS = (
     "net/ipv4/ip_forward",
@@ -74,10 +81,8 @@ def write_pod_network(cache: Cache) -> None:
         "dataDir": str(cache.cluster / "cni-addresses"),
         "ranges": [[{"subnet": POD_CIDR}]],
     }
-    bridge = {
-        "type": "bridge", "bridge": BRIDGE, "isGateway": True, "ipMasq": True, "hairpinMode": True, "mtu": 1400,
-        "ipam": {**addresses, "routes": [{"dst": "0.0.0.0/0"}]},
-    }  # fmt: skip
+    switch = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "ipMasq": True, "hairpinMode": True, "mtu": 1400}
+    bridge = {**switch, "ipam": {**addresses, "routes": [{"dst": "0.0.0.0/0"}]}}
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
     folder = cache.cluster / "cni"
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,7 @@ def write_pod_network(cache: Cache) -> None:
 
 
 def prepare_kernel(cache: Cache) -> None:
-    """Forward packets, and let iptables see those that stay on the bridge: a pod's answer to a service must be translated back."""
+    """Forward packets, and let iptables see those on the bridge: what a pod answers to a service is translated back."""
     if not Path("/proc/sys/net/bridge").exists():
         subprocess.run(["modprobe", "br_netfilter"], capture_output=True, check=False)
     settings = [Path("/proc/sys") / name for name in _SYSCTLS]
@@ -113,9 +118,8 @@ def _set(path: Path, value: str) -> None:
 
 def _is_free(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as the servers do: connections of the last run do not count
+        # As the servers do: connections that the last cluster left in TIME_WAIT do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster.api import Api
 from cluster.cache import Cache
+from cluster.errors import ClusterError
 from cluster.processes import Registry
 from cluster.settings import (
     CLUSTER_DOMAIN,
@@ -21,7 +22,22 @@ from cluster.settings import (
     PROXY_METRICS_PORT,
 )
 
+_OTHER_NODES = {"kubelet", "k3s-server", "k3s-agent"}
 _PATH = f"/api/v1/nodes/{NODE}"
+
+
+def require_no_other() -> None:
+    """Raise ClusterError when this machine is another cluster's node: both would own the same cgroups and rules."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            name = comm.read_text().strip()
+        except OSError:  # it has ended meanwhile
+            continue
+        if name in _OTHER_NODES:
+            raise ClusterError(
+                f"This machine is a node of another Kubernetes ({name}, pid {comm.parent.name}): "
+                "end that, or use it with CLUSTER=current."
+            )
 
 
 def start_kubelet(cache: Cache, registry: Registry) -> None:
@@ -45,7 +61,7 @@ def start_kube_proxy(cache: Cache, registry: Registry) -> None:
 
 
 def kubelet_configuration(cache: Cache) -> dict[str, Any]:
-    """Nothing is evicted for a full disk and no image is collected: what is imported has no registry to come back from."""
+    """Nothing is evicted for a full disk and no image is collected: no registry would bring an imported one back."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -60,6 +76,7 @@ def kubelet_configuration(cache: Cache) -> dict[str, Any]:
         },
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": f"unix://{cache.containerd_socket}",
+        "volumePluginDir": str(cache.cluster / "kubelet" / "volume-plugins"),
         "podLogsDir": str(cache.cluster / "pod-logs"),
         "clusterDNS": [DNS_SERVICE_IP],
         "clusterDomain": CLUSTER_DOMAIN,

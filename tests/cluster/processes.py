@@ -36,14 +36,14 @@ class Identity:
 def parse_stat(stat: str) -> tuple[str, int]:
     """State letter and start time from the text of /proc/<pid>/stat.
 
-    The second field is the command's name in parentheses and may hold spaces and parentheses itself: count from its end.
+    The second field is the command's name in parentheses, which may hold spaces and parentheses: count from its end.
     """
     fields = stat[stat.rindex(")") + 2 :].split()
     return fields[0], int(fields[19])
 
 
 def identify(pid: int) -> Identity | None:
-    """The process that has `pid` now; None when there is none or it has ended and only waits for its parent."""
+    """The process that has `pid` now; None when there is none, or one that has ended and waits for its parent."""
     try:
         state, started = parse_stat(Path(f"/proc/{pid}/stat").read_text())
     except (FileNotFoundError, ProcessLookupError):
@@ -58,6 +58,7 @@ class Registry:
         self._file = folder / "processes.json"
         self._folder = folder
         self._logs = logs
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def all(self) -> dict[str, Identity]:
         """Every recorded process, dead or alive, in the order of their start."""
@@ -69,14 +70,12 @@ class Registry:
         """Names of recorded processes that no longer run."""
         return [name for name, identity in self.all().items() if not identity.is_alive()]
 
-    def start(
-        self, name: str, argv: list[str], *, path: Iterable[Path] = (), extra: Mapping[str, str] | None = None
-    ) -> None:
+    def start(self, name: str, argv: list[str], *, path: Iterable[Path] = ()) -> None:
         """Start a process in a session of its own and record it.
 
         It gets none of this command's environment: a proxy or an AWS variable of the caller would change the cluster.
         """
-        environment = {"PATH": ":".join([*map(str, path), SYSTEM_PATH]), "HOME": str(self._folder), **(extra or {})}
+        environment = {"PATH": ":".join([*map(str, path), SYSTEM_PATH]), "HOME": str(self._folder)}
         self._logs.mkdir(parents=True, exist_ok=True)
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -88,6 +87,7 @@ class Registry:
                 cwd=self._folder,
                 start_new_session=True,
             )
+        self._children.append(process)
         identity = identify(process.pid)
         if identity:  # else it has ended already, and the wait for its readiness will say so
             self._record({**self.all(), name: identity})
@@ -97,6 +97,8 @@ class Registry:
         running = [identity for name, identity in self.all().items() if name in set(names)]
         end(running, signal.SIGTERM, wait_s=grace_s)
         end(running, signal.SIGKILL, wait_s=5.0)
+        for child in self._children:
+            child.poll()  # those that this command has started itself would stay zombies until its end
 
     def _record(self, identities: Mapping[str, Identity]) -> None:
         draft = self._file.with_suffix(".tmp")

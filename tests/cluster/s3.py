@@ -11,7 +11,7 @@ from cluster.api import Api
 from cluster.cache import Cache
 from cluster.credentials import Credentials
 from cluster.processes import Registry
-from cluster.settings import NODE_IP, S3_BUCKET, S3_PORT, S3_REGION, S3_SECRET
+from cluster.settings import NODE_IP, S3_BUCKET, S3_INNER_PORTS, S3_PORT, S3_REGION, S3_SECRET
 
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _HTTP_OK = 200
@@ -31,14 +31,10 @@ def start_s3(cache: Cache, registry: Registry, credentials: Credentials) -> None
 
 
 def _arguments() -> list[str]:
-    """Ports without a word in the settings are SeaweedFS' inner ones.
-
-    A bucket takes seven volumes, so the default of eight would be used up by the second one.
-    """
-    base = S3_PORT + 10
-    inner = [f"-{name}={base + offset}" for offset, name in enumerate(
-        ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc")
-    )]  # fmt: skip
+    """A bucket takes seven volumes, so the default of eight would be used up by the second one."""
+    services = ("master.port", "volume.port", "filer.port", "s3.port")
+    names = [name for service in services for name in (service, f"{service}.grpc") if name != "s3.port"]
+    inner = [f"-{name}={port}" for name, port in zip(names, S3_INNER_PORTS, strict=True)]
     return [
         f"-ip={NODE_IP}",
         *inner,

@@ -1,8 +1,8 @@
 """Names, addresses and ports of the cluster; nothing here depends on the machine.
 
-The node has an address of its own on the loopback device, so that one endpoint serves this machine and the pods alike. What pods
-must not reach listens on 127.0.0.1. All ports lie between 20000 and 21000: below the ephemeral range, away from those of other
-Kubernetes distributions.
+The node has an address of its own on the loopback device, so that one endpoint serves this machine and the pods alike.
+What pods must not reach listens on 127.0.0.1. All ports lie between 20000 and 21000: below the ephemeral range, away
+from those of other Kubernetes distributions.
 """
 
 NODE = "embedded"
@@ -21,6 +21,7 @@ KUBELET_PORT = 20250
 KUBELET_HEALTH_PORT = 20248
 DNS_PORT = 20053
 S3_PORT = 20333
+S3_INNER_PORTS = range(20343, 20350)
 
 LOCALHOST = "127.0.0.1"
 ETCD_PORT = 20379
