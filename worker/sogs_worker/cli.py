@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -32,6 +33,9 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Expected failures are one sentence, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
+    # Threads that wait for each other must sleep, not spin: where others use the same cores, spinning takes several times
+    # as long. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options = build_parser().parse_args(arguments)
         return int(options.command(options))
@@ -56,6 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="one JSON object")
     inspect.set_defaults(command=run_inspect)
+    render = commands.add_parser("render", help="draw a scene file as PNG")
+    render.add_argument("file", metavar="FILE", help=".ply, .sog, or the meta.json of an unbundled scene")
+    render.add_argument("output", metavar="OUT.png")
+    render.add_argument("--device", default="auto", help="auto (a GPU where there is one), cuda or cpu")
+    render.set_defaults(command=run_render)
     run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment")
     run.set_defaults(command=run_job)
     return parser
@@ -120,6 +129,27 @@ def run_inspect(options: argparse.Namespace) -> int:
 
     description = inspect_file(Path(options.file))
     print(json.dumps(description) if options.json else format_description(description))
+    return 0
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """Draw a scene file as PNG."""
+    target = Path(options.output)
+    if target.suffix.lower() != ".png":
+        raise UsageError(f"{target}: the output must end in .png")
+    from sogs_worker.encode.clean import drop_unusable
+    from sogs_worker.engines.device import resolve_device
+    from sogs_worker.formats import read_scene
+    from sogs_worker.formats.output import replacing
+    from sogs_worker.render import preview_png
+
+    device = resolve_device(options.device)
+    splats, _ = drop_unusable(read_scene(Path(options.file)))
+    picture = preview_png(splats, device=device)
+    _make_folder(target.parent)
+    with replacing(target) as file:
+        file.write(picture)
+    print(f"{target}  {_format_size(len(picture))}  {len(splats):,} splats")
     return 0
 
 
