@@ -72,10 +72,9 @@ class Publication:
 
 
 def read_journal(journal: Path) -> Iterator[Entry]:
-    """Read the uploads that were begun, in their order; none where nothing was."""
-    if journal.exists():
-        for line in journal.read_text().splitlines():
-            yield Entry(**json.loads(line))
+    """Read the uploads that were begun, in their order."""
+    for line in journal.read_text().splitlines():
+        yield Entry(**json.loads(line))
 
 
 def withdraw(store: Store, journal: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 from types import FrameType
 
-from sogs_worker.errors import InterruptedRunError, WorkerError
+from sogs_worker.errors import ConfigurationError, InterruptedRunError, WorkerError
 from sogs_worker.joblog import write_message
 from sogs_worker.publication import withdraw
 from sogs_worker.settings import Settings, read_settings, termination_log
@@ -30,11 +30,21 @@ def main() -> int:
     try:
         settings = read_settings(os.environ)
         task = load_task(settings.run_document, os.environ)
-        settings.scratch.mkdir(parents=True, exist_ok=True)
-        settings.journal.unlink(missing_ok=True)
+        prepare_scratch(settings)
     except WorkerError as error:
         return report_failure(error, termination_log(os.environ))
     return Supervisor(task, settings).run()
+
+
+def prepare_scratch(settings: Settings) -> None:
+    """Make sure that there is a folder to work in, without a journal of an earlier attempt in the same container."""
+    try:
+        settings.scratch.mkdir(parents=True, exist_ok=True)
+        settings.journal.write_bytes(b"")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the scratch folder {settings.scratch} cannot be written to: {error.strerror}; mount a volume there"
+        ) from error
 
 
 class Supervisor:
@@ -60,7 +70,7 @@ class Supervisor:
         code = self._worker.wait()
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
-        if code != 0 and self._settings.journal.exists():
+        if code != 0 and self._settings.journal.stat().st_size:
             self._withdraw()
         return code
 

@@ -30,7 +30,9 @@ def store(tmp_path: Path) -> Deletions:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
+    path = tmp_path / "journal"
+    path.touch()
+    return path
 
 
 def publish(store: LocalStore, journal: Path, key: str, content: str) -> str:

@@ -188,6 +188,7 @@ FAILURES = [
         (78, "Configuration"),
         "has no AWS_SECRET_ACCESS_KEY",
     ),
+    ("scratch", environment(SPLATS_SCRATCH="/dev/null/no"), (78, "Configuration"), "/dev/null/no cannot be written to"),
     ("CA", environment(SOURCE_CA_PEM="no PEM"), (78, "Configuration"), "source's CA is not a PEM certificate"),
 ]
 
