@@ -33,8 +33,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Expected failures are one sentence, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
-    # Threads that wait for each other must sleep, not spin: where others use the same cores, spinning takes several times
-    # as long. Read when torch is loaded.
+    # Threads that wait for each other must sleep, not spin: where others use the same cores, spinning takes several
+    # times as long. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options = build_parser().parse_args(arguments)
