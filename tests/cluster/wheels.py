@@ -13,14 +13,14 @@ from cluster.progress import say
 _REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 
 
-def install_pinned(cache: Cache, pins: str, *, what: str, arrange: Callable[[Path], None]) -> Path:
+def install_pinned(cache: Cache, pins: str, *, what: str, arrange: Callable[[Path], None] | None = None) -> Path:
     """The folder in the cache with what `requirements/<pins>.txt` names; installs it when the cache lacks it.
 
     Args:
         cache: Where to look and install.
         pins: Name of the requirements file.
         what: For the line that is printed before an installation.
-        arrange: Is given the new folder before it gets its final name.
+        arrange: Works on the new folder before it gets its final name.
     """
     requirements = _REQUIREMENTS / f"{pins}.txt"
     folder = cache.built(pins, key_of(requirements.read_text()))
@@ -29,7 +29,8 @@ def install_pinned(cache: Cache, pins: str, *, what: str, arrange: Callable[[Pat
         draft = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
         _install(requirements, draft)
-        arrange(draft)
+        if arrange:
+            arrange(draft)
         draft.rename(folder)
     return folder
 
