@@ -75,7 +75,7 @@ class Job:
 
     def finish(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for the end and collect what the run left."""
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=300)
         message = (self.folder / "termination-log").read_bytes()
         lines = [json.loads(line) for line in output.splitlines()]
         return Ended(process.returncode, json.loads(message), len(message), lines, errors)
