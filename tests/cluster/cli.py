@@ -12,13 +12,16 @@ from cluster.lifecycle import describe, down, up
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; its exit code: 0 done, 1 refused or failed, 64 usage."""
+    """Run one command; its exit code: 0 done, 1 refused or failed, 2 usage, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(default_cache(), arguments))
     except ClusterError as error:
         print(f"cluster: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("cluster: interrupted; the next command goes on from here", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
