@@ -1,8 +1,12 @@
-"""The flag that rewrites goldens."""
+"""The flag that rewrites goldens, and property tests that a busy machine does not fail."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

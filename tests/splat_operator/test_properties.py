@@ -114,5 +114,5 @@ class Operation(RuleBasedStateMachine):
         assert self.world.phase in TERMINAL_PHASES
 
 
-Operation.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+Operation.TestCase.settings = settings(max_examples=25, stateful_step_count=30)
 TestOperation = Operation.TestCase

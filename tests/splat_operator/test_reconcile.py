@@ -260,11 +260,12 @@ class TestSettled:
         assert {**status, "observedGeneration": 1, "conditions": None} == {**settled().status, "conditions": None}
 
     def test_output_edit_runs_again_from_an_empty_status(self) -> None:
-        edited = resource(status=settled().status, generation=2, preview=True)
-        actions = decide(observed(edited))
-        assert of_type(actions, CreateJob)
-        assert "outputs" not in written(actions)
-        assert written(actions)["phase"] == "Pending"
+        for outcome in (None, failed_pod(65)):
+            edited = resource(status=settled(outcome).status, generation=2, preview=True)
+            actions = decide(observed(edited))
+            assert of_type(actions, CreateJob)
+            assert set(written(actions)) == {"observedGeneration", "phase", "conditions", "jobName"}
+            assert written(actions)["phase"] == "Pending"
 
     def test_edit_back_to_an_earlier_spec_runs_again(self) -> None:
         """Another run wrote to the destination meanwhile."""
@@ -292,6 +293,12 @@ class TestEdit:
         actions = decide(observed(self.edited, pods=[running_pod(is_deleting=True)]))
         assert not of_type(actions, CreateJob)
         assert "garden-x" in condition(written(actions), "Ready")["message"]
+
+    def test_leftover_job_goes_while_the_right_one_is_followed(self) -> None:
+        leftover, right = job(), job(self.edited, uid="right")
+        actions = decide(observed(self.edited, jobs=[leftover, right], pods=[running_pod(job_uid="right")]))
+        assert of_type(actions, DeleteJob) == [DeleteJob(leftover.name, leftover.uid)]
+        assert written(actions)["phase"] == "Running"
 
     @pytest.mark.parametrize("pods", [[], [failed_pod(75)], [succeeded_pod()]], ids=["gone", "failed", "succeeded"])
     def test_then_the_next_is_made(self, pods: list[Pod]) -> None:
