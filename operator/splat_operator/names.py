@@ -28,6 +28,7 @@ EXIT_REASONS = {
     65: "BadInput",
     66: "SourceMissing",
     69: "ServiceUnavailable",
+    70: "Internal",
     74: "IOError",
     75: "Interrupted",
     77: "NotPermitted",

@@ -70,7 +70,7 @@ def test_a_scene_becomes_a_bundle(
     assert {"JobCreated", "Succeeded"} <= reasons
     table = kubectl.run("get", "splat", "garden", "-o", "wide").splitlines()
     assert table[0].split() == [
-        "NAME", "PHASE", "RATIO", "PROGRESS", "AGE", "MESSAGE", "INPUT", "OUTPUT", "SPLATS", "PSNR", "DEVICE", "DURATION"
+        "NAME", "PHASE", "RATIO", "PROGRESS", "AGE", "INPUT", "OUTPUT", "SPLATS", "PSNR", "DEVICE", "DURATION", "MESSAGE"
     ]  # fmt: skip
 
 
