@@ -20,8 +20,8 @@ def main() -> int:
         sys.stderr.write(f"splat-operator: {error}.\n")
         return os.EX_CONFIG
     kopf.configure(log_format=kopf.LogFormat.JSON)
-    # Both would print a line for each watch event and each probe.
-    for name in ("kopf.objects", "aiohttp.access"):
+    # They would print lines for each watch event and each probe.
+    for name in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
     register(Operator(settings))
     kopf.run(

@@ -45,11 +45,11 @@ def register(pulse: Pulse) -> None:
     """Add both numbers to what kopf's liveness endpoint tells."""
 
     @kopf.on.probe(id="loopLagSeconds")
-    def loop_lag(**_: Any) -> float:
+    async def loop_lag(**_: Any) -> float:
         if pulse.lag_s > MAX_LAG_S:
             raise kopf.PermanentError(f"The event loop is {pulse.lag_s:.1f} s late.")
         return round(pulse.lag_s, 3)
 
     @kopf.on.probe(id="lastEventAgeSeconds")
-    def last_event_age(**_: Any) -> float | None:
+    async def last_event_age(**_: Any) -> float | None:
         return None if pulse.event_age_s is None else round(pulse.event_age_s, 1)

@@ -11,7 +11,7 @@ from typing import Any
 from splat_operator.model import Progress
 from splat_operator.names import EXIT_REASONS
 
-KNOWN_REASONS = (*EXIT_REASONS.values(), "Internal")
+KNOWN_REASONS = tuple(EXIT_REASONS.values())
 MAX_WORDS = 1024
 
 
