@@ -14,7 +14,7 @@ BIN := .venv/bin
 NAMESPACE ?= splat-operator
 TESTS ?= tests
 
-.PHONY: help setup demo test test-fast test-e2e lint cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-e2e lint build cluster cluster-down cluster-env images install pins
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -36,6 +36,9 @@ lint: setup  ## formatting, lint, types, layers
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
+
+build:  # what the cluster is made of, without starting it
+	@[ $(CLUSTER) = current ] || $(TOOL) cluster build
 
 cluster:  ## start the embedded cluster (the first time builds its binaries, about 15 minutes)
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster up

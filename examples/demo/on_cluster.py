@@ -1,4 +1,4 @@
-"""The demo's second half: upload the scenes, apply a SplatCompression for each, follow them, fetch and show the results."""
+"""The demo's second half: upload the scenes, apply a SplatCompression for each, follow them, show the results."""
 
 from __future__ import annotations
 
@@ -88,4 +88,5 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), dict(pair.split("=", 1) for pair in sys.argv[2:])))  # type: ignore[misc]
+    pairs = (pair.split("=", 1) for pair in sys.argv[2:])
+    sys.exit(main(Path(sys.argv[1]), {name: Path(path) for name, path in pairs}))

@@ -1,4 +1,4 @@
-"""The commands: up, down, env, status, load-image."""
+"""The commands: build, up, down, env, status, load-image."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from cluster.cache import Cache, default_cache
 from cluster.container_runtime import load_image
 from cluster.environment import exports
 from cluster.errors import ClusterError
-from cluster.lifecycle import describe, down, up
+from cluster.lifecycle import build, describe, down, up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cluster", description="A real Kubernetes with S3 on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "build", _build, "build what is missing, start nothing")
     _add(commands, "up", _up, "build what is missing, start the cluster, wait until it is ready")
     _add(commands, "down", _down, "end the cluster; images and binaries stay in the cache")
     _add(commands, "env", _env, "print shell exports: PATH, KUBECONFIG, S3 endpoint and keys")
@@ -42,6 +43,11 @@ def _add(
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run)
     return command
+
+
+def _build(cache: Cache, _: argparse.Namespace) -> int:
+    build(cache)
+    return 0
 
 
 def _up(cache: Cache, _: argparse.Namespace) -> int:

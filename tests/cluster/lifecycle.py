@@ -21,13 +21,18 @@ from cluster.settings import PAUSE_IMAGE
 _GRACE_S = 3.0
 
 
+def build(cache: Cache) -> None:
+    """Install and build what is missing, without starting anything."""
+    require_root()
+    with exclusive(cache):
+        _build(cache)
+
+
 def up(cache: Cache) -> None:
     """Build what is missing and start the cluster; a healthy one is left alone, a half-dead one is cleaned up first."""
     require_root()
     with exclusive(cache):
-        install_packages()
-        build_groups(cache)
-        install_tools(cache)
+        _build(cache)
         if is_healthy(cache):
             say("the cluster runs already")
             return
@@ -56,6 +61,12 @@ def describe(cache: Cache) -> tuple[list[str], bool]:
     lines = [f"{name:<24} {processes[name].pid:>8} {state}" for name, state in states.items()]
     ready = is_healthy(cache)
     return [*lines, "ready" if ready else f"NOT ready: see the logs in {cache.logs}, or start it again"], ready
+
+
+def _build(cache: Cache) -> None:
+    install_packages()
+    build_groups(cache)
+    install_tools(cache)
 
 
 def _start(cache: Cache) -> None:
