@@ -69,6 +69,6 @@ class Controller:
         for action in done:
             match action:
                 case EmitEvent(reason=reason, message=message):
-                    logger.info("%s/%s: %s: %s", *key, reason, message)
+                    logger.info("%s: %s: %s", key, reason, message)
                 case CountFinish(result, reason):
                     metrics.FINISHED_TOTAL.labels(namespace=key.namespace, result=result, reason=reason).inc()

@@ -29,7 +29,6 @@ EXIT_REASONS = {
     66: "SourceMissing",
     69: "ServiceUnavailable",
     70: "Internal",
-    70: "Internal",
     74: "IOError",
     75: "Interrupted",
     77: "NotPermitted",

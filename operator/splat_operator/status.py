@@ -49,7 +49,7 @@ def compose(observed: Observed, verdict: Verdict, *, job_name: str | None, job: 
         ),
         **({"jobName": job_name} if job_name else {}),
         **{name: before[name] for name in RESULT_FIELDS if name in before},
-        **_times(verdict, before, job, now),
+        **(_times(verdict, before, job, now) if job_name else {}),
         **_progress(verdict, before, observed.progress),
         **_failures(before, pods),
         **verdict.facts,
@@ -79,7 +79,7 @@ def _scheduled(pods: Iterable[Pod], before: Mapping[str, Any]) -> Claim:
 
 
 def _times(verdict: Verdict, before: Mapping[str, Any], job: Job | None, now: datetime) -> Status:
-    """Start and end of the run after the Job's own clock; an end that the Job does not tell is now."""
+    """Start and end of a run after the Job's own clock; an end that the Job does not tell is now."""
     started = (job.started_at if job else None) or parse_time(before.get("startTime"))
     times = {"startTime": format_time(started)} if started else {}
     if verdict.phase in TERMINAL_PHASES:

@@ -90,6 +90,13 @@ def test_second_look_at_the_same_things_does_nothing() -> None:
     assert [type(action) for action in decide(again)] == [Requeue]
 
 
+def test_later_look_at_the_same_things_does_nothing() -> None:
+    for pods in ([], [pod()], [running_pod()], [unschedulable_pod(WORDS)], [failed_pod(69)], [succeeded_pod()]):
+        first = observed(jobs=[job()], pods=pods)
+        again = observed(after(first), jobs=[job()], pods=pods)
+        assert [type(action) for action in decide(again, now=at(9))] == [Requeue]
+
+
 def test_resource_being_deleted_is_left_alone() -> None:
     assert decide(observed(replace(resource(), is_deleting=True))) == []
 
@@ -340,6 +347,13 @@ def test_refused_job_is_explained_in_the_servers_words(code: int, phase: str, st
     assert "jobName" not in status, "a refused Job settles nothing"
 
 
+@pytest.mark.parametrize("code", [403, 422])
+def test_refusal_in_the_same_words_is_written_once(code: int) -> None:
+    """Another write would be another event, and so another pass, for ever."""
+    status = written(refused(observed(), code=code, words="no", now=NOW))
+    assert refused(observed(resource(status=status)), code=code, words="no", now=at(9)) == []
+
+
 def test_refused_job_is_tried_again() -> None:
     status = written(refused(observed(), code=422, words="spec.template: Invalid", now=NOW))
     assert of_type(decide(observed(resource(status=status))), CreateJob)
@@ -352,3 +366,5 @@ def test_unsupported_field_stalls_and_ends_what_runs() -> None:
     assert not of_type(actions, CreateJob)
     assert condition(status, "Stalled")["reason"] == "NotSupported"
     assert "spec.queueName" in condition(status, "Stalled")["message"]
+    again = observed(resource(queueName="gpus", preview=True, status=status))
+    assert decide(again, now=at(9)) == [], "what is written again makes another pass, for ever"
