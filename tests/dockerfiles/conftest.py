@@ -1,6 +1,7 @@
 """The built images, run by runc as a pod runs them: non-root, without capabilities, the root filesystem read-only."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ class BuiltImage:
         config: ``config`` of the OCI image configuration.
         layers: of its manifest, the first the lowest.
         bundle: runc's folder.
+        shared: a folder that the container sees as /mnt, the only one it can write.
     """
 
     root: Path
     config: dict
     layers: list[dict]
     bundle: Path
+    shared: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the entry point with other arguments, without network, no longer than a minute."""
@@ -37,7 +40,6 @@ class BuiltImage:
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the image's environment."""
-        self.bundle.mkdir(exist_ok=True)
         (self.bundle / "config.json").unlink(missing_ok=True)
         subprocess.run(["runc", "spec"], cwd=self.bundle, check=True)
         spec = json.loads((self.bundle / "config.json").read_text())
@@ -50,9 +52,10 @@ class BuiltImage:
             "noNewPrivileges": True,
             "user": {"uid": uid, "gid": gid},
         }
+        spec["mounts"].append({"destination": "/mnt", "source": str(self.shared), "options": ["bind", "rw"]})
         (self.bundle / "config.json").write_text(json.dumps(spec))
         return subprocess.run(
-            ["runc", "run", f"splats-image-test-{self.bundle.name}"],
+            ["runc", "run", f"splats-{self.bundle.name}-{os.getpid()}"],
             cwd=self.bundle,
             capture_output=True,
             text=True,
@@ -88,11 +91,15 @@ def _mount(name: str, bundle: Path) -> Iterator[BuiltImage]:
         container = buildah.run("from", "--pull-never", archive.reference)
     try:
         manifest, config = store.read_manifest(archive)
+        shared = bundle / "shared"
+        shared.mkdir()
+        shared.chmod(0o777)  # the container's user writes there
         yield BuiltImage(
             root=Path(buildah.run("mount", container)),
             config=config["config"],
             layers=manifest["layers"],
             bundle=bundle,
+            shared=shared,
         )
     finally:
         buildah.run("rm", container)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sogs_worker.formats.ply import read_ply, write_ply
+from splat_builders import build_splats
+
 pytestmark = pytest.mark.e2e
 
 COMPILER = re.compile(r"(.*-)?(cc|c\+\+|gcc|g\+\+|clang|clang\+\+|cpp|tcc|rustc|as|ld|ld\.(bfd|gold|lld))(-[\d.]+)?")
@@ -42,6 +45,16 @@ def test_worker_answers_help(worker_image):
 def test_worker_has_torch_that_works_with_its_numpy(worker_image):
     done = worker_image.execute("python", "-c", "import numpy, torch; print(torch.ones(2).numpy() + numpy.ones(2))")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[2. 2.]\n", "")
+
+
+def test_worker_compresses_a_scene_and_reads_it_back(worker_image):
+    """With the image's own Python, torch and numpy, which are not those of the development environment."""
+    write_ply(worker_image.shared / "scene.ply", build_splats(500))
+    done = worker_image.run("compress", "--device=cpu", "--quality=fast", "/mnt/scene.ply", "/mnt/scene.sog")
+    assert done.returncode == 0, done.stderr
+    done = worker_image.run("decompress", "/mnt/scene.sog", "/mnt/again.ply")
+    assert done.returncode == 0, done.stderr
+    assert len(read_ply(worker_image.shared / "again.ply")) == 500
 
 
 def test_worker_has_all_it_imports(worker_image):
