@@ -46,7 +46,7 @@ def _make(images: list[Image]) -> None:
 
 def _build(image: Image, folder: Path) -> store.Archive:
     started = time.monotonic()
-    say(f"building {image.reference}: half a minute, three more for the first on a machine; log: {folder / 'log'}")
+    say(f"building {image.reference}: half a minute, on a new machine four; log: {folder / 'log'}")
     archive = store.build_archive(image, folder)
     say(f"built {image.reference} in {time.monotonic() - started:.0f} s")
     return archive
