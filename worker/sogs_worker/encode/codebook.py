@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sogs_worker.splats import Floats
@@ -15,6 +16,9 @@ SIZE = 256
 
 BINS = 512
 """Bins of equal width, and as many of equal weight: the first see the tails, the second the bulk beside outliers."""
+
+LONGEST_RUN = 128
+"""Bins that one entry may stand for at first: with 4 bins an entry on average, more are hardly ever best."""
 
 LLOYD_ITERATIONS = 20
 
@@ -74,32 +78,36 @@ def _run_means(points: Doubles, mass: Doubles, cuts: Indices) -> tuple[Doubles, 
 
 def _best_cuts(points: Doubles, mass: Doubles) -> Indices:
     """Cut M ascending weighted points into at most 256 runs of least total squared error; return the runs' ends."""
-    if len(points) <= SIZE:
-        return np.arange(len(points) + 1)
+    count = len(points)
+    if count <= SIZE:
+        return np.arange(count + 1)
     costs = _run_costs(points, mass)
-    best = costs[0]
+    longest = costs.shape[1] - 1
+    best = np.full(longest + count + 1, np.inf)  # by the end of the last run, after as many points of nothing
+    best[longest] = 0.0
     choices = []
-    for _ in range(SIZE - 1):
-        totals = best[:, None] + costs
-        choices.append(totals.argmin(axis=0))
-        best = np.take_along_axis(totals, choices[-1][None], axis=0)[0]
-    cuts = [len(points)]
-    for choice in reversed(choices):
-        cuts.append(int(choice[cuts[-1]]))
-    return np.unique([*cuts, 0])
+    for _ in range(SIZE):
+        totals = sliding_window_view(best, longest + 1)[:, ::-1] + costs
+        choices.append(totals.argmin(axis=1))
+        best[longest:] = np.take_along_axis(totals, choices[-1][:, None], axis=1)[:, 0]
+    cuts = [count]
+    for lengths in reversed(choices):
+        cuts.append(cuts[-1] - int(lengths[cuts[-1]]))
+    return np.unique(cuts)
 
 
 def _run_costs(points: Doubles, mass: Doubles) -> Doubles:
-    """Return (M + 1, M + 1): squared error of one entry for points i to j - 1; 0 where i = j, infinite where i > j."""
+    """Return (M + 1, L + 1): error of one entry for the l points before point j, infinite where there are fewer."""
     count = len(points)
-    weights = np.triu(np.broadcast_to(mass, (count, count)))
-    offsets = points[None] - points[:, None]
+    longest = min(count, LONGEST_RUN)
+    # Runs backwards from each end: nearest point first, then all before it.
+    before = np.arange(1, count + 1)[:, None] - np.arange(1, longest + 1)
+    weights = np.where(before >= 0, mass[before], 0.0)
+    offsets = points[before] - points[:, None]
     total, moment, energy = (np.cumsum(weights * offsets**power, axis=1) for power in range(3))
-    costs = np.full((count + 1, count + 1), np.inf)
-    np.fill_diagonal(costs, 0.0)
-    rows, columns = np.triu_indices(count)
-    error = energy - moment**2 / np.where(total > 0, total, 1.0)
-    costs[rows, columns + 1] = np.maximum(0.0, error[rows, columns])
+    costs = np.full((count + 1, longest + 1), np.inf)
+    costs[:, 0] = 0.0
+    costs[1:, 1:] = np.where(before >= 0, np.maximum(0.0, energy - moment**2 / total), np.inf)
     return costs
 
 

@@ -153,6 +153,6 @@ def _parse_files(section: dict[str, Any], attribute: str) -> tuple[str, ...]:
     if not isinstance(names, list) or len(names) != expected:
         raise BadInputError(f"meta.json: {attribute}.files must name {expected} files, got {names!r}")
     for name in names:
-        if not isinstance(name, str) or PureWindowsPath(name).name != name:
+        if not isinstance(name, str) or PureWindowsPath(name).name != name or not name.strip("."):
             raise BadInputError(f"meta.json: {attribute}.files must be plain file names, got {name!r}")
     return tuple(names)

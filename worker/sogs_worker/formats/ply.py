@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ def read_ply(path: Path) -> Splats:
         columns = locate_attributes(vertex)
         if vertex.count == 0:
             raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
-        chunks = _read_text(file, before, vertex) if header.encoding == "ascii" else _read_binary(file, header, before)
+        chunks = _open_text(file, before, vertex) if header.encoding == "ascii" else _map_binary(file, header, before)
         return _gather(chunks, columns, vertex.count)
 
 
@@ -76,8 +75,8 @@ def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
     raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
 
 
-def _read_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[NDArray[Any]]:
-    """Map the vertices' rows into memory and yield them in chunks."""
+def _map_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[NDArray[Any]]:
+    """Map the vertices' rows into memory; return them in chunks."""
     order = ENCODINGS[header.encoding]
     start = header.size_bytes
     for element in before:
@@ -92,19 +91,22 @@ def _read_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) ->
             f"the PLY is truncated: expected {expected:,} bytes of vertices, got {got:,}; copy it again"
         )
     rows = np.memmap(file, row, mode="r", offset=start, shape=(vertex.count,))
-    for chunk in range(0, vertex.count, CHUNK_ROWS):
-        yield rows[chunk : chunk + CHUNK_ROWS]
+    return (rows[first : first + CHUNK_ROWS] for first in range(0, vertex.count, CHUNK_ROWS))
 
 
-def _read_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[NDArray[Any]]:
-    """Parse the vertices' lines and yield them in chunks of named columns, float64."""
+def _open_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[NDArray[Any]]:
+    """Skip to the vertices' lines; return them, parsed, in chunks."""
     left = os.fstat(file.fileno()).st_size - file.tell()
     least = 2 * vertex.count * len(vertex.properties) - 1
     if left < least:
         raise BadInputError(f"the PLY is truncated: expected at least {least:,} bytes of vertices, got {left:,}")
-    lines = (line for line in io.TextIOWrapper(file, "latin-1") if line.strip())
+    lines = (line for line in file if line.strip())
     for _ in itertools.islice(lines, sum(element.count for element in before)):
         pass
+    return _parse_lines(lines, vertex)
+
+
+def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[NDArray[Any]]:
     row = np.dtype([(str(i), "f8") for i in range(len(vertex.properties))])
     for first in range(0, vertex.count, CHUNK_ROWS):
         wanted = min(CHUNK_ROWS, vertex.count - first)
@@ -112,9 +114,10 @@ def _read_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> 
         if len(chunk) < wanted:
             raise BadInputError(f"the PLY is truncated: expected {vertex.count:,} vertices, got {first + len(chunk):,}")
         try:
-            yield np.loadtxt(chunk, row, comments=None, ndmin=1)
+            yield np.loadtxt(chunk, row, comments=None, ndmin=1, encoding="latin-1")
         except ValueError as error:
-            raise BadInputError(f"a vertex between {first} and {first + wanted - 1} is malformed: {error}") from error
+            fault = f"one of vertices {first:,} to {first + wanted - 1:,} is not {len(vertex.properties)} numbers"
+            raise BadInputError(f"{fault}; export the scene again") from error
 
 
 def _gather(chunks: Iterator[NDArray[Any]], columns: dict[str, list[int]], count: int) -> Splats:

@@ -1,0 +1,198 @@
+"""The command line as its users meet it: in a process of its own, with its exit codes and its one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sogs_worker import cli
+from sogs_worker.formats.ply import read_ply, write_ply
+from sogs_worker.formats.sog import read_sog
+from splat_builders import build_splats, replace
+
+WORKER = Path(__file__).parents[3] / "worker"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    write_ply(tmp_path / "scene.ply", build_splats(300, bands=1))
+    return tmp_path / "scene.ply"
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code and what it wrote."""
+    code = cli.main([str(each) for each in arguments])
+    return code, *capsys.readouterr()
+
+
+def test_it_runs_as_a_program_and_errors_are_one_line(scene: Path) -> None:
+    command = [sys.executable, "-m", "sogs_worker", "compress", "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(WORKER)}
+    for source, code in ((scene, 0), (scene.with_name("none.ply"), 66)):
+        arguments = [*command, str(source), str(scene.with_name("out.sog"))]
+        ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == code, ended.stderr
+        if code:
+            assert ended.stderr.splitlines()[-1] == f"sogs-worker: {source}: no such file; check the path"
+            assert "Traceback" not in ended.stderr
+
+
+def test_compress_writes_one_line_for_people(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = scene.with_name("out.sog")
+    code, output, errors = call(capsys, "compress", "--device", "cpu", "--quality", "fast", scene, target)
+    size = target.stat().st_size
+    assert code == 0
+    assert output.startswith(f"out.sog  {scene.stat().st_size / 1e3:.1f} kB -> {size / 1e3:.1f} kB  ")
+    assert f"{scene.stat().st_size / size:.1f}x  300 splats  " in output
+    stages = [json.loads(line)["stage"] for line in errors.splitlines()]
+    assert list(dict.fromkeys(stages)) == ["read", "encode", "write", "done"]
+
+
+def test_compress_writes_json_for_programs(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = scene.with_name("out.sog")
+    opacities = np.full(300, np.nan, np.float32)
+    opacities[:10] = 0
+    write_ply(scene, replace(build_splats(300, bands=1), opacities=opacities))
+    code, output, _ = call(capsys, "compress", "--json", "--device", "cpu", "--sh-bands", "0", scene, target)
+    record = json.loads(output)
+    assert code == 0
+    assert record["bytes"] == target.stat().st_size
+    assert record["ratio"] == pytest.approx(record["sourceBytes"] / record["bytes"], abs=0.01)
+    assert (record["splats"], record["dropped"], record["device"]) == (10, 290, "cpu")
+    assert read_sog(target).sh_bands == 0
+
+
+def test_several_scenes_go_into_a_folder(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(scene.with_name("other.ply"), build_splats(20))
+    folder = f"{scene.parent}/new/folder/"
+    code, output, _ = call(capsys, "compress", "--device", "cpu", scene, scene.with_name("other.ply"), folder)
+    assert code == 0
+    assert [len(read_sog(Path(folder) / name)) for name in ("scene.sog", "other.sog")] == [300, 20]
+    assert len(output.splitlines()) == 2
+
+
+def test_decompress_gives_back_the_scene(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle, target = scene.with_name("out.sog"), scene.with_name("back.ply")
+    call(capsys, "compress", "--device", "cpu", scene, bundle)
+    code, output, _ = call(capsys, "decompress", bundle, target)
+    assert code == 0
+    assert output == f"{target}  {target.stat().st_size / 1e3:.1f} kB  300 splats\n"
+    assert np.array_equal(read_ply(target).positions, read_sog(bundle).positions)
+
+
+def test_inspect_tells_what_a_bundle_holds(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = scene.with_name("out.sog")
+    call(capsys, "compress", "--device", "cpu", scene, bundle)
+    code, output, _ = call(capsys, "inspect", "--json", bundle)
+    told = json.loads(output)
+    assert code == 0
+    assert (told["splats"], told["shBands"], told["bytes"]) == (300, 1, bundle.stat().st_size)
+    assert set(told["codebooks"]) == {"scales", "sh0", "shN"}
+    assert 64 <= told["palette"] <= 300
+    assert told["bounds"]["min"] == pytest.approx(read_ply(scene).positions.min(axis=0), rel=1e-3)
+    code, output, _ = call(capsys, "inspect", bundle)
+    assert code == 0
+    assert "splats     300" in output
+    assert "means_l.webp" in output
+
+
+def test_inspect_tells_what_a_ply_holds(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    opacities = np.zeros(300, np.float32)
+    opacities[3] = np.nan
+    write_ply(scene, replace(build_splats(300, bands=1), opacities=opacities))
+    code, output, _ = call(capsys, "inspect", "--json", scene)
+    told = json.loads(output)
+    assert code == 0
+    assert (told["splats"], told["shBands"], told["unusable"]) == (300, 1, 1)
+    assert told["bytes"] == scene.stat().st_size
+    assert "files" not in told
+
+
+REFUSALS = {
+    "nothing": ([], 64, "COMMAND"),
+    "unknown command": (["squash"], 64, "squash"),
+    "no output": (["compress", "scene.ply"], 64, "OUT"),
+    "unknown option": (["compress", "--fast", "scene.ply", "out.sog"], 64, "--fast"),
+    "seed": (["compress", "--seed", "x", "scene.ply", "out.sog"], 64, "--seed"),
+    "quality": (["compress", "--quality", "good", "scene.ply", "out.sog"], 64, "fast or balanced or best"),
+    "engine": (["compress", "--engine", "sogs", "scene.ply", "out.sog"], 64, "native"),
+    "format": (["compress", "--format", "sogs-v1", "scene.ply", "out.sog"], 64, "sog"),
+    "bands": (["compress", "--sh-bands", "4", "scene.ply", "out.sog"], 64, "0 to 3"),
+    "device": (["compress", "--device", "tpu", "scene.ply", "out.sog"], 64, "auto, cuda, cpu"),
+    "output is no bundle": (["compress", "scene.ply", "other.ply"], 64, "must end in .sog"),
+    "two inputs, one file": (["compress", "scene.ply", "b.ply", "out.sog"], 64, "path that ends in /"),
+    "two inputs, one name": (["compress", "scene.ply", "./x/scene.ply", "out/"], 64, "two inputs"),
+    "output is input": (["compress", "a.sog", "./a.sog"], 64, "overwritten"),
+    "address": (["compress", "s3://a/b.ply", "out.sog"], 64, "only paths of this machine"),
+    "missing input": (["compress", "none.ply", "out.sog"], 66, "none.ply: no such file"),
+    "text": (["compress", "text.ply", "out.sog"], 65, "text.ply: not a PLY file"),
+    "nothing usable": (["compress", "nan.ply", "out.sog"], 65, "nan.ply: all 3 splats"),
+    "folder": (["compress", "folder.ply", "out.sog"], 65, "is a folder"),
+    "other format": (["compress", "scene.spz", "out.sog"], 65, "scene.spz: files of this kind"),
+    "output under a file": (["compress", "scene.ply", "text.ply/out.sog"], 74, "text.ply: cannot be made"),
+    "decompress a PLY": (["decompress", "scene.ply", "out.ply"], 65, "scene.ply: not a ZIP"),
+    "decompress to what": (["decompress", "a.sog", "out.obj"], 64, "must end in .ply"),
+    "inspect nothing": (["inspect", "none.sog"], 66, "none.sog: no such file"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_one_sentence_with_its_exit_code(
+    name: str, scene: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, expected, words = REFUSALS[name]
+    monkeypatch.chdir(scene.parent)
+    Path("text.ply").write_text("hello\n")
+    Path("folder.ply").mkdir()
+    write_ply(Path("nan.ply"), replace(build_splats(3), sh0=np.full((3, 3), np.nan, np.float32)))
+    files = sorted(path.name for path in Path().iterdir())
+    device = ["--device", "cpu"] if arguments[:1] == ["compress"] and "--device" not in arguments else []
+    code, output, errors = call(capsys, *arguments[:1], *device, *arguments[1:])
+    sentences = [line for line in errors.splitlines() if not line.startswith("{")]
+    assert code == expected, errors
+    assert output == ""
+    assert len(sentences) == 1
+    assert sentences[0].startswith("sogs-worker: ")
+    assert words in sentences[0]
+    assert sorted(path.name for path in Path().iterdir()) == files
+
+
+def test_sigterm_ends_it_with_its_exit_code_and_no_output(tmp_path: Path) -> None:
+    write_ply(tmp_path / "scene.ply", build_splats(60_000))
+    command = [sys.executable, "-m", "sogs_worker", "compress", "--json", "--device", "cpu", "scene.ply", "out.sog"]
+    environment = {**os.environ, "PYTHONPATH": str(WORKER)}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while json.loads(process.stderr.readline())["stage"] != "encode":
+            pass
+        process.send_signal(signal.SIGTERM)
+        errors = process.stderr.read()
+        assert process.wait(timeout=60) == 75
+    assert errors.splitlines()[-1] == "sogs-worker: interrupted by SIGTERM, nothing was written"
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.ply"]
+
+
+HELP = """
+import sys
+from sogs_worker.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("option", ["--help", "compress --help"])
+def test_help_does_not_load_torch(option: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(WORKER)}
+    command = [sys.executable, "-c", HELP, *option.split()]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "usage: sogs-worker" in ended.stdout

@@ -1,0 +1,64 @@
+"""Parameters are parsed strictly, and written in one way only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sogs_worker import engines
+from sogs_worker.engines.device import resolve_device
+from sogs_worker.engines.parameters import Parameters, parse_parameters
+from sogs_worker.errors import NoGPUError, UsageError
+from splat_builders import build_splats
+
+
+def test_nothing_means_the_defaults() -> None:
+    assert parse_parameters({}) == Parameters("native", "sog", "balanced", 3, 0)
+
+
+def test_the_canonical_json_does_not_depend_on_the_order() -> None:
+    document = {"seed": 7, "quality": "best", "shBands": 1, "format": "sog", "engine": "native"}
+    parsed = parse_parameters(document)
+    assert parsed.to_document() == document
+    assert parsed.to_json() == '{"engine":"native","format":"sog","quality":"best","seed":7,"shBands":1}'
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"engine": "sogs"}, "encoder.engine must be native in this version, got 'sogs'"),
+        ({"format": "sog-unbundled"}, "encoder.format must be sog in this version, got 'sog-unbundled'"),
+        ({"quality": "good"}, "fast or balanced or best in this version, got 'good'"),
+        ({"quality": None}, "got None"),
+        ({"shBands": 4}, "encoder.shBands must be an integer from 0 to 3, got 4"),
+        ({"shBands": -1}, "got -1"),
+        ({"shBands": True}, "got True"),
+        ({"shBands": "3"}, "got '3'"),
+        ({"seed": 2**32}, "from 0 to 4294967295"),
+        ({"seed": 1.0}, "got 1.0"),
+        ({"sh_bands": 1}, "encoder has no field sh_bands"),
+    ],
+)
+def test_what_is_not_supported_is_refused(document: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_parameters(document)
+    assert words in str(caught.value)
+
+
+def test_an_engine_outside_the_table_is_refused() -> None:
+    with pytest.raises(UsageError, match="engine must be native"):
+        engines.encode(build_splats(1), parameters=Parameters(engine="sogs"), device="cpu")
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == "cpu"
+    with pytest.raises(NoGPUError, match="--device cpu"):
+        resolve_device("cuda")
+    with pytest.raises(UsageError, match="got 'tpu'"):
+        resolve_device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == resolve_device("cuda") == "cuda"

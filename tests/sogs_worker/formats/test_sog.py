@@ -1,0 +1,259 @@
+"""SOG bundles: what is written is read back; other encoders' bundles are read; broken ones are named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scenes import DATA, real_scene
+from sogs_worker.encode.palette import Palette
+from sogs_worker.encode.quantize import Means
+from sogs_worker.encode.quantized import Coded, QuantizedSplats
+from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
+from sogs_worker.formats import read_scene
+from sogs_worker.formats.ply import read_ply
+from sogs_worker.formats.sog import lay_out, read_meta, read_quantized, read_sog, write_sog
+from sogs_worker.formats.webp import WebpEffort
+
+EFFORT = WebpEffort(1, 20)
+
+
+def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> QuantizedSplats:
+    """Make random integers in every attribute, with palette labels that need their high byte."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int, low: int = 0, kind: type[np.unsignedinteger[Any]] = np.uint8) -> np.ndarray:
+        return rng.integers(low, np.iinfo(kind).max + 1, shape, kind)
+
+    def codebook() -> np.ndarray:
+        return np.sort(rng.normal(size=256)).astype(np.float32)
+
+    labels = rng.integers(0, entries, count).astype(np.uint16)
+    palette = Palette(draw(entries, (0, 3, 8, 15)[bands], 3), codebook(), labels) if bands else None
+    return QuantizedSplats(
+        means=Means(draw(count, 3, kind=np.uint16), np.float32([-1, -2, 0.1]), np.float32([1, 0, 7.3])),
+        rotations=np.concatenate([draw(count, 3), draw(count, 1, low=252)], axis=1),
+        scales=Coded(draw(count, 3), codebook()),
+        sh0=Coded(draw(count, 3), codebook()),
+        alphas=draw(count),
+        palette=palette,
+    )
+
+
+def write(path: Path, scene: QuantizedSplats) -> Path:
+    write_sog(path, lay_out(scene, dropped=0, effort=EFFORT))
+    return path
+
+
+@pytest.mark.parametrize("bands", range(4))
+@pytest.mark.parametrize(("count", "entries"), [(1, 1), (17, 5), (3000, 700)])
+def test_every_integer_survives(bands: int, count: int, entries: int, tmp_path: Path) -> None:
+    scene = build_quantized(count, bands, entries)
+    got = read_quantized(write(tmp_path / "scene.sog", scene))
+    assert np.array_equal(got.means.steps, scene.means.steps)
+    assert np.array_equal(got.means.mins, scene.means.mins)
+    assert np.array_equal(got.means.maxs, scene.means.maxs)
+    assert np.array_equal(got.rotations, scene.rotations)
+    assert np.array_equal(got.scales.values(), scene.scales.values())
+    assert np.array_equal(got.sh0.values(), scene.sh0.values())
+    assert np.array_equal(got.alphas, scene.alphas)
+    if scene.palette and got.palette:
+        assert np.array_equal(got.palette.labels, scene.palette.labels)
+        assert np.array_equal(got.palette.entries, scene.palette.entries)
+        assert np.array_equal(got.palette.codebook, scene.palette.codebook)
+    assert (got.palette is None) == (scene.palette is None)
+
+
+def test_the_bundle_is_inside_the_envelope_that_all_readers_take(tmp_path: Path) -> None:
+    with zipfile.ZipFile(write(tmp_path / "scene.sog", build_quantized())) as archive:
+        meta = json.loads(archive.read("meta.json"))
+        names = archive.namelist()
+    assert meta["version"] == 2
+    assert meta["count"] == 100
+    assert meta["shN"] | {"codebook": 0} == {
+        "count": 70,
+        "bands": 2,
+        "codebook": 0,
+        "files": ["shN_centroids.webp", "shN_labels.webp"],
+    }
+    for section in ("scales", "sh0", "shN"):
+        codebook = meta[section]["codebook"]
+        assert len(codebook) == 256
+        assert codebook == sorted(codebook)
+    planes = ["means_l", "means_u", "scales", "quats", "sh0", "shN_centroids", "shN_labels"]
+    assert names == ["meta.json", *(f"{name}.webp" for name in planes)]
+
+
+def test_an_unbundled_scene_is_the_same_scene(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "scene.sog", build_quantized())
+    shutil.unpack_archive(bundle, tmp_path / "scene", "zip")
+    assert np.array_equal(read_sog(tmp_path / "scene" / "meta.json").positions, read_sog(bundle).positions)
+    (tmp_path / "scene" / "sh0.webp").unlink()
+    with pytest.raises(BadInputError, match=r"meta\.json: there is no sh0\.webp"):
+        read_sog(tmp_path / "scene" / "meta.json")
+
+
+def test_the_sizes_of_files_add_up(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "scene.sog", build_quantized())
+    meta, sizes_bytes = read_meta(bundle)
+    assert meta.count == 100
+    overhead = bundle.stat().st_size - sum(sizes_bytes.values())
+    assert 0 < overhead < 200 * len(sizes_bytes)
+
+
+def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "scene.sog").mkdir()
+    with pytest.raises(StorageError, match=r"scene\.sog: cannot be written"):
+        write(tmp_path / "scene.sog", build_quantized())
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.sog"]
+    with pytest.raises(StorageError, match="cannot be written"):
+        write(tmp_path / "none" / "scene.sog", build_quantized())
+
+
+Change = Callable[[dict[str, Any]], object]
+FAULTS: dict[str, tuple[Change, str]] = {
+    "version 1": (lambda meta: meta.pop("version"), "version 1 cannot be read"),
+    "version text": (lambda meta: meta.update(version="2"), "version '2'"),
+    "no count": (lambda meta: meta.pop("count"), "count must be 1 or more, got None"),
+    "count 0": (lambda meta: meta.update(count=0), "got 0"),
+    "count true": (lambda meta: meta.update(count=True), "got True"),
+    "count fraction": (lambda meta: meta.update(count=99.5), "got 99.5"),
+    "count huge": (lambda meta: meta.update(count=10**18), "fewer than the 1,000,000,000,000,000,000 splats"),
+    "no means": (lambda meta: meta.pop("means"), "has no means"),
+    "means list": (lambda meta: meta.update(means=[1]), "has no means"),
+    "two mins": (lambda meta: meta["means"]["mins"].pop(), "means.mins must have 3 numbers, got 2"),
+    "text bound": (lambda meta: meta["means"].update(maxs=[1, 2, "3"]), "finite numbers only, got '3'"),
+    "null in codebook": (lambda meta: meta["sh0"]["codebook"].__setitem__(5, None), "sh0.codebook must have finite"),
+    "infinite codebook": (lambda meta: meta["scales"]["codebook"].__setitem__(5, 1e999), "got inf"),
+    "no codebook": (lambda meta: meta["scales"].pop("codebook"), "scales.codebook must have 256 numbers, got None"),
+    "no files": (lambda meta: meta["quats"].pop("files"), "quats.files must name 1 files"),
+    "one file of two": (lambda meta: meta["means"]["files"].pop(), "means.files must name 2 files"),
+    "absolute path": (lambda meta: meta["quats"].update(files=["/etc/passwd"]), "plain file names"),
+    "parent path": (lambda meta: meta["quats"].update(files=["..\\quats.webp"]), "plain file names"),
+    "drive": (lambda meta: meta["quats"].update(files=["c:quats.webp"]), "plain file names"),
+    "empty name": (lambda meta: meta["quats"].update(files=[""]), "plain file names"),
+    "dots": (lambda meta: meta["quats"].update(files=[".."]), "plain file names"),
+    "number as name": (lambda meta: meta["quats"].update(files=[7]), "plain file names"),
+    "4 bands": (lambda meta: meta["shN"].update(bands=4), "shN.bands must be 1 to 3, got 4"),
+    "wrong bands": (lambda meta: meta["shN"].update(bands=3), "expected 960 x 2"),
+    "too many entries": (lambda meta: meta["shN"].update(count=70000), "shN.count must be 1 to 65536"),
+    "fewer entries": (lambda meta: meta["shN"].update(count=9), "out of range"),
+    "rotations elsewhere": (lambda meta: meta["quats"].update(files=["sh0.webp"]), "alpha must be 252 to 255"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_metadata_is_named(fault: str, tmp_path: Path) -> None:
+    change, words = FAULTS[fault]
+    shutil.unpack_archive(write(tmp_path / "scene.sog", build_quantized()), tmp_path, "zip")
+    meta = json.loads((tmp_path / "meta.json").read_bytes())
+    change(meta)
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(BadInputError) as caught:
+        read_sog(tmp_path / "meta.json")
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'meta.json'}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_metadata_that_is_no_object_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_bytes(content)
+    with pytest.raises(BadInputError, match=r"meta\.json"):
+        read_sog(tmp_path / "meta.json")
+
+
+MALFORMED = {
+    "bad-zip.sog": "not a ZIP archive",
+    "corrupt-plane.sog": "scales.webp: not a readable WebP image",
+    "count-exceeds-plane.sog": "fewer than the 4,096 splats",
+    "degree-4-sh.ply": "72 f_rest",
+    "duplicate-sh-index.ply": "same index",
+    "empty-vertex.ply": "0 vertices",
+    "escaping-plane-name.sog": "'../scales.webp'",
+    "labels-out-of-range.sog": "label 1 is out of range",
+    "list-property.ply": "opacity is a list",
+    "malformed-meta.sog": "not valid JSON",
+    "missing-opacity.ply": "lacks opacity",
+    "missing-plane.sog": "no scales.webp",
+    "non-contiguous-sh.ply": "f_rest_2 is missing",
+    "sh-count-not-rgb.ply": "2 f_rest",
+    "short-codebook.sog": "256 numbers, got 255",
+    "truncated-binary-le.ply": "expected 56 bytes of vertices, got 12",
+    "version-3.sog": "version 3",
+}
+SOUND = {
+    "degree-1-sh.ply": (1, 1),
+    "degree-2-sh.ply": (1, 2),
+    "epfl_pc_short_100.ply": (100, 3),
+    "kit-multi-degree3.sog": (3, 3),
+    "nan-opacity-binary-le.ply": (1, 0),
+    "one-gaussian-ascii.ply": (1, 0),
+    "out-of-range-double.ply": (1, 0),
+    "reordered-properties.ply": (1, 1),
+    "three-gaussian-binary-le.ply": (3, 1),
+    "wgpu3dgs_9pts.ply": (9, 3),
+}
+
+
+def malformed(name: str) -> Path:
+    path = DATA / "malformed" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there: SPLATS_DATA names the folder with the malformed files")
+    return path
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_broken_file_is_refused_in_one_sentence(name: str) -> None:
+    path = malformed(name)
+    with pytest.raises(BadInputError) as caught:
+        read_scene(path)
+    assert MALFORMED[name] in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_an_odd_but_sound_file_is_read(name: str) -> None:
+    splats = read_scene(malformed(name))
+    assert (len(splats), splats.sh_bands) == SOUND[name]
+
+
+def test_the_tables_name_every_malformed_file() -> None:
+    folder = malformed("bad-zip.sog").parent
+    assert sorted(MALFORMED | SOUND) == sorted(path.name for path in folder.iterdir())
+
+
+def test_the_order_of_properties_does_not_matter() -> None:
+    plain, shuffled = (read_ply(malformed(name)) for name in ("degree-1-sh.ply", "reordered-properties.ply"))
+    assert np.array_equal(plain.shn, shuffled.shn)
+    assert np.array_equal(plain.rotations, shuffled.rotations)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "bands"), [("skull.sog", 94_936, 3), ("playbot/meta.json", 500_000, 2)], ids=["skull", "playbot"]
+)
+def test_bundles_of_other_encoders_are_read(name: str, count: int, bands: int) -> None:
+    splats = read_scene(real_scene(name))
+    assert (len(splats), splats.sh_bands) == (count, bands)
+    assert np.isfinite(splats.positions).all()
+    assert np.abs(np.linalg.norm(splats.rotations, axis=1) - 1).max() < 0.02
+    assert -21 < splats.scales.min() < splats.scales.max() < 3
+
+
+@pytest.mark.parametrize("name", ["scene.spz", "scene.splat", "scene.txt", "scene"])
+def test_other_formats_are_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(BadInputError, match=r"cannot be read; convert the scene to one of \.ply, \.sog"):
+        read_scene(tmp_path / name)
+
+
+def test_a_missing_bundle_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SourceMissingError, match=r"none\.sog: no such file"):
+        read_scene(tmp_path / "none.sog")
