@@ -9,6 +9,7 @@ from pathlib import Path
 from sogs_worker.engines import encode
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.formats import read_scene
+from sogs_worker.formats.output import naming
 from sogs_worker.formats.sog import write_sog
 
 
@@ -56,7 +57,8 @@ def compress_file(
     """
     progress("read", 0.0)
     splats = read_scene(source)
-    scene = encode(splats, parameters=parameters, device=device, progress=progress)
+    with naming(source):
+        scene = encode(splats, parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     write_sog(output, scene, lambda fraction: progress("write", fraction))
     return SceneReport(source.stat().st_size, output.stat().st_size, scene.meta.count, scene.dropped)
