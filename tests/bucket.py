@@ -29,7 +29,7 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=f"{self.prefix}{key}", Body=data)
         return self.uri(key)
 
-    def keys(self) -> set[str]:
+    def names(self) -> set[str]:
         """List this test's objects, without the prefix."""
         listed = self.client.list_objects_v2(Bucket=self.name, Prefix=self.prefix).get("Contents", [])
         return {entry["Key"].removeprefix(self.prefix) for entry in listed}

@@ -1,7 +1,7 @@
 """`python3 -m installation`: the operator, from its chart, into the embedded cluster or the current context.
 
-On the embedded cluster the images are those that `python3 -m images` has loaded. With CLUSTER=current, REGISTRY names where
-they were pushed to, and TAG their tag.
+On the embedded cluster the images are those that `python3 -m images` has loaded. With CLUSTER=current, REGISTRY names
+where they were pushed to, and TAG their tag.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from bucket import Bucket
 from kubectl import Kubectl, secret
 from scenes import made_scene
@@ -46,12 +47,10 @@ def bucket(environment: Mapping[str, str], kubectl: Kubectl) -> Bucket:
 
 @pytest.fixture
 def kubectl(environment: Mapping[str, str]) -> Iterator[Kubectl]:
-    """kubectl in a namespace that admits restricted pods only and has the Secret `s3-credentials`."""
+    """Use kubectl in a namespace that admits restricted pods only and has the Secret `s3-credentials`."""
     client = Kubectl(environment, f"e2e-{secrets.token_hex(4)}")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    client.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": client.namespace, "labels": labels}}
-    )
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": client.namespace, "labels": labels}})
     client.apply(secret("s3-credentials", environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]))
     yield client
     client.run("delete", "namespace", client.namespace, "--wait=false")

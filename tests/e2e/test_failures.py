@@ -1,4 +1,4 @@
-"""What goes wrong is said in one sentence that names the object and the remedy, where a user looks, and is not retried."""
+"""What goes wrong is said in one sentence with the object and the remedy, where a user looks, and is not retried."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bucket import Bucket
 from kubectl import Kubectl, secret
 
@@ -23,7 +24,7 @@ class Case:
     reason: str
     says: tuple[str, ...]
     scene: Callable[[bytes], bytes | None] = lambda data: data
-    secret: str = "s3-credentials"  # noqa: S105
+    credentials: str = "s3-credentials"
 
 
 CASES = [
@@ -31,10 +32,10 @@ CASES = [
     Case("truncated PLY", "BadInput", ("garden.ply", "truncated"), scene=lambda data: data[: len(data) // 2]),
     Case("text file", "BadInput", ("garden.ply", "not a PLY"), scene=lambda _: b"Dear diary,\n" * 50),
     Case("empty file", "BadInput", ("garden.ply",), scene=lambda _: b""),
-    Case("wrong secret key", "NotPermitted", ("wrong-secret", "correct it"), secret="wrong-secret"),
-    Case("unknown access key", "NotPermitted", ("unknown-access",), secret="unknown-access"),
-    Case("no such Secret", "Configuration", ("absent", "create"), secret="absent"),
-    Case("Secret without the key", "Configuration", ("keyless",), secret="keyless"),
+    Case("wrong secret key", "NotPermitted", ("wrong-secret", "correct it"), credentials="wrong-secret"),
+    Case("unknown access key", "NotPermitted", ("unknown-access",), credentials="unknown-access"),
+    Case("no such Secret", "Configuration", ("absent", "create"), credentials="absent"),
+    Case("Secret without the key", "Configuration", ("keyless",), credentials="keyless"),
 ]  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_a_fault_fails_with_one_sentence(
     kubectl.apply(secret("unknown-access", "AKNOBODY", keys[1]))
     kubectl.apply({**secret("keyless", *keys), "stringData": {"user": "me"}})
     resource = compression("garden", bucket.uri("garden.ply"), retries=3)
-    resource["spec"]["s3"]["credentialsSecretRef"]["name"] = case.secret
+    resource["spec"]["s3"]["credentialsSecretRef"]["name"] = case.credentials
     kubectl.apply(resource)
     kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Failed")
 
@@ -65,7 +66,7 @@ def test_a_fault_fails_with_one_sentence(
     assert stalled["message"] in kubectl.run("get", "splat", "garden")
     assert stalled["message"] in kubectl.run("describe", "splat", "garden")
     assert len(kubectl.list("pods")) <= 1, "a fault that stays is not retried"
-    assert not any(key.startswith("out/") for key in bucket.keys())
+    assert not any(key.startswith("out/") for key in bucket.names())
 
 
 def test_a_pod_that_fits_nowhere_stays_pending_with_the_schedulers_words(
