@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -120,7 +121,7 @@ def running_server(folder: Path) -> Iterator[S3Server]:
     (folder / "identities.json").write_text(json.dumps({"identities": identities}))
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     arguments = [
-        *("server", "-s3", "-ip=127.0.0.1", f"-dir={folder}", f"-s3.config={folder}/identities.json"),
+        *("-logtostderr", "server", "-s3", "-ip=127.0.0.1", f"-dir={folder}", f"-s3.config={folder}/identities.json"),
         *(f"-{name}={port}" for name, port in zip(names, inner, strict=False)),
         *(f"-s3.port={http}", f"-s3.port.https={https}", f"-s3.port.grpc={inner[-1]}"),
         *(f"-s3.cert.file={certificate}", f"-s3.key.file={key}"),
@@ -145,6 +146,10 @@ def running_server(folder: Path) -> Iterator[S3Server]:
         finally:
             process.kill()
             process.wait()
+            # Named after its ports, in a folder that cannot be chosen, and left there.
+            for port in (http, *inner):
+                for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                    left.unlink()
 
 
 def wait_until_ready(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:

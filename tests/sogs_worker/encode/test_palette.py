@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sogs_worker.encode.palette import Effort, Palette, build_palette, palette_size, visibility
+from sogs_worker.encode.palette import Effort, Palette, build_palette, palette_size
+from sogs_worker.encode.visibility import axis_visibility, visibility
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace
 

@@ -16,6 +16,8 @@ from torch import Tensor
 BLOCK = 1 << 22
 """Distances computed at once (16 MiB of float32): about what a CPU's cache holds."""
 
+SEEDING_ROUNDS = 4
+
 COARSE_ITERATIONS = 8
 
 SAMPLE_PER_CELL = 256
@@ -48,9 +50,8 @@ def lloyd(
 ) -> Tensor:
     """Find centroids of small weighted squared error by Lloyd's iteration.
 
-    Seeds are points drawn with a chance in proportion to weight times squared distance to their cell's centre (one
-    round of k-means||, Bahmani et al. 2012), so that dense and spread-out cells get more of them. A centroid without
-    points moves to the point with the worst error. The same arguments on the same machine give the same bits.
+    A centroid without points moves to the point with the worst error. The same arguments on the same machine give the
+    same bits.
 
     Args:
         points: (N, D) float32, finite, N > count.
@@ -65,7 +66,7 @@ def lloyd(
     Returns:
         (count, D) float32 on the points' device.
     """
-    centroids = points[_draw(weights * _error_to_center(points, cells), count, seed)]
+    centroids = _seeds(points, weights, cells=cells, count=count, probes=probes, seed=seed)
     for iteration in range(iterations):
         labels = assign(points, centroids, cells=cells, probes=probes)
         centroids = _update(points, weights, labels, centroids)
@@ -130,12 +131,31 @@ def _draw(chances: Tensor, count: int, seed: int) -> Tensor:
     return (clocks / chances).sort(stable=True).indices[:count]
 
 
-def _error_to_center(points: Tensor, cells: Cells) -> Tensor:
-    """Return (N,): squared distance of each point to its cell's centre, kept above 0."""
-    errors = torch.empty(len(points), device=points.device)
-    for center, members in zip(cells.centers, cells.members, strict=True):
-        errors[members] = (points[members] - center).square().sum(dim=1)
-    return errors.clamp_min(torch.finfo(torch.float32).tiny)
+def _seeds(points: Tensor, weights: Tensor, *, cells: Cells, count: int, probes: int, seed: int) -> Tensor:
+    """Choose points as first centroids, in rounds after k-means|| (Bahmani et al. 2012).
+
+    In each round a point's chance is its weighted squared distance to the nearest one chosen before, at first to its
+    cell's centre, so that later rounds go where the earlier ones left most error.
+    """
+    drawn = torch.empty(0, dtype=torch.int64, device=points.device)
+    labels = torch.empty(len(points), dtype=torch.int64, device=points.device)
+    for cell, members in enumerate(cells.members):
+        labels[members] = cell
+    centroids = cells.centers
+    for drawing in range(SEEDING_ROUNDS):
+        chances = _errors(points, weights, labels, centroids)
+        chances[drawn] = 0
+        wanted = count * (drawing + 1) // SEEDING_ROUNDS - len(drawn)
+        drawn = torch.cat([drawn, _draw(chances, wanted, seed + drawing)])
+        centroids = points[drawn]
+        if drawing + 1 < SEEDING_ROUNDS:
+            labels = assign(points, centroids, cells=cells, probes=probes)
+    return centroids
+
+
+def _errors(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:
+    """Return (N,): weighted squared distance of each point to its centroid."""
+    return weights * (points - centroids[labels]).square().sum(dim=1)
 
 
 def _update(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:
@@ -148,7 +168,6 @@ def _update(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) 
     empty = torch.nonzero(sizes == 0).squeeze(1)
     moved = sums[:, :-1] / sums[:, -1:].clamp_min(torch.finfo(torch.float32).tiny)
     if len(empty):
-        errors = weights * (points - centroids[labels]).square().sum(dim=1)
-        worst = errors.sort(descending=True, stable=True).indices[: len(empty)]
+        worst = _errors(points, weights, labels, centroids).sort(descending=True, stable=True).indices[: len(empty)]
         moved[empty[: len(worst)]] = points[worst]
     return moved

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sogs_worker.encode.codebook import build_codebook
 from sogs_worker.encode.kmeans import assign, lloyd, partition
 from sogs_worker.encode.quantize import nearest_entries
+from sogs_worker.encode.visibility import visibility
 from sogs_worker.splats import Floats, Splats
 
 MAX_ENTRIES = 65536
@@ -19,9 +20,6 @@ MAX_ENTRIES = 65536
 
 ROW = 64
 """Entries a row of the centroids' texture: a palette's size is planned in whole rows, so that no texel is wasted."""
-
-WEIGHT_RANGE = 1e-4
-"""The least visible splat still weighs this much of the most visible one, so that no splat is free to be wrong."""
 
 
 @dataclass(frozen=True)
@@ -101,26 +99,6 @@ def build_palette(
 def palette_size(count: int, splats_per_entry: int) -> int:
     """Return the number of entries for N splats: N / splats_per_entry in whole rows of the texture, 64 to 65,536."""
     return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
-
-
-def visibility(splats: Splats) -> Floats:
-    """Estimate how much each splat contributes to pictures: alpha times the area that it covers on a screen.
-
-    The area is the product of the two longer axes over the squared distance to a viewer who stands near the middle of
-    the scene (its median position), at least the median distance away. It is relative to the 99th percentile, above
-    which all splats weigh the same: a few huge ones must not take the whole palette.
-
-    Returns:
-        (N,) float32 in [1e-4, 1].
-    """
-    alpha = -np.logaddexp(0.0, -splats.opacities.astype(np.float64))
-    axes = np.sort(splats.scales.astype(np.float64), axis=1)
-    offsets = splats.positions.astype(np.float64) - np.median(splats.positions.astype(np.float64), axis=0)
-    squared = (offsets**2).sum(axis=1)
-    logs = alpha + axes[:, 1] + axes[:, 2] - np.log(squared + np.median(squared) + np.finfo(np.float64).tiny)
-    relative = np.clip(logs - np.percentile(logs, 99), np.log(WEIGHT_RANGE), 0)
-    weights: Floats = np.exp(relative).astype(np.float32)
-    return weights
 
 
 def _exact_palette(rows: Floats) -> Palette:

@@ -11,6 +11,7 @@ from sogs_worker.encode.palette import Effort, build_palette
 from sogs_worker.encode.quantize import nearest_entries, quantize_opacities, quantize_positions
 from sogs_worker.encode.quantized import Coded, QuantizedSplats
 from sogs_worker.encode.rotation import pack_rotations
+from sogs_worker.encode.visibility import axis_visibility
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.formats.sog import EncodedScene, lay_out
 from sogs_worker.formats.webp import WebpEffort
@@ -51,7 +52,8 @@ def encode(
     progress("encode", 0.0)
     usable, dropped = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
     ordered = usable.take(hilbert_order(usable.positions))
-    scales, sh0 = _code(ordered.scales), _code(ordered.sh0)
+    scales = _code(ordered.scales, axis_visibility(ordered))
+    sh0 = _code(ordered.sh0)
     progress("encode", BEFORE_PALETTE)
     palette = None
     if ordered.sh_bands:
@@ -74,6 +76,6 @@ def encode(
     return lay_out(quantized, dropped=dropped, effort=IMAGES[parameters.quality])
 
 
-def _code(values: Floats) -> Coded:
-    codebook = build_codebook(values)
+def _code(values: Floats, weights: Floats | None = None) -> Coded:
+    codebook = build_codebook(values, weights)
     return Coded(nearest_entries(values, codebook), codebook)
