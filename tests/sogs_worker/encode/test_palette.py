@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sogs_worker.encode.palette import Effort, Palette, build_palette, palette_size
-from sogs_worker.encode.visibility import axis_visibility, visibility
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace
 
@@ -80,16 +79,6 @@ def test_visible_splats_are_coded_better() -> None:
     splats = replace(splats, opacities=opacities)
     error = ((decode(build(splats)) - splats.shn) ** 2).sum(axis=(1, 2))
     assert error[::2].mean() < 0.9 * error[1::2].mean()
-
-
-def test_visibility_is_bounded_and_grows_with_alpha_and_size() -> None:
-    splats = build_splats(1000)
-    weights = visibility(splats)
-    assert weights.min() >= 0.99e-4
-    assert weights.max() == 1
-    larger = replace(splats, scales=splats.scales + np.float32(200) * (np.arange(1000) == 3)[:, None])
-    assert np.isfinite(visibility(larger)).all()
-    assert visibility(larger)[3] == 1
 
 
 def test_the_same_seed_gives_the_same_palette() -> None:

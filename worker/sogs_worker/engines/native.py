@@ -20,9 +20,9 @@ from sogs_worker.splats import Floats, Splats
 Progress = Callable[[str, float], None]
 
 PALETTES = {
-    "fast": Effort(splats_per_entry=16, iterations=4, probes=6, final_probes=12),
-    "balanced": Effort(splats_per_entry=8, iterations=10, probes=10, final_probes=32),
-    "best": Effort(splats_per_entry=4, iterations=20, probes=16, final_probes=64),
+    "fast": Effort(splats_per_entry=16, iterations=3, probes=6, final_probes=12),
+    "balanced": Effort(splats_per_entry=8, iterations=6, probes=12, final_probes=32),
+    "best": Effort(splats_per_entry=4, iterations=10, probes=16, final_probes=64),
 }
 
 IMAGES = {
