@@ -28,11 +28,11 @@ def main() -> int:
     started = time.monotonic()
     OUT.mkdir(parents=True, exist_ok=True)
     if all(path.exists() for path in BUILT):
-        _run("make", "setup")
+        _run("make", "--no-print-directory", "setup")
         scenes = prepare_scenes()
     else:
         scenes = _build_meanwhile(started)
-    _run("make", "install")
+    _run("make", "--no-print-directory", "install")
     arguments = [f"{name}={path}" for name, path in scenes.items()]
     return subprocess.call([BINARIES / "python", Path(__file__).with_name("on_cluster.py"), str(OUT), *arguments])
 
@@ -43,10 +43,13 @@ def _build_meanwhile(started: float) -> dict[str, Path]:
     with log.open("w") as lines:
         # From the first second, and yielding to whatever the user is looking at.
         build = subprocess.Popen(
-            ["nice", "-n", "19", "make", "build", "images"], cwd=ROOT, stdout=lines, stderr=subprocess.STDOUT
+            ["nice", "-n", "19", "make", "--no-print-directory", "build", "images"],
+            cwd=ROOT,
+            stdout=lines,
+            stderr=subprocess.STDOUT,
         )
     try:
-        _run("make", "setup")
+        _run("make", "--no-print-directory", "setup")
         scenes = prepare_scenes()
         _compress_here(*next(iter(scenes.items())), started)
         if _follow(build, log):
