@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sogs_worker.engines import encode
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.formats import read_scene
+from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.output import naming
 from sogs_worker.formats.sog import write_sog
 
@@ -61,4 +61,4 @@ def compress_file(
         scene = encode(splats, parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     write_sog(output, scene, lambda fraction: progress("write", fraction))
-    return SceneReport(source.stat().st_size, output.stat().st_size, scene.meta.count, scene.dropped)
+    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.dropped)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sogs_worker.encode.clean import is_usable
-from sogs_worker.formats import read_scene
+from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog import read_meta
 from sogs_worker.splats import Floats
 
@@ -28,7 +28,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
     usable = is_usable(splats)
     description: dict[str, Any] = {
         "file": str(path),
-        "bytes": path.stat().st_size,
+        "bytes": scene_bytes(path),
         "splats": len(splats),
         "shBands": splats.sh_bands,
         "unusable": int((~usable).sum()),
@@ -67,7 +67,6 @@ def _describe_bundle(path: Path) -> dict[str, Any]:
     if meta.palette:
         codebooks["shN"] = meta.palette.codebook
     return {
-        "bytes": sum(sizes_bytes.values()) if path.suffix.lower() == ".json" else path.stat().st_size,
         "palette": meta.palette.count if meta.palette else 0,
         "codebooks": {name: [float(np.min(book)), float(np.max(book))] for name, book in codebooks.items()},
         "files": sizes_bytes,

@@ -17,7 +17,7 @@ from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.quantize import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
-from sogs_worker.formats import read_scene
+from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.ply import read_ply
 from sogs_worker.formats.sog import lay_out, read_meta, read_quantized, read_sog, write_sog
 from sogs_worker.formats.webp import WebpEffort
@@ -95,6 +95,9 @@ def test_an_unbundled_scene_is_the_same_scene(tmp_path: Path) -> None:
     bundle = write(tmp_path / "scene.sog", build_quantized())
     shutil.unpack_archive(bundle, tmp_path / "scene", "zip")
     assert np.array_equal(read_sog(tmp_path / "scene" / "meta.json").positions, read_sog(bundle).positions)
+    files = sum(path.stat().st_size for path in (tmp_path / "scene").iterdir())
+    assert scene_bytes(tmp_path / "scene" / "meta.json") == files
+    assert scene_bytes(bundle) == bundle.stat().st_size
     (tmp_path / "scene" / "sh0.webp").unlink()
     with pytest.raises(BadInputError, match=r"meta\.json: there is no sh0\.webp"):
         read_sog(tmp_path / "scene" / "meta.json")

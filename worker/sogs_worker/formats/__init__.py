@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.formats.sog import UNBUNDLED, read_meta, read_sog
 from sogs_worker.splats import Splats
 
 READERS = {".ply": read_ply, ".sog": read_sog, ".json": read_sog}
@@ -25,3 +25,8 @@ def read_scene(path: Path) -> Splats:
         known = ", ".join(suffix for suffix in READERS if suffix != ".json")
         raise BadInputError(f"{path}: files of this kind cannot be read; convert the scene to one of {known}")
     return reader(path)
+
+
+def scene_bytes(path: Path) -> int:
+    """Return what a scene takes on disk: its file, or all files that the metadata of an unbundled one names."""
+    return sum(read_meta(path)[1].values()) if path.suffix == UNBUNDLED else path.stat().st_size
