@@ -16,9 +16,9 @@ from sogs_worker.splats import Splats
 
 TILE = 16
 """Side of a tile, pixels."""
-CHUNK = 128
-"""Ellipses blended at once: small enough that torch does not start threads for the tensors of one tile, which would
-spend more time on meeting each other than on the work."""
+CHUNKS = {"cpu": 128, "cuda": 4096}
+"""Ellipses blended at once, by device. On the CPU few, so that torch does not start threads for the tensors of one
+tile, which would spend more time on meeting each other than on the work; on a GPU many, as each call has its price."""
 LARGEST_ALPHA = 0.999
 OPAQUE = 1e-3
 """A tile is finished when this little of what lies behind would show, in any pixel."""
@@ -88,7 +88,7 @@ def _blend(ellipses: Ellipses, members: Tensor, *, left: int, top: int) -> Tenso
     corner = torch.tensor([left, top], device=device)
     light = torch.ones(TILE * TILE, device=device)
     colour = torch.zeros(TILE * TILE, 3, device=device)
-    for part in torch.split(members, CHUNK):
+    for part in torch.split(members, CHUNKS[device.type]):
         exponents = monomials @ _quadratics(ellipses.means[part] - corner, ellipses.conics[part]).T
         alphas = (ellipses.alphas[part] * torch.exp(exponents.clamp_max(0))).clamp_max(LARGEST_ALPHA)
         alphas = torch.where(alphas < SMALLEST_ALPHA, 0.0, alphas)
