@@ -79,7 +79,7 @@ def _compress_here(name: str, scene: Path, started: float) -> None:
     _run(BINARIES / "sogs-worker", "render", bundle, picture)
     print(f"demo: {picture} shows the bundle, {time.monotonic() - started:.0f} s after the command")
     print(
-        "demo: to come: binaries of the cluster (about 15 min the first time on 2 cores), images (5 min), start of the"
+        "demo: to come: binaries of the cluster (about 12 min the first time on 2 cores), images (3 min), start of the"
     )
     print("demo:          cluster (20 s), the operator (10 s), the same scene as a Job (1 min)")
 
