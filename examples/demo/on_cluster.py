@@ -16,6 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900
 FINISHED = ("Succeeded", "Failed")
+NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_ENDPOINT_IN_CLUSTER")
 
 
 def main(out: Path, scenes: dict[str, Path]) -> int:
@@ -37,10 +38,12 @@ def main(out: Path, scenes: dict[str, Path]) -> int:
 
 
 def cluster_environment() -> dict[str, str]:
-    """Read what `make cluster-env` exports."""
+    """Read what `make cluster-env` exports; with CLUSTER=current that is for the user to export."""
     script = 'eval "$(make -s cluster-env)" && env -0'
     shown = subprocess.run(["bash", "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     exported = dict(entry.split("=", 1) for entry in shown.split("\0") if "=" in entry)
+    if missing := [name for name in NEEDED if name not in exported]:
+        sys.exit(f"demo: {', '.join(missing)} must be set, so that this machine and the pods find the S3")
     return {**exported, "AWS_DEFAULT_REGION": exported["AWS_REGION"]}
 
 
