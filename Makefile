@@ -40,13 +40,13 @@ lint: setup  ## formatting, lint, types, layers
 build:  # what the cluster is made of, without starting it
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster build
 
-cluster:  ## start the embedded cluster (the first time builds its binaries, about 15 minutes)
+cluster:  ## start the embedded cluster (the first time it builds its binaries, 12 minutes on 2 cores)
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster up
 
 cluster-down:  ## stop the embedded cluster and leave nothing behind
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster down
 
-cluster-env:  ## print what a shell needs to use the cluster: eval "$$(make -s cluster-env)"
+cluster-env:  ## print what a shell needs to use the cluster: eval "$(make -s cluster-env)"
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster env
 
 images:  ## build both images and load them into the embedded cluster
