@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shlex
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,24 +11,20 @@ import boto3
 import pytest
 
 from bucket import Bucket
+from crd.environment import NoClusterError, cluster_environment
 from kubectl import Kubectl, secret
 from scenes import made_scene
 
-ROOT = Path(__file__).parents[2]
 NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_ENDPOINT_IN_CLUSTER")
 
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """What `make cluster-env` exports, over this process's own."""
-    shown = subprocess.run(["make", "-s", "cluster-env"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if shown.returncode:
-        pytest.fail(f"no cluster to test on, run make cluster install: {shown.stderr.strip()}", pytrace=False)
-    # With CLUSTER=current nothing is printed: what the tests need is then for the user to export.
-    words = (line.removeprefix("export ").partition("=") for line in shown.stdout.splitlines() if "=" in line)
-    exported = {name: "".join(shlex.split(value)) for name, _, value in words}
-    path = exported.get("PATH", "").replace("$PATH", os.environ["PATH"])
-    found = {**os.environ, **exported, "PATH": path or os.environ["PATH"]}
+    """What talks to the cluster and its S3 needs; with CLUSTER=current it is for the user to export."""
+    try:
+        found = cluster_environment()
+    except NoClusterError as error:
+        pytest.fail(str(error), pytrace=False)
     if missing := [name for name in NEEDED if name not in found]:
         pytest.fail(f"{', '.join(missing)} must be set, so that the tests and the pods find the S3", pytrace=False)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.formats.ply import read_ply
 from sogs_worker.formats.sog import write_sog
 from viewers.peers import ViewerError, draw_with_playcanvas, orbit, psnr
+
+Fault = Callable[[dict[str, bytes]], None]
 
 # The least PSNR [dB] against the engine's own pictures of the PLY.
 SCENES = {"made.ply": 37.0, "leica_sofort_top8192.ply": 34.5, "fruit_drops_minimal.ply": 41.5}
@@ -45,11 +48,11 @@ def test_the_engine_shows_the_same_scene(scene: Path, tmp_path: Path) -> None:
     assert psnr(want, got) > SCENES[scene.name]
 
 
-def rewrite(bundle: Path, out: Path, change: object) -> Path:
+def rewrite(bundle: Path, out: Path, change: Fault) -> Path:
     """Copy a bundle; `change(files)` alters its files by name on the way."""
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    change(files)  # type: ignore[operator]
+    change(files)
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -76,7 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("fault", [reverse_the_scales, swap_position_bytes])
-def test_the_comparison_sees_a_wrong_bundle(made: Path, fault: object, tmp_path: Path) -> None:
+def test_the_comparison_sees_a_wrong_bundle(made: Path, fault: Fault, tmp_path: Path) -> None:
     splats = read_ply(made)
     views = orbit(splats.positions, splats.opacities, 1)
     wrong = rewrite(compress(made, tmp_path / "scene.sog"), tmp_path / "wrong.sog", fault)
