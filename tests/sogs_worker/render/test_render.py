@@ -7,26 +7,43 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from sogs_worker.render import Camera, orbit_camera, preview_png, render
+from sogs_worker.render import Camera, load_scene, orbit_camera, preview_png, render
+from sogs_worker.render import tiles as tiles_module
+from sogs_worker.render.blend import Batch
 from sogs_worker.render.camera import look_at
+from sogs_worker.render.project import project
+from sogs_worker.render.tiles import TILE, assign_tiles
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")),
+]
+
+
+def draw(splats: Splats, view: Camera, *, device: str = "cpu", batch: Batch | None = None) -> np.ndarray:
+    """Draw on a device, as float64 for differences."""
+    picture = render(load_scene(splats, device), view, batch=batch)
+    assert (picture.device.type, picture.dtype) == (device, torch.uint8)
+    return picture.cpu().numpy().astype(float)
 
 
 def random_scene(count: int, bands: int, seed: int = 0) -> Splats:
     rng = np.random.default_rng(seed)
 
-    def draw(*shape: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
+    def normal(*shape: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
         return (rng.normal(size=shape) * scale + shift).astype(np.float32)
 
     return Splats(
-        positions=draw(count, 3),
-        rotations=draw(count, 4),
-        scales=draw(count, 3, scale=0.7, shift=-1.5),
-        opacities=draw(count, scale=2.0),
-        sh0=draw(count, 3),
-        shn=draw(count, SH_COEFFICIENTS[bands], 3, scale=0.2),
+        positions=normal(count, 3),
+        rotations=normal(count, 4),
+        scales=normal(count, 3, scale=0.7, shift=-1.5),
+        opacities=normal(count, scale=2.0),
+        sh0=normal(count, 3),
+        shn=normal(count, SH_COEFFICIENTS[bands], 3, scale=0.2),
     )
 
 
@@ -82,25 +99,87 @@ def reference(splats: Splats, view: Camera) -> np.ndarray:
     return np.clip(colour, 0, 1) * 255
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("bands", [0, 1, 2, 3])
-def test_agrees_with_a_pixel_by_pixel_reference(bands: int) -> None:
+def test_agrees_with_a_pixel_by_pixel_reference(bands: int, device: str) -> None:
     splats = random_scene(150, bands)
-    difference = np.abs(render(splats, camera()).astype(float) - reference(splats, camera()))
+    difference = np.abs(draw(splats, camera(), device=device) - reference(splats, camera()))
     # One grey level for rounding, a little more where alpha stands on the edge of 1/255.
     assert difference.mean() < 0.3
     assert difference.max() < 3
 
 
-def test_more_ellipses_than_a_chunk_blend_in_depth_order() -> None:
-    splats = random_scene(700, 0, seed=3)
-    difference = np.abs(render(splats, camera(17, 18)).astype(float) - reference(splats, camera(17, 18)))
-    assert difference.max() < 3
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("batch", [Batch(1, 16), Batch(2, 7), Batch(3, 512), Batch(1024, 64)])
+def test_batches_do_not_change_the_picture(batch: Batch, device: str) -> None:
+    splats, view = random_scene(700, 0, seed=3), camera(52, 37)
+    expected = reference(splats, view)
+    assert expected.std() > 20
+    assert np.abs(draw(splats, view, device=device, batch=batch) - expected).max() < 3
+
+
+def test_drawing_twice_gives_the_same_bytes() -> None:
+    splats = random_scene(700, 3, seed=5)
+    assert np.array_equal(draw(splats, camera()), draw(splats, camera()))
+
+
+def test_many_opaque_splats_finish_a_tile_early() -> None:
+    splats = random_scene(3000, 0, seed=4)
+    opaque = Splats(**{**vars(splats), "opacities": np.full(3000, np.inf, np.float32)})
+    assert np.abs(draw(opaque, camera()) - reference(opaque, camera())).max() < 3
+
+
+def slanted_scene(count: int) -> Splats:
+    """Long thin splats, and as many that are smaller than a pixel."""
+    splats = random_scene(2 * count, 0, seed=6)
+    scales = splats.scales + np.float32([1, -2, -3])
+    scales[count:] = -6
+    return Splats(**{**vars(splats), "scales": scales})
+
+
+@pytest.mark.parametrize("pairs_at_once", [1, 50, 1 << 22])
+def test_a_tile_lists_the_ellipses_that_reach_its_pixels(pairs_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles_module, "PAIRS_AT_ONCE", pairs_at_once)
+    view = camera(90, 70)
+    ellipses = project(load_scene(slanted_scene(60), "cpu"), view)
+    tiles = assign_tiles(ellipses, width=view.width, height=view.height)
+    y, x = np.mgrid[: tiles.rows * TILE, : tiles.columns * TILE] + 0.5
+    listed = needed = 0
+    for tile in range(tiles.rows * tiles.columns):
+        members = tiles.members[tiles.starts[tile] : tiles.starts[tile + 1]].tolist()
+        assert members == sorted(set(members))
+        top, left = tile // tiles.columns * TILE, tile % tiles.columns * TILE
+        box = (slice(top, top + TILE), slice(left, left + TILE))
+        reached = [i for i in range(len(ellipses.means)) if reaches(ellipses, i, x[box], y[box])]
+        assert set(reached) <= set(members)
+        listed, needed = listed + len(members), needed + len(reached)
+    # Between pixel centres an ellipse may reach a tile of which it shows nothing; the boxes alone list twice as many.
+    assert 100 < needed <= listed < 1.2 * needed
+
+
+def reaches(ellipses: object, index: int, x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether an ellipse shows on any of the pixels."""
+    (u, v), (a, b, c), peak = (getattr(ellipses, name)[index].double() for name in ("means", "conics", "alphas"))
+    dx, dy = x - float(u), y - float(v)
+    alpha = float(peak) * np.exp(-(float(a) * dx * dx + 2 * float(b) * dx * dy + float(c) * dy * dy) / 2)
+    return bool((alpha >= 1.0001 / 255).any())
+
+
+@pytest.mark.parametrize("log_scale", [10.0, 25.0])
+def test_an_immense_splat_covers_the_picture(log_scale: float) -> None:
+    splats = random_scene(1, 0)
+    positions, scales = np.zeros((1, 3), np.float32), np.full((1, 3), log_scale, np.float32)
+    immense = Splats(**{**vars(splats), "positions": positions, "scales": scales})
+    picture = draw(immense, camera())
+    assert picture.max() > 20
+    assert np.ptp(picture, axis=(0, 1)).max() <= 1
 
 
 def test_what_is_behind_the_camera_is_not_drawn() -> None:
     splats = random_scene(50, 1)
     behind = Splats(**{**vars(splats), "positions": splats.positions - np.float32([0, 0, 100])})
-    assert render(behind, camera()).max() == 0
+    assert draw(splats, camera()).max() > 50
+    assert draw(behind, camera()).max() == 0
 
 
 def test_orbit_camera_ignores_faint_floaters() -> None:

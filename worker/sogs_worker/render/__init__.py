@@ -1,6 +1,7 @@
-"""Pictures of a scene: the reference way of drawing Gaussian splats, for previews, on the CPU or a GPU."""
+"""Pictures of a scene: Gaussian splats drawn in torch, for previews and measurements, on the CPU or a GPU."""
 
 from sogs_worker.render.camera import Camera, orbit_camera
 from sogs_worker.render.picture import preview_png, render
+from sogs_worker.render.scene import Scene, load_scene
 
-__all__ = ["Camera", "orbit_camera", "preview_png", "render"]
+__all__ = ["Camera", "Scene", "load_scene", "orbit_camera", "preview_png", "render"]
