@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sogs_worker.compress import SceneReport
 
 MEGABYTE = 1_000_000
+MAX_VIEWS = 1000
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="one JSON object")
     inspect.set_defaults(command=run_inspect)
+    _add_evaluate(commands)
     render = commands.add_parser("render", help="draw a scene file as PNG")
     render.add_argument("file", metavar="FILE", help=".ply, .sog, or the meta.json of an unbundled scene")
     render.add_argument("output", metavar="OUT.png")
@@ -83,6 +85,23 @@ def _add_compress(commands: Any) -> None:
     compress.add_argument("--seed", type=int, default=default.seed, help="of all random draws; default: %(default)s")
     compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
     compress.set_defaults(command=run_compress)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure how much a scene looks like another, drawn: PSNR and SSIM")
+    evaluate.add_argument("reference", metavar="A", help="the reference: .ply, .sog, or meta.json")
+    evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
+    evaluate.add_argument(
+        "--views", type=int, metavar="N", help="views on an orbit of A; default: 6. With --cameras: the first N"
+    )
+    evaluate.add_argument(
+        "--cameras",
+        metavar="FILE",
+        help="draw from these: a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name",
+    )
+    evaluate.add_argument("--device", default="auto", help="auto (a GPU where there is one), cuda or cpu")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object, with each view's values")
+    evaluate.set_defaults(command=run_evaluate)
 
 
 def run_compress(options: argparse.Namespace) -> int:
@@ -129,6 +148,24 @@ def run_inspect(options: argparse.Namespace) -> int:
 
     description = inspect_file(Path(options.file))
     print(json.dumps(description) if options.json else format_description(description))
+    return 0
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Measure how much a scene looks like another."""
+    if options.views is not None and not 1 <= options.views <= MAX_VIEWS:
+        raise UsageError(f"--views must be an integer from 1 to {MAX_VIEWS}, got {options.views}")
+    from sogs_worker.engines.device import resolve_device
+    from sogs_worker.evaluate import evaluate_files, format_evaluation
+
+    evaluation = evaluate_files(
+        Path(options.reference),
+        Path(options.other),
+        cameras=None if options.cameras is None else Path(options.cameras),
+        count=options.views,
+        device=resolve_device(options.device),
+    )
+    print(json.dumps(evaluation, allow_nan=False) if options.json else format_evaluation(evaluation))
     return 0
 
 

@@ -115,6 +115,47 @@ def test_inspect_tells_what_a_ply_holds(scene: Path, capsys: pytest.CaptureFixtu
     assert "files" not in told
 
 
+def test_evaluate_tells_how_alike_two_scenes_look(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = scene.with_name("other.ply")
+    splats = build_splats(300, bands=1)
+    write_ply(other, replace(splats, sh0=splats.sh0 + np.float32(0.1)))
+    arguments = ["evaluate", "--device", "cpu", "--views", "2", scene, other]
+    code, output, _ = call(capsys, *arguments, "--json")
+    told = json.loads(output)
+    assert code == 0
+    assert [view["name"] for view in told["views"]] == ["orbit0", "orbit1"]
+    assert told["psnr"] == pytest.approx(sum(view["psnr"] for view in told["views"]) / 2, abs=0.001)
+    assert told["psnrWorst"] == min(view["psnr"] for view in told["views"])
+    assert 30 < told["psnrWorst"] <= told["psnr"] < 60
+    assert 0.9 < told["ssim"] < 1
+    assert (told["identical"], told["device"], told["reference"]["splats"]) == (False, "cpu", 300)
+    code, output, _ = call(capsys, *arguments)
+    assert code == 0
+    assert output == (
+        f"{other}  PSNR {told['psnr']:.2f} dB  worst {told['psnrWorst']:.2f} dB ({told['worstView']})"
+        f"  SSIM {told['ssim']:.4f}  2 views\n"
+    )
+
+
+def test_evaluate_says_that_scenes_look_identical(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    camera = {
+        "world_to_camera": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 12], [0, 0, 0, 1]],
+        "K": [[60, 0, 32], [0, 60, 24], [0, 0, 1]],
+        "width": 64,
+        "height": 48,
+    }
+    cameras = scene.with_name("cameras.json")
+    cameras.write_text(json.dumps([camera] * 3))
+    arguments = ["evaluate", "--device", "cpu", "--cameras", cameras, "--views", "2", scene, scene]
+    code, output, _ = call(capsys, *arguments, "--json")
+    told = json.loads(output)
+    assert code == 0
+    assert (told["identical"], told["psnr"], told["psnrWorst"], told["ssim"]) == (True, None, None, 1)
+    assert told["views"][1] == {"name": "camera1", "psnr": None, "ssim": 1}
+    code, output, _ = call(capsys, *arguments)
+    assert (code, output) == (0, f"{scene}  identical in 2 views\n")
+
+
 REFUSALS = {
     "nothing": ([], 64, "COMMAND"),
     "unknown command": (["squash"], 64, "squash"),
@@ -139,6 +180,27 @@ REFUSALS = {
     "output under a file": (["compress", "scene.ply", "text.ply/out.sog"], 74, "text.ply: cannot be made"),
     "decompress a PLY": (["decompress", "scene.ply", "out.ply"], 65, "scene.ply: not a ZIP"),
     "decompress to what": (["decompress", "a.sog", "out.obj"], 64, "must end in .ply"),
+    "evaluate one": (["evaluate", "scene.ply"], 64, "B"),
+    "evaluate nothing": (["evaluate", "scene.ply", "none.sog"], 66, "none.sog: no such file"),
+    "evaluate a text": (["evaluate", "text.ply", "scene.ply"], 65, "text.ply: not a PLY file"),
+    "evaluate NaN": (["evaluate", "scene.ply", "nan.ply"], 65, "nan.ply: all 3 splats"),
+    "evaluate other formats": (["evaluate", "scene.ply", "scene.spz"], 65, "scene.spz: files of this kind"),
+    "evaluate no views": (
+        ["evaluate", "--views", "0", "scene.ply", "scene.ply"],
+        64,
+        "--views must be an integer from 1",
+    ),
+    "evaluate no cameras": (
+        ["evaluate", "--cameras", "no.json", "scene.ply", "scene.ply"],
+        66,
+        "no.json: no such file",
+    ),
+    "evaluate text cameras": (
+        ["evaluate", "--cameras", "text.ply", "scene.ply", "scene.ply"],
+        65,
+        "text.ply: not a JSON",
+    ),
+    "evaluate on what": (["evaluate", "--device", "tpu", "scene.ply", "scene.ply"], 64, "auto, cuda, cpu"),
     "inspect nothing": (["inspect", "none.sog"], 66, "none.sog: no such file"),
 }
 
@@ -153,7 +215,8 @@ def test_a_refusal_is_one_sentence_with_its_exit_code(
     Path("folder.ply").mkdir()
     write_ply(Path("nan.ply"), replace(build_splats(3), sh0=np.full((3, 3), np.nan, np.float32)))
     files = sorted(path.name for path in Path().iterdir())
-    device = ["--device", "cpu"] if arguments[:1] == ["compress"] and "--device" not in arguments else []
+    drawn = arguments[:1] in (["compress"], ["evaluate"]) and "--device" not in arguments
+    device = ["--device", "cpu"] if drawn else []
     code, output, errors = call(capsys, *arguments[:1], *device, *arguments[1:])
     sentences = [line for line in errors.splitlines() if not line.startswith("{")]
     assert code == expected, errors
