@@ -13,8 +13,9 @@ UV := $(UV_HOME)/bin/uv
 BIN := .venv/bin
 NAMESPACE ?= splat-operator
 TESTS ?= tests
+OUT ?= docs
 
-.PHONY: help setup demo test test-fast test-e2e lint build cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-e2e bench lint build cluster cluster-down cluster-env images install pins
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -30,6 +31,9 @@ test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
 
 test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
 	$(BIN)/pytest -m e2e $(TESTS)
+
+bench: setup tests/viewers/node_modules/.package-lock.json  ## the encoder and its peers: SCENES="a.ply b.ply" OUT=docs; more: BENCH=--help
+	@$(BIN)/python -m benchmarks run $(SCENES) --out $(OUT) $(BENCH)
 
 lint: setup  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,1 @@
+"""The encoder's benchmark: ours and its peers on the same scenes in one run."""

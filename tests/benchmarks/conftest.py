@@ -1,0 +1,49 @@
+"""The benchmark is a package of the repository's root, which is not on the path of the tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))
+
+from benchmarks.results import Row
+from benchmarks.scenes import Scene, open_scene
+
+
+@pytest.fixture
+def write_columns() -> Callable[..., Path]:
+    """Give a function that writes (N, P) values as a PLY of float32."""
+
+    def write(path: Path, rows: np.ndarray, names: tuple[str, ...] = ("x", "y", "z", "opacity")) -> Path:
+        lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
+        lines += [*(f"property float {name}" for name in names), "end_header\n"]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes("\n".join(lines).encode() + rows.astype("<f4").tobytes())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def build_row() -> Callable[..., Row]:
+    """Give a function that builds a row of a scene of 1,000 splats; the family is the encoder's first word."""
+
+    def build(encoder: str = "ours balanced", **fields: Any) -> Row:
+        defaults = {"scene": "knot", "splats": 1000, "source_bytes": 248_000, "cameras": False, "version": "1.0"}
+        return Row(**{**defaults, "encoder": encoder, "family": encoder.split()[0], **fields})
+
+    return build
+
+
+@pytest.fixture
+def scene(tmp_path: Path, write_columns: Callable[..., Path]) -> Scene:
+    """Give a scene of 8 splats in a folder that names it, with cameras beside it."""
+    path = write_columns(tmp_path / "garden" / "scene.ply", np.arange(32).reshape(8, 4))
+    path.with_name("cameras.json").write_text("[]")
+    return open_scene(path)
