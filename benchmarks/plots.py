@@ -66,7 +66,7 @@ def plot_time(rows: Sequence[Row], path: Path) -> bool:
     if not timed:
         return False
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        figure = Figure(figsize=(9, 4.4), layout="constrained")
         axes = figure.subplots()
         for name in dict.fromkeys(row.encoder for row in timed):
             _draw_times(axes, name, sorted((r for r in timed if r.encoder == name), key=lambda r: r.splats))
