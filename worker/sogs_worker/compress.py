@@ -21,7 +21,7 @@ class SceneReport:
         source_bytes: length of the scene file.
         bytes: length of the bundle.
         splats: how many the bundle has.
-        dropped: how many of the scene's were unusable.
+        dropped: how many of the scene's were unusable or invisible.
     """
 
     source_bytes: int
@@ -60,5 +60,5 @@ def compress_file(
     with naming(source):
         scene = encode(splats, parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
-    write_sog(output, scene, lambda fraction: progress("write", fraction))
-    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.dropped)
+    write_sog(output, scene)
+    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.unusable + scene.invisible)

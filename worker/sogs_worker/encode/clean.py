@@ -1,25 +1,80 @@
-"""Splats that cannot be encoded: what is dropped, and what is mended instead."""
+"""Splats that cannot be encoded or that nobody can see: what is dropped, and what is mended instead."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.errors import BadInputError
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Splats
 
-IDENTITY = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
+SMALLEST_ALPHA = 1 / 255
+"""Renderers draw nothing where alpha is below this (Kerbl et al. 2023), the middle of a splat included."""
+
+INVISIBLE_LOGIT = math.log(SMALLEST_ALPHA / (1 - SMALLEST_ALPHA))
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The splats worth encoding, and what became of the others.
+
+    Attributes:
+        cloud: usable splats in their order.
+        unusable: how many were dropped because a value was NaN or infinite.
+        invisible: how many were dropped because no picture shows them.
+    """
+
+    cloud: Cloud
+    unusable: int
+    invisible: int
+
+
+def clean(cloud: Cloud) -> Cleaned:
+    """Drop what no renderer could draw, since one NaN would poison a whole channel's range, and what none would.
+
+    A scene of invisible splats only keeps them. A quaternion of norm 0 becomes the identity.
+
+    Raises:
+        BadInputError: if nothing is left.
+    """
+    if len(cloud) == 0:
+        raise BadInputError("the scene has no splats; export it again with at least one")
+    usable = usable_mask(cloud)
+    visible = usable & (cloud.opacities >= INVISIBLE_LOGIT)
+    unusable, seen = int((~usable).sum()), int(visible.sum())
+    if unusable == len(cloud):
+        raise BadInputError(f"all {len(cloud):,} splats of the scene are NaN, infinite or invisible; export it again")
+    kept = visible if seen else usable
+    left = cloud if seen == len(cloud) else cloud.take(kept)
+    return Cleaned(_with_valid_rotations(left), unusable, len(cloud) - unusable - len(left))
+
+
+def usable_mask(cloud: Cloud) -> Tensor:
+    """Tell, for each splat, whether it can be encoded, (N,) bool.
+
+    It cannot with a NaN or an infinity in any attribute but opacity, nor with opacity NaN or -Inf (invisible). Opacity
+    +Inf is alpha 1, which trainers and compressed formats write.
+    """
+    usable = ~cloud.opacities.isnan() & (cloud.opacities != -math.inf)
+    for values in (cloud.positions, cloud.rotations, cloud.scales, cloud.sh0, cloud.shn.flatten(1)):
+        usable &= values.isfinite().all(dim=1)
+    return usable
+
+
+def is_usable(splats: Splats) -> NDArray[np.bool_]:
+    """Tell, for each splat, whether it can be encoded; see `usable_mask`. (N,) bool."""
+    mask: NDArray[np.bool_] = usable_mask(upload(splats, "cpu")).numpy()
+    return mask
 
 
 def drop_unusable(splats: Splats) -> tuple[Splats, int]:
-    """Drop splats that no renderer could draw, since one NaN would poison a whole channel's range.
-
-    Dropped are splats with a NaN or an infinity in any attribute but opacity, and those whose opacity is NaN or -Inf
-    (invisible). Opacity +Inf stays: it is alpha 1, which trainers and compressed formats write. A quaternion of norm 0
-    becomes the identity.
-
-    Returns:
-        The usable splats in their order, and how many were dropped.
+    """Return the splats that can be drawn, in their order and with valid rotations, and how many others there were.
 
     Raises:
         BadInputError: if nothing is left.
@@ -27,23 +82,14 @@ def drop_unusable(splats: Splats) -> tuple[Splats, int]:
     if len(splats) == 0:
         raise BadInputError("the scene has no splats; export it again with at least one")
     usable = is_usable(splats)
-    kept = splats if usable.all() else splats.take(usable)
-    if len(kept) == 0:
+    if not usable.any():
         raise BadInputError(f"all {len(splats):,} splats of the scene are NaN, infinite or invisible; export it again")
-    return _with_valid_rotations(kept), len(splats) - len(kept)
+    kept = upload(splats if usable.all() else splats.take(usable), "cpu")
+    mended = _with_valid_rotations(kept)
+    return Splats(*(getattr(mended, name).numpy() for name in Splats.__dataclass_fields__)), int((~usable).sum())
 
 
-def is_usable(splats: Splats) -> NDArray[np.bool_]:
-    """Tell, for each splat, whether it can be encoded; see `drop_unusable`. (N,) bool."""
-    usable: NDArray[np.bool_] = ~np.isnan(splats.opacities) & (splats.opacities != -np.inf)
-    for values in (splats.positions, splats.rotations, splats.scales, splats.sh0, splats.shn.reshape(len(splats), -1)):
-        usable &= np.isfinite(values).all(axis=1)
-    return usable
-
-
-def _with_valid_rotations(splats: Splats) -> Splats:
-    zero: NDArray[np.bool_] = (splats.rotations == 0).all(axis=1)
-    if not zero.any():
-        return splats
-    rotations: Floats = np.where(zero[:, None], IDENTITY, splats.rotations)
-    return Splats(splats.positions, rotations, splats.scales, splats.opacities, splats.sh0, splats.shn)
+def _with_valid_rotations(cloud: Cloud) -> Cloud:
+    zero = (cloud.rotations == 0).all(dim=1, keepdim=True)
+    identity = torch.tensor([1.0, 0.0, 0.0, 0.0], device=zero.device)
+    return replace(cloud, rotations=torch.where(zero, identity, cloud.rotations))

@@ -7,14 +7,14 @@ N * P * sqrt(K) distances instead of N * K. N x K distances are never held at on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-BLOCK = 1 << 22
-"""Distances computed at once (16 MiB of float32): about what a CPU's cache holds."""
+BLOCK = {"cpu": 1 << 20, "cuda": 1 << 27}
+"""Distances computed at once, by device: about what a CPU's cache holds (4 MiB), and enough to keep a GPU busy."""
 
 SEEDING_ROUNDS = 4
 
@@ -26,22 +26,46 @@ SAMPLE_PER_CELL = 256
 
 @dataclass(frozen=True)
 class Cells:
-    """A coarse partition of the points.
+    """Points sorted by the cell of a coarse partition that they lie in.
 
     Attributes:
         centers: (G, D) float32.
-        members: G index tensors, ascending; together they hold each point once.
+        points: (N, D) float32, those of cell 0 first.
+        order: (N,) int64, where each of `points` was before it was sorted.
+        sizes: points of each cell.
     """
 
     centers: Tensor
-    members: tuple[Tensor, ...]
+    points: Tensor
+    order: Tensor
+    sizes: list[int]
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Bring (N,) values of the sorted points into the order that the points had before."""
+        return torch.empty_like(values).index_copy_(0, self.order, values)
+
+
+def train_centers(points: Tensor, weights: Tensor, *, count: int, seed: int) -> Tensor:
+    """Find at most `count` centers of coarse cells, (G, D), by k-means on a sample of the points."""
+    sample = points[_draw(weights, min(len(points), count * SAMPLE_PER_CELL), seed)]
+    equal = torch.ones(len(sample), device=points.device)
+    centers = sample[:count]
+    for _ in range(COARSE_ITERATIONS):
+        centers = _update(sample, equal, _nearest(sample, centers), centers)
+    return centers
+
+
+def partition(points: Tensor, centers: Tensor) -> Cells:
+    """Sort points into the cells of the centers nearest to them."""
+    homes = _nearest(points, centers)
+    order = homes.argsort(stable=True)
+    return Cells(centers, points[order], order, torch.bincount(homes, minlength=len(centers)).tolist())
 
 
 def lloyd(
-    points: Tensor,
+    cells: Cells,
     weights: Tensor,
     *,
-    cells: Cells,
     count: int,
     iterations: int,
     probes: int,
@@ -54,9 +78,8 @@ def lloyd(
     same bits.
 
     Args:
-        points: (N, D) float32, finite, N > count.
-        weights: (N,) float32, positive.
-        cells: a partition of the points.
+        cells: the points, finite, more than `count`.
+        weights: (N,) float32, positive, in the order of `cells.points`.
         count: number of centroids.
         iterations: of Lloyd.
         probes: cells searched for each point.
@@ -66,56 +89,60 @@ def lloyd(
     Returns:
         (count, D) float32 on the points' device.
     """
-    centroids = _seeds(points, weights, cells=cells, count=count, probes=probes, seed=seed)
+    centroids = _seeds(cells, weights, count=count, probes=probes, seed=seed)
     for iteration in range(iterations):
-        labels = assign(points, centroids, cells=cells, probes=probes)
-        centroids = _update(points, weights, labels, centroids)
+        centroids = _update(cells.points, weights, assign(cells, centroids, probes=probes), centroids)
         progress((iteration + 1) / iterations)
     return centroids
 
 
-def assign(points: Tensor, centroids: Tensor, *, cells: Cells | None = None, probes: int = 0) -> Tensor:
-    """Find the nearest centroid of each point, (N,) int64; ties go to the lowest index.
+def assign(cells: Cells, centroids: Tensor, *, probes: int) -> Tensor:
+    """Find the nearest centroid of each of the sorted points, (N,) int64; ties go to the lowest index.
 
-    With `cells`, only centroids in the `probes` cells nearest to the point's own are looked at.
+    Only centroids in the `probes` cells nearest to the point's own are looked at, unless there are none.
     """
-    if cells is None or probes >= len(cells.centers):
-        return _nearest(points, centroids)
-    homes = _nearest(centroids, cells.centers)
-    spread = torch.cdist(cells.centers, cells.centers, compute_mode="donot_use_mm_for_euclid_dist")
+    if probes >= len(cells.centers):
+        return _nearest(cells.points, centroids)
+    bound = _with_norms(centroids)
+    near = _candidates(cells.centers, centroids, probes)
+    parts = zip(torch.split(_with_ones(cells.points), cells.sizes), near, strict=True)
+    return torch.cat([candidates[_least(points, bound[candidates])] for points, candidates in parts])
+
+
+def _candidates(centers: Tensor, centroids: Tensor, probes: int) -> Iterator[Tensor]:
+    """Yield, for each cell, the ascending indices of the centroids in the cells nearest to it; of all if there are none."""
+    homes = _nearest(centroids, centers)
+    spread = torch.cdist(centers, centers, compute_mode="donot_use_mm_for_euclid_dist")
     near = spread.argsort(dim=1, stable=True)[:, :probes]
-    reachable = torch.zeros(spread.shape, dtype=torch.bool, device=points.device).scatter_(1, near, value=True)
-    labels = torch.empty(len(points), dtype=torch.int64, device=points.device)
-    for cell, members in enumerate(cells.members):
-        candidates = torch.nonzero(reachable[cell][homes]).squeeze(1)
-        if len(candidates) == 0:
-            candidates = torch.arange(len(centroids), device=points.device)
-        labels[members] = candidates[_nearest(points[members], centroids[candidates])]
-    return labels
-
-
-def partition(points: Tensor, weights: Tensor, *, count: int, seed: int) -> Cells:
-    """Sort points into at most `count` coarse cells, trained on a sample."""
-    sample = points[_draw(weights, min(len(points), count * SAMPLE_PER_CELL), seed)]
-    equal = torch.ones(len(sample), device=points.device)
-    centers = sample[:count]
-    for _ in range(COARSE_ITERATIONS):
-        centers = _update(sample, equal, _nearest(sample, centers), centers)
-    labels = _nearest(points, centers)
-    order = labels.argsort(stable=True)
-    sizes = torch.bincount(labels, minlength=len(centers)).tolist()
-    return Cells(centers, torch.split(order, sizes))
+    reachable = torch.zeros(spread.shape, dtype=torch.bool, device=centers.device).scatter_(1, near, value=True)
+    # One transfer for all cells: asking for each cell's number would stop the GPU each time.
+    pairs = reachable[:, homes].nonzero()[:, 1]
+    sizes = reachable[:, homes].sum(dim=1)
+    for indices in torch.split(pairs, sizes.tolist()):
+        yield indices if len(indices) else torch.arange(len(centroids), device=centers.device)
 
 
 def _nearest(points: Tensor, centroids: Tensor) -> Tensor:
-    """Compare all points with all centroids, a block at a time."""
+    """Compare all points with all centroids."""
+    return _least(_with_ones(points), _with_norms(centroids))
+
+
+def _with_ones(points: Tensor) -> Tensor:
+    return torch.nn.functional.pad(points, (0, 1), value=1.0)
+
+
+def _with_norms(centroids: Tensor) -> Tensor:
+    """Return (K, D + 1) rows [-2c, |c|^2]: times [x, 1] they give |x - c|^2 - |x|^2, which is least where that is."""
+    return torch.cat([-2 * centroids, centroids.square().sum(dim=1, keepdim=True)], dim=1)
+
+
+def _least(points: Tensor, bound: Tensor) -> Tensor:
+    """Return the row of `bound` of least product with each point, (N,) int64, a block of products at a time."""
     if len(points) == 0:
         return torch.empty(0, dtype=torch.int64, device=points.device)
-    # |x - c|^2 = |x|^2 + [x, 1] . [-2c, |c|^2]: one product, and |x|^2 does not change which is least.
-    bound = torch.cat([-2 * centroids, centroids.square().sum(dim=1, keepdim=True)], dim=1).T.contiguous()
-    rows = max(1, BLOCK // len(centroids))
-    blocks = (torch.nn.functional.pad(block, (0, 1), value=1.0) @ bound for block in torch.split(points, rows))
-    return torch.cat([_argmin_rows(block) for block in blocks])
+    rows = max(1, BLOCK[points.device.type] // len(bound))
+    blocks = [_argmin_rows(block @ bound.T) for block in torch.split(points, rows)]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 
 
 def _argmin_rows(scores: Tensor) -> Tensor:
@@ -126,21 +153,21 @@ def _argmin_rows(scores: Tensor) -> Tensor:
 
 def _draw(chances: Tensor, count: int, seed: int) -> Tensor:
     """Draw distinct indices with chances in proportion, by the exponential race (Efraimidis, Spirakis 2006)."""
-    generator = torch.Generator().manual_seed(seed)  # on the CPU, so that all devices draw alike
-    clocks = torch.empty(len(chances)).exponential_(generator=generator).to(chances.device)
+    generator = torch.Generator(chances.device).manual_seed(seed)
+    clocks = torch.empty_like(chances).exponential_(generator=generator)
     return (clocks / chances).sort(stable=True).indices[:count]
 
 
-def _seeds(points: Tensor, weights: Tensor, *, cells: Cells, count: int, probes: int, seed: int) -> Tensor:
+def _seeds(cells: Cells, weights: Tensor, *, count: int, probes: int, seed: int) -> Tensor:
     """Choose points as first centroids, in rounds after k-means|| (Bahmani et al. 2012).
 
     In each round a point's chance is its weighted squared distance to the nearest one chosen before, at first to its
     cell's centre, so that later rounds go where the earlier ones left most error.
     """
+    points = cells.points
     drawn = torch.empty(0, dtype=torch.int64, device=points.device)
-    labels = torch.empty(len(points), dtype=torch.int64, device=points.device)
-    for cell, members in enumerate(cells.members):
-        labels[members] = cell
+    groups = torch.arange(len(cells.sizes), device=points.device)
+    labels = groups.repeat_interleave(torch.tensor(cells.sizes, device=points.device))
     centroids = cells.centers
     for drawing in range(SEEDING_ROUNDS):
         chances = _errors(points, weights, labels, centroids)
@@ -149,7 +176,7 @@ def _seeds(points: Tensor, weights: Tensor, *, cells: Cells, count: int, probes:
         drawn = torch.cat([drawn, _draw(chances, wanted, seed + drawing)])
         centroids = points[drawn]
         if drawing + 1 < SEEDING_ROUNDS:
-            labels = assign(points, centroids, cells=cells, probes=probes)
+            labels = assign(cells, centroids, probes=probes)
     return centroids
 
 

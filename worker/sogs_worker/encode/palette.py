@@ -8,18 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from sogs_worker.encode.codebook import build_codebook
-from sogs_worker.encode.kmeans import assign, lloyd, partition
-from sogs_worker.encode.quantize import nearest_entries
-from sogs_worker.encode.visibility import visibility
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.encode.kmeans import assign, lloyd, partition, train_centers
+from sogs_worker.encode.lattice import build_lattice, lattice_indices
+from sogs_worker.splats import Floats
 
 MAX_ENTRIES = 65536
 """A label is two bytes."""
 
 ROW = 64
 """Entries a row of the centroids' texture: a palette's size is planned in whole rows, so that no texel is wasted."""
+
+TRAINING_POINTS = 1 << 20
+"""Splats that the entries are trained on, at most: 16 for each of the most entries that there can be."""
 
 
 @dataclass(frozen=True)
@@ -38,80 +40,111 @@ class Palette:
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much work goes into a palette.
+class PaletteEffort:
+    """How many bytes and how much work go into a palette.
 
     Attributes:
         splats_per_entry: N / K; K is at most 65,536.
+        step: between codebook values, in standard deviations of the entries' coefficients.
         iterations: of Lloyd.
         probes: coarse cells searched for a splat's entry while iterating.
         final_probes: cells searched at the end, when entries are quantised.
     """
 
-    splats_per_entry: int
+    splats_per_entry: float
+    step: float
     iterations: int
     probes: int
     final_probes: int
 
 
 def build_palette(
-    splats: Splats,
+    shn: Tensor,
+    weights: Tensor,
     *,
-    effort: Effort,
-    device: str,
+    effort: PaletteEffort,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Palette:
-    """Quantise shn, (N, C, 3) with C >= 3, to a palette.
+    """Quantise spherical harmonics to a palette of small weighted squared error.
 
-    Squared errors are weighted by `visibility`. A splat chooses its entry after the entries' values were quantised.
+    A splat chooses its entry after the entries' values were quantised.
+
+    Args:
+        shn: (N, C, 3) float32, C >= 3, finite.
+        weights: (N,) float32, positive.
+        effort: bytes and work.
+        seed: of the random draws.
+        progress: told the fraction done.
     """
-    rows = splats.shn.reshape(len(splats), -1)
-    weights = visibility(splats)
-    size = palette_size(len(splats), effort.splats_per_entry)
-    if size >= len(splats):
-        return _exact_palette(rows)
+    rows = shn.flatten(1)
+    size = palette_size(len(rows), effort.splats_per_entry)
+    if size >= len(rows):
+        return _exact_palette(rows, effort.step)
     # Distances do not overflow whatever the coefficients are, because they are divided by the greatest.
-    greatest = float(np.abs(rows).max()) or 1.0
-    points = torch.from_numpy(rows / greatest).to(device)
-    heavy = torch.from_numpy(weights).to(device)
-    cells = partition(points, heavy, count=round(size**0.5), seed=seed)
-    centroids = lloyd(
-        points,
-        heavy,
-        cells=cells,
+    greatest = float(rows.abs().max()) or 1.0
+    points = rows / greatest
+    centers = train_centers(points, weights, count=round(size**0.5), seed=seed)
+    cells = partition(points, centers)
+    centroids = _train(points, weights, centers, size=size, effort=effort, seed=seed, progress=progress)
+    used = torch.ones(size, device=rows.device)
+    codebook, entries = _quantize(centroids * greatest, used, effort.step)
+    quantized = codebook[entries.long()] / greatest
+    labels = cells.restore(assign(cells, quantized, probes=effort.final_probes))
+    return _by_frequency(entries, codebook, labels)
+
+
+def palette_size(count: int, splats_per_entry: float) -> int:
+    """Return the number of entries for N splats: N / splats_per_entry in whole rows of the texture, 64 to 65,536."""
+    return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
+
+
+def _train(
+    points: Tensor,
+    weights: Tensor,
+    centers: Tensor,
+    *,
+    size: int,
+    effort: PaletteEffort,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Tensor:
+    """Find the entries, (size, D), on every n-th of the points where there are very many."""
+    every = -(-len(points) // TRAINING_POINTS)
+    sample = partition(points[::every], centers)
+    return lloyd(
+        sample,
+        weights[::every][sample.order],
         count=size,
         iterations=effort.iterations,
         probes=effort.probes,
         seed=seed,
         progress=progress,
     )
-    labels = assign(points, centroids, cells=cells, probes=effort.probes).cpu().numpy()
-    used = np.bincount(labels, weights, minlength=size)
-    values = centroids.cpu().numpy() * greatest
-    codebook = build_codebook(values, np.repeat(used + used[used > 0].min(), values.shape[1]))
-    entries = nearest_entries(values, codebook)
-    quantized = torch.from_numpy(codebook[entries] / greatest).to(device)
-    labels = assign(points, quantized, cells=cells, probes=effort.final_probes).cpu().numpy()
+
+
+def _quantize(values: Tensor, weights: Tensor, step: float) -> tuple[Tensor, Tensor]:
+    """Return a codebook and (K, D) uint8 indices of entries' values; a step is in standard deviations."""
+    deviation = float(values.double().square().mean().sqrt()) or 1.0
+    codebook = build_lattice(values, weights[:, None].expand_as(values), step * deviation)
+    return codebook, lattice_indices(values, codebook, 0)
+
+
+def _exact_palette(rows: Tensor, step: float) -> Palette:
+    """Give each distinct row its own entry: for scenes with no more splats than entries."""
+    values, labels = torch.unique(rows, dim=0, return_inverse=True)
+    codebook, entries = _quantize(values, torch.ones(len(values), device=rows.device), step)
     return _by_frequency(entries, codebook, labels)
 
 
-def palette_size(count: int, splats_per_entry: int) -> int:
-    """Return the number of entries for N splats: N / splats_per_entry in whole rows of the texture, 64 to 65,536."""
-    return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
-
-
-def _exact_palette(rows: Floats) -> Palette:
-    """Give each distinct row its own entry: for scenes with no more splats than entries."""
-    values, labels = np.unique(rows, axis=0, return_inverse=True)
-    codebook = build_codebook(values)
-    return _by_frequency(nearest_entries(values, codebook), codebook, labels.reshape(-1))
-
-
-def _by_frequency(entries: NDArray[np.uint8], codebook: Floats, labels: NDArray[np.int64]) -> Palette:
+def _by_frequency(entries: Tensor, codebook: Tensor, labels: Tensor) -> Palette:
     """Number entries by falling use, so that high bytes of labels are mostly small; leave out what nobody uses."""
-    uses = np.bincount(labels, minlength=len(entries))
-    order = np.argsort(-uses, kind="stable")[: np.count_nonzero(uses)]
-    rank = np.empty(len(entries), np.uint16)
-    rank[order] = np.arange(len(order))
-    return Palette(entries[order].reshape(len(order), -1, 3), codebook, rank[labels])
+    uses = torch.bincount(labels, minlength=len(entries))
+    order = uses.argsort(descending=True, stable=True)[: int(uses.count_nonzero())]
+    rank = torch.zeros(len(entries), dtype=torch.int64, device=labels.device)
+    rank[order] = torch.arange(len(order), device=labels.device)
+    return Palette(
+        entries=entries[order].reshape(len(order), -1, 3).cpu().numpy(),
+        codebook=codebook.cpu().numpy(),
+        labels=rank[labels].cpu().numpy().astype(np.uint16),
+    )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.palette import Palette
-from sogs_worker.encode.quantize import Means, dequantize_opacities, dequantize_positions
+from sogs_worker.encode.positions import Means, dequantize_positions
 from sogs_worker.encode.rotation import unpack_rotations
 from sogs_worker.splats import Floats, Splats
 

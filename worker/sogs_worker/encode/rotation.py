@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sogs_worker.encode.lattice import snap
 from sogs_worker.splats import Floats
 
 Bytes = NDArray[np.uint8]
@@ -12,37 +17,34 @@ Bytes = NDArray[np.uint8]
 MODE = 252
 """Alpha is this plus the index (w, x, y, z) of the component left out."""
 
+ZERO = 127
+"""The byte that multiples of a coarser step are counted from: 127.5 is 0."""
+
 _REST = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
 
 
-def pack_rotations(rotations: Floats) -> Bytes:
-    """Pack quaternions: the component of largest magnitude is left out, its sign made positive.
+def pack_rotations(rotations: Tensor, levels: Tensor) -> Tensor:
+    """Pack quaternions whose greatest component is w, which is left out.
 
-    The other three lie within +-sqrt(1/2) and take one rounded byte each, in w, x, y, z order.
+    The other three lie within +-sqrt(1/2) and take one byte each, rounded to a multiple of 2^level.
 
     Args:
-        rotations: (N, 4) float32, w, x, y, z, of any norm but 0.
+        rotations: (N, 4) float32, w, x, y, z, of norm 1, w positive and the greatest.
+        levels: (N,), 0 to 5.
 
     Returns:
-        (N, 4) uint8: three components and 252 + the index of the one left out (ties: the first).
+        (N, 4) uint8: x, y, z and 252.
     """
-    wide = rotations.astype(np.float64)
-    unit = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-    largest = np.abs(unit).argmax(axis=1)
-    rows = np.arange(len(unit))
-    signs = np.where(unit[rows, largest] < 0, -1.0, 1.0)
-    rest = unit[rows[:, None], _REST[largest]] * signs[:, None]
-    packed = np.empty((len(unit), 4), np.uint8)
-    packed[:, :3] = np.rint(np.clip(255 * (rest * np.sqrt(0.5) + 0.5), 0, 255))
-    packed[:, 3] = MODE + largest
-    return packed
+    places = 255 * (rotations[:, 1:].double() * math.sqrt(0.5) + 0.5)
+    packed = snap(places - ZERO, levels[:, None], 255 - ZERO, -ZERO) + ZERO
+    return torch.nn.functional.pad(packed, (0, 1), value=MODE).to(torch.uint8)
 
 
 def unpack_rotations(packed: Bytes) -> Floats:
     """Unpack quaternions.
 
     Args:
-        packed: (N, 4) uint8 as `pack_rotations` makes them; the last column must be 252 to 255.
+        packed: (N, 4) uint8, the smallest three and 252 to 255.
 
     Returns:
         (N, 4) float32, w, x, y, z, of norm 1 within rounding.

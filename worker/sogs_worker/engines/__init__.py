@@ -10,7 +10,7 @@ from sogs_worker.errors import UsageError
 from sogs_worker.splats import Splats
 
 if TYPE_CHECKING:
-    from sogs_worker.formats.sog import EncodedScene
+    from sogs_worker.formats.layout import EncodedScene
 
 
 def encode(

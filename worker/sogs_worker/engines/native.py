@@ -1,38 +1,33 @@
-"""The project's own encoder: SOG version 2 in torch and NumPy, on the CPU or a GPU, with a seed."""
+"""The project's own encoder: SOG version 2 in torch, on the CPU or a GPU, with a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sogs_worker.encode.clean import drop_unusable
-from sogs_worker.encode.codebook import build_codebook
+import torch
+from torch import Tensor
+
+from sogs_worker.encode.clean import clean
+from sogs_worker.encode.cloud import Cloud, upload
+from sogs_worker.encode.importance import coarseness, importance
+from sogs_worker.encode.lattice import build_lattice, lattice_indices
+from sogs_worker.encode.opacity import quantize_opacities
 from sogs_worker.encode.order import hilbert_order
-from sogs_worker.encode.palette import Effort, build_palette
-from sogs_worker.encode.quantize import nearest_entries, quantize_opacities, quantize_positions
-from sogs_worker.encode.quantized import Coded, QuantizedSplats
+from sogs_worker.encode.palette import build_palette
+from sogs_worker.encode.positions import quantize_positions
+from sogs_worker.encode.quantized import Coded
 from sogs_worker.encode.rotation import pack_rotations
-from sogs_worker.encode.visibility import axis_visibility
+from sogs_worker.encode.symmetry import canonical_axes
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.formats.sog import EncodedScene, lay_out
-from sogs_worker.formats.webp import WebpEffort
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.engines.quality import QUALITIES, Quality
+from sogs_worker.formats.layout import EncodedScene, Layout
+from sogs_worker.splats import Splats
 
 Progress = Callable[[str, float], None]
 
-PALETTES = {
-    "fast": Effort(splats_per_entry=16, iterations=3, probes=6, final_probes=12),
-    "balanced": Effort(splats_per_entry=8, iterations=6, probes=12, final_probes=32),
-    "best": Effort(splats_per_entry=4, iterations=10, probes=16, final_probes=64),
-}
-
-IMAGES = {
-    "fast": WebpEffort(method=1, quality=20),
-    "balanced": WebpEffort(method=4, quality=75),
-    "best": WebpEffort(method=6, quality=100),
-}
-
-BEFORE_PALETTE = 0.2
-"""Share of an encoding's time that is over when the palette begins."""
+BEFORE_PALETTE = 0.1
+AFTER_PALETTE = 0.9
+"""Shares of an encoding's time that are over when the palette begins and ends."""
 
 
 def encode(
@@ -50,32 +45,50 @@ def encode(
         BadInputError: if no splat of the scene is usable.
     """
     progress("encode", 0.0)
-    usable, dropped = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
-    ordered = usable.take(hilbert_order(usable.positions))
-    scales = _code(ordered.scales, axis_visibility(ordered))
-    sh0 = _code(ordered.sh0)
-    progress("encode", BEFORE_PALETTE)
-    palette = None
-    if ordered.sh_bands:
-        palette = build_palette(
-            ordered,
-            effort=PALETTES[parameters.quality],
-            device=device,
-            seed=parameters.seed,
-            progress=lambda done: progress("encode", BEFORE_PALETTE + (1 - BEFORE_PALETTE) * done),
-        )
-    quantized = QuantizedSplats(
-        means=quantize_positions(ordered.positions),
-        rotations=pack_rotations(ordered.rotations),
-        scales=scales,
-        sh0=sh0,
-        alphas=quantize_opacities(ordered.opacities),
-        palette=palette,
-    )
+    quality = QUALITIES[parameters.quality]
+    cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
+    cloud, weights = _arrange(cleaned.cloud, quality)
+    with Layout() as layout:
+        _add_geometry(layout, cloud, weights, quality)
+        progress("encode", BEFORE_PALETTE)
+        if cloud.shn.shape[1]:
+            palette = build_palette(
+                cloud.shn,
+                weights,
+                effort=quality.palette,
+                seed=parameters.seed,
+                progress=lambda done: progress("encode", BEFORE_PALETTE + (AFTER_PALETTE - BEFORE_PALETTE) * done),
+            )
+            layout.add_palette(palette)
+        progress("encode", AFTER_PALETTE)
+        scene = layout.finish(unusable=cleaned.unusable, invisible=cleaned.invisible)
     progress("encode", 1.0)
-    return lay_out(quantized, dropped=dropped, effort=IMAGES[parameters.quality])
+    return scene
 
 
-def _code(values: Floats, weights: Floats | None = None) -> Coded:
-    codebook = build_codebook(values, weights)
-    return Coded(nearest_entries(values, codebook), codebook)
+def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
+    """Return the splats in the order of the planes, each ellipsoid in canonical form, and their importance, (N,)."""
+    weights = importance(cloud)
+    order = hilbert_order(cloud.positions, coarseness(weights, quality.strength))
+    return canonical_axes(cloud.take(order)), weights[order]
+
+
+def _add_geometry(layout: Layout, cloud: Cloud, weights: Tensor, quality: Quality) -> None:
+    """Quantise all attributes but the palette, each splat as finely as it is important."""
+    levels = coarseness(weights, quality.strength)
+    shares = (cloud.scales - cloud.scales[:, :1]).exp()
+    axis_weights = weights[:, None] * shares.square()
+    layout.add_scales(_code(cloud.scales, axis_weights, quality.scale, coarseness(axis_weights, quality.strength)))
+    layout.add_rotations(pack_rotations(cloud.rotations, levels + quality.rotation).cpu().numpy())
+    alphas = torch.sigmoid(cloud.opacities)
+    areas = weights / alphas.square()
+    sh0 = _code(cloud.sh0, weights[:, None].expand(-1, 3), quality.colour, levels[:, None])
+    opacities = quantize_opacities(cloud.opacities, coarseness(areas, quality.strength) + quality.opacity)
+    layout.add_colours(sh0, opacities.cpu().numpy())
+    tolerances = quality.position * 2.0 ** levels[:, None] * cloud.scales.exp()[:, 1:2]
+    layout.add_means(quantize_positions(cloud.positions, tolerances))
+
+
+def _code(values: Tensor, weights: Tensor, step: float, levels: Tensor) -> Coded:
+    lattice = build_lattice(values, weights, step)
+    return Coded(lattice_indices(values, lattice, levels).cpu().numpy(), lattice.cpu().numpy())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,10 @@ from sogs_worker.splats import Floats, Splats
 
 CHUNK_ROWS = 1 << 14
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
+
+
+Chunk = Callable[[], NDArray[Any]]
+"""Reads and parses some consecutive rows of vertices."""
 
 
 def read_ply(path: Path) -> Splats:
@@ -37,7 +43,7 @@ def read_ply(path: Path) -> Splats:
         columns = locate_attributes(vertex)
         if vertex.count == 0:
             raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
-        chunks = _open_text(file, before, vertex) if header.encoding == "ascii" else _map_binary(file, header, before)
+        chunks = _plan_text(file, before, vertex) if header.encoding == "ascii" else _plan_binary(file, header, before)
         return _gather(chunks, columns, vertex.count)
 
 
@@ -75,8 +81,8 @@ def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
     raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
 
 
-def _map_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[NDArray[Any]]:
-    """Map the vertices' rows into memory; return them in chunks."""
+def _plan_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[Chunk]:
+    """Return, for each chunk of the vertices' rows, a function that reads it."""
     order = ENCODINGS[header.encoding]
     start = header.size_bytes
     for element in before:
@@ -90,12 +96,19 @@ def _map_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> 
         raise BadInputError(
             f"the PLY is truncated: expected {expected:,} bytes of vertices, got {got:,}; copy it again"
         )
-    rows = np.memmap(file, row, mode="r", offset=start, shape=(vertex.count,))
-    return (rows[first : first + CHUNK_ROWS] for first in range(0, vertex.count, CHUNK_ROWS))
+    chunks = range(0, vertex.count, CHUNK_ROWS)
+    return (partial(_read_rows, file, row, start, first, min(CHUNK_ROWS, vertex.count - first)) for first in chunks)
 
 
-def _open_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[NDArray[Any]]:
-    """Skip to the vertices' lines; return them, parsed, in chunks."""
+def _read_rows(file: BinaryIO, row: np.dtype[Any], start: int, first: int, count: int) -> NDArray[Any]:
+    data = os.pread(file.fileno(), count * row.itemsize, start + first * row.itemsize)
+    if len(data) < count * row.itemsize:
+        raise BadInputError("the PLY became shorter while it was read; copy it again")
+    return np.frombuffer(data, row)
+
+
+def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:
+    """Skip to the vertices' lines; return, for each chunk of them, a function that parses it."""
     left = os.fstat(file.fileno()).st_size - file.tell()
     least = 2 * vertex.count * len(vertex.properties) - 1
     if left < least:
@@ -106,30 +119,39 @@ def _open_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> 
     return _parse_lines(lines, vertex)
 
 
-def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[NDArray[Any]]:
+def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[Chunk]:
     row = np.dtype([(str(i), "f8") for i in range(len(vertex.properties))])
     for first in range(0, vertex.count, CHUNK_ROWS):
         wanted = min(CHUNK_ROWS, vertex.count - first)
         chunk = list(itertools.islice(lines, wanted))
         if len(chunk) < wanted:
             raise BadInputError(f"the PLY is truncated: expected {vertex.count:,} vertices, got {first + len(chunk):,}")
-        try:
-            yield np.loadtxt(chunk, row, comments=None, ndmin=1, encoding="latin-1")
-        except ValueError as error:
-            fault = f"one of vertices {first:,} to {first + wanted - 1:,} is not {len(vertex.properties)} numbers"
-            raise BadInputError(f"{fault}; export the scene again") from error
+        yield partial(_parse_rows, chunk, row, first)
 
 
-def _gather(chunks: Iterator[NDArray[Any]], columns: dict[str, list[int]], count: int) -> Splats:
-    """Copy the columns of each attribute out of chunks of rows, as float32."""
+def _parse_rows(lines: list[bytes], row: np.dtype[Any], first: int) -> NDArray[Any]:
+    try:
+        return np.loadtxt(lines, row, comments=None, ndmin=1, encoding="latin-1")
+    except ValueError as error:
+        fault = f"one of vertices {first:,} to {first + len(lines) - 1:,} is not {len(row.names or ())} numbers"
+        raise BadInputError(f"{fault}; export the scene again") from error
+
+
+def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) -> Splats:
+    """Copy the columns of each attribute out of chunks of rows, as float32, several chunks at a time."""
     arrays: dict[str, Floats] = {name: np.empty((count, len(each)), np.float32) for name, each in columns.items()}
-    first = 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for chunk in chunks:
+
+    def copy(place: int, chunk: Chunk) -> None:
+        rows = chunk()
+        first = place * CHUNK_ROWS
+        with np.errstate(over="ignore", invalid="ignore"):
             for name, indices in columns.items():
                 for i, column in enumerate(indices):
-                    arrays[name][first : first + len(chunk), i] = chunk[str(column)]
-            first += len(chunk)
+                    arrays[name][first : first + len(rows), i] = rows[str(column)]
+
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(copy, itertools.count(), chunks):
+            pass
     arrays["opacities"] = arrays["opacities"][:, 0]
     arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
     return Splats(**arrays)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.palette import Palette
-from sogs_worker.encode.quantize import Means
+from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats, dequantize
 from sogs_worker.encode.rotation import MODE
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.bundle import Files, FolderFiles, ZipFiles, write_bundle
-from sogs_worker.formats.meta import FILES, Meta, PaletteMeta, parse_meta
+from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.meta import Meta, PaletteMeta, parse_meta
 from sogs_worker.formats.output import naming, replacing
-from sogs_worker.formats.planes import build_palette_plane, build_plane, read_palette_entries, read_texels
-from sogs_worker.formats.webp import Plane, WebpEffort, decode_webp, encode_webp
+from sogs_worker.formats.planes import read_palette_entries, read_texels
+from sogs_worker.formats.webp import decode_webp
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 
 META = "meta.json"
@@ -31,60 +30,10 @@ UNBUNDLED = ".json"
 Bytes = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class EncodedScene:
-    """A scene ready to be written.
-
-    Attributes:
-        meta: what the planes' numbers mean.
-        planes: (H, W, 4) uint8 by file name.
-        dropped: unusable splats that the scene does not have any more.
-        effort: how hard the planes are to be compressed.
-    """
-
-    meta: Meta
-    planes: Mapping[str, Plane]
-    dropped: int
-    effort: WebpEffort
-
-
-def lay_out(scene: QuantizedSplats, *, dropped: int, effort: WebpEffort) -> EncodedScene:
-    """Arrange a quantised scene in planes with the canonical names."""
-    low, high = (scene.means.steps & 0xFF).astype(np.uint8), (scene.means.steps >> 8).astype(np.uint8)
-    texels = {
-        "means_l.webp": low,
-        "means_u.webp": high,
-        "scales.webp": scene.scales.indices,
-        "quats.webp": scene.rotations,
-        "sh0.webp": np.concatenate([scene.sh0.indices, scene.alphas[:, None]], axis=1),
-    }
-    planes = {name: build_plane(values) for name, values in texels.items()}
-    palette = scene.palette
-    if palette:
-        planes["shN_centroids.webp"] = build_palette_plane(palette.entries)
-        planes["shN_labels.webp"] = build_plane(_split_labels(palette.labels))
-    meta = Meta(
-        count=len(scene),
-        mins=scene.means.mins,
-        maxs=scene.means.maxs,
-        scales=scene.scales.codebook,
-        sh0=scene.sh0.codebook,
-        palette=_palette_meta(palette) if palette else None,
-        files={name: files for name, files in FILES.items() if palette or name != "shN"},
-    )
-    return EncodedScene(meta, planes, dropped, effort)
-
-
-def write_sog(path: Path, scene: EncodedScene, progress: Callable[[float], None] = lambda _: None) -> None:
-    """Compress the planes and write the bundle; `path` appears only when it is whole."""
-    files = {META: scene.meta.to_json()}
-    with ThreadPoolExecutor() as pool:
-        images = pool.map(lambda plane: encode_webp(plane, scene.effort), scene.planes.values())
-        for done, (name, image) in enumerate(zip(scene.planes, images, strict=True), 1):
-            files[name] = image
-            progress(done / len(scene.planes))
+def write_sog(path: Path, scene: EncodedScene) -> None:
+    """Write the bundle; `path` appears only when it is whole."""
     with replacing(path) as file:
-        write_bundle(file, files)
+        write_bundle(file, {META: scene.meta.to_json(), **scene.images})
 
 
 def read_sog(path: Path) -> Splats:
@@ -153,13 +102,3 @@ def _texels(files: Files, name: str, count: int) -> Bytes:
     data = files.read(name)
     with naming(name):
         return read_texels(decode_webp(data), count)
-
-
-def _split_labels(labels: NDArray[np.uint16]) -> Bytes:
-    """Return (N, 3) uint8: low byte, high byte, 0."""
-    return np.stack([labels & 0xFF, labels >> 8, np.zeros_like(labels)], axis=1).astype(np.uint8)
-
-
-def _palette_meta(palette: Palette) -> PaletteMeta:
-    count, coefficients, _ = palette.entries.shape
-    return PaletteMeta(count, SH_COEFFICIENTS.index(coefficients), palette.codebook)

@@ -1,0 +1,100 @@
+"""Codebooks of even steps, and rounding to a multiple of their steps.
+
+A plane's bytes are entropy coded. Then even steps cost fewer bytes than a codebook fitted to the values (Gish and
+Pierce, "Asymptotically efficient quantizing", 1968), and a value rounded to every second or fourth step costs a bit or
+two less, which is how splats that matter less get fewer bytes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SIZE = 256
+"""Entries of every codebook: an index is one byte."""
+
+MIDDLE = SIZE // 2
+"""Multiples of a coarser step are counted from here, so that the ends of the codebook can be off the lattice."""
+
+TAIL = 24
+"""Entries for the values beyond an end of the even steps, at distances that grow geometrically."""
+
+TAIL_SHARE = 1e-5
+"""Share of the weight that may lie beyond each end of the even steps."""
+
+
+def build_lattice(values: Tensor, weights: Tensor, step: float) -> Tensor:
+    """Build a codebook of even steps that covers the values.
+
+    Where 256 steps do not reach from the least to the greatest value, the even steps cover all but 1e-5 of the weight
+    on either side, and a few entries at growing distances reach the extremes; if that is still too long, the steps
+    are wider. Up to 256 distinct values are kept exactly.
+
+    Args:
+        values: any shape, float32, finite, at least one.
+        weights: same shape, float32, >= 0.
+        step: greater than 0.
+
+    Returns:
+        (256,) float32, finite, ascending.
+    """
+    ordered, order = values.flatten().sort(stable=True)
+    distinct = ordered[torch.cat([ordered.new_ones(1, dtype=torch.bool), ordered[1:] != ordered[:-1]])]
+    if len(distinct) <= SIZE:
+        return torch.cat([distinct, distinct[-1:].expand(SIZE - len(distinct))])
+    least, greatest = float(ordered[0]), float(ordered[-1])
+    if greatest - least <= step * (SIZE - 1):
+        return (least + step * torch.arange(SIZE, dtype=torch.float64, device=values.device)).float()
+    low, high = _core(ordered, weights.flatten()[order])
+    before = TAIL if low > least else 0
+    after = TAIL if high < greatest else 0
+    even = torch.linspace(0, 1, SIZE - before - after, dtype=torch.float64, device=values.device)
+    wide = max(step, (high - low) / (len(even) - 1))
+    centre = (low + high) / 2 if wide > step else None
+    start = low if centre is not None or before else least
+    core = start + wide * (len(even) - 1) * even
+    left = float(core[0]) - _growing(float(core[0]) - least, wide, before, values.device).flip(0)
+    right = float(core[-1]) + _growing(greatest - float(core[-1]), wide, after, values.device)
+    return torch.cat([left, core, right]).float()
+
+
+def lattice_indices(values: Tensor, lattice: Tensor, levels: Tensor | int) -> Tensor:
+    """Round values to entries whose distance from the middle one is a multiple of 2^level.
+
+    Args:
+        values: any shape.
+        lattice: (256,) ascending.
+        levels: 0 to 7, broadcast against `values`.
+
+    Returns:
+        Indices of the values' shape, uint8.
+    """
+    wide = lattice.double()
+    right = torch.searchsorted(wide, values.double().contiguous()).clamp(1, SIZE - 1)
+    width = (wide[right] - wide[right - 1]).clamp_min(torch.finfo(torch.float64).tiny)
+    places = (right - 1) + ((values - wide[right - 1]) / width).clamp(0, 1)
+    return (snap(places - MIDDLE, levels, MIDDLE - 1, -MIDDLE) + MIDDLE).to(torch.uint8)
+
+
+def snap(places: Tensor, levels: Tensor | int, greatest: int, least: int = 0) -> Tensor:
+    """Round to multiples of 2^level within [least, greatest]; what is rounded beyond an end becomes that end."""
+    sizes = 2.0**levels
+    return ((places / sizes).round() * sizes).clamp(least, greatest)
+
+
+def _core(ordered: Tensor, weights: Tensor) -> tuple[float, float]:
+    """Return the ends of the interval beyond which little of the weight lies."""
+    # Whole numbers, because their sums are the same in any order, which a GPU's are not.
+    mass = (weights / weights.max() * 2**20).long().cumsum(0)
+    ends = (mass[-1].double() * torch.tensor([TAIL_SHARE, 1 - TAIL_SHARE], device=mass.device)).long()
+    low, high = torch.searchsorted(mass, ends).clamp_max(len(mass) - 1).tolist()
+    return float(ordered[low]), float(ordered[high])
+
+
+def _growing(distance: float, step: float, count: int, device: torch.device) -> Tensor:
+    """Return `count` ascending distances up to `distance`, the first about a step, each longer than the last."""
+    if count == 0:
+        return torch.empty(0, dtype=torch.float64, device=device)
+    powers = torch.linspace(1 / count, 1, count, dtype=torch.float64, device=device)
+    first = min(step, distance / count)
+    return first * (max(distance / first, 1.0) ** ((powers - powers[0]) / (1 - float(powers[0]))))

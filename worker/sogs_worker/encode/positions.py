@@ -1,0 +1,61 @@
+"""Positions on a grid of 16 bits an axis in log space, coarser for splats that are large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sogs_worker.encode.lattice import snap
+from sogs_worker.splats import Floats
+
+LEVELS = 65535
+"""The highest step of a position's 16 bits."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """Positions on the grid.
+
+    Attributes:
+        steps: (N, 3) uint16.
+        mins: (3,) float32, log-transformed position of step 0.
+        maxs: (3,) float32, of step 65535; equal to `mins` where an axis has one value only.
+    """
+
+    steps: NDArray[np.uint16]
+    mins: Floats
+    maxs: Floats
+
+
+def log_transform(values: Tensor) -> Tensor:
+    """Compute sign(v) * ln(1 + |v|) in float64: fine near the origin and coarse far away."""
+    wide = values.double()
+    return wide.sign() * wide.abs().log1p()
+
+
+def quantize_positions(positions: Tensor, tolerances: Tensor) -> Means:
+    """Round positions to 65,536 even steps between the extremes of log space, and to a power of two of them.
+
+    Args:
+        positions: (N, 3) float32, finite, N >= 1.
+        tolerances: (N, 3) float32, world units: the widest step that a splat may be rounded to; the grid's own step
+            is used where that is wider.
+    """
+    logs = log_transform(positions)
+    low, high = logs.amin(dim=0).float().double(), logs.amax(dim=0).float().double()
+    span = high - low
+    steps = ((logs - low) * (LEVELS / torch.where(span > 0, span, torch.inf))).clamp(0, LEVELS)
+    world = (span / LEVELS).clamp_min(torch.finfo(torch.float32).tiny) * (1 + positions.abs())
+    snapped = snap(steps, (tolerances / world).clamp_min(1).log2().floor(), LEVELS)
+    return Means(snapped.to(torch.uint16).cpu().numpy(), low.float().cpu().numpy(), high.float().cpu().numpy())
+
+
+def dequantize_positions(means: Means) -> Floats:
+    """Return the positions, (N, 3) float32, of the grid's steps."""
+    low = means.mins.astype(np.float64)
+    logs = low + means.steps * ((means.maxs.astype(np.float64) - low) / LEVELS)
+    return (np.sign(logs) * np.expm1(np.abs(logs))).astype(np.float32)
