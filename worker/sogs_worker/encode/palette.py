@@ -58,17 +58,34 @@ class PaletteEffort:
     final_probes: int
 
 
-def build_palette(
+@dataclass(frozen=True)
+class TrainedPalette:
+    """Entries to choose from.
+
+    Attributes:
+        entries: (K, 3 C) uint8, indices into the codebook.
+        codebook: (256,) float32, ascending.
+        centers: (G, 3 C) float32, of the coarse cells that the entries are searched in, divided by `unit`.
+        unit: the greatest coefficient: divided by it, distances do not overflow whatever the coefficients are.
+        error: weighted mean over splats of the squared error of a colour channel's coefficients.
+    """
+
+    entries: Tensor
+    codebook: Tensor
+    centers: Tensor
+    unit: float
+    error: float
+
+
+def train_palette(
     shn: Tensor,
     weights: Tensor,
     *,
     effort: PaletteEffort,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
-) -> Palette:
-    """Quantise spherical harmonics to a palette of small weighted squared error.
-
-    A splat chooses its entry after the entries' values were quantised.
+) -> TrainedPalette:
+    """Find entries of small weighted squared error, on every n-th of the splats where there are very many.
 
     Args:
         shn: (N, C, 3) float32, C >= 3, finite.
@@ -77,20 +94,34 @@ def build_palette(
         seed: of the random draws.
         progress: told the fraction done.
     """
-    rows = shn.flatten(1)
-    size = palette_size(len(rows), effort.splats_per_entry)
-    if size >= len(rows):
-        return _exact_palette(rows, effort.step)
-    # Distances do not overflow whatever the coefficients are, because they are divided by the greatest.
-    greatest = float(rows.abs().max()) or 1.0
-    points = rows / greatest
+    every = -(-len(shn) // TRAINING_POINTS)
+    rows, weights = shn.flatten(1)[::every], weights[::every]
+    unit = float(rows.abs().max()) or 1.0
+    points = rows / unit
+    size = palette_size(len(shn), effort.splats_per_entry)
+    if size >= len(points):  # each splat has an entry of its own
+        codebook, entries = _quantize(rows, effort.step)
+        return TrainedPalette(entries, codebook, points[:1], unit, 0.0)
     centers = train_centers(points, weights, count=round(size**0.5), seed=seed)
     cells = partition(points, centers)
-    centroids = _train(points, weights, centers, size=size, effort=effort, seed=seed, progress=progress)
-    used = torch.ones(size, device=rows.device)
-    codebook, entries = _quantize(centroids * greatest, used, effort.step)
-    quantized = codebook[entries.long()] / greatest
-    labels = cells.restore(assign(cells, quantized, probes=effort.final_probes))
+    centroids, error = lloyd(
+        cells,
+        weights[cells.order],
+        count=size,
+        iterations=effort.iterations,
+        probes=effort.probes,
+        seed=seed,
+        progress=progress,
+    )
+    codebook, entries = _quantize(centroids * unit, effort.step)
+    return TrainedPalette(entries, codebook, centers, unit, error * unit**2 / 3)
+
+
+def label_splats(shn: Tensor, trained: TrainedPalette, *, probes: int) -> Palette:
+    """Choose each splat's entry, nearest after the entries' values were quantised, and leave out the unused entries."""
+    entries, codebook = trained.entries, trained.codebook
+    cells = partition(shn.flatten(1) / trained.unit, trained.centers)
+    labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=probes))
     return _by_frequency(entries, codebook, labels)
 
 
@@ -99,42 +130,11 @@ def palette_size(count: int, splats_per_entry: float) -> int:
     return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
 
 
-def _train(
-    points: Tensor,
-    weights: Tensor,
-    centers: Tensor,
-    *,
-    size: int,
-    effort: PaletteEffort,
-    seed: int,
-    progress: Callable[[float], None],
-) -> Tensor:
-    """Find the entries, (size, D), on every n-th of the points where there are very many."""
-    every = -(-len(points) // TRAINING_POINTS)
-    sample = partition(points[::every], centers)
-    return lloyd(
-        sample,
-        weights[::every][sample.order],
-        count=size,
-        iterations=effort.iterations,
-        probes=effort.probes,
-        seed=seed,
-        progress=progress,
-    )
-
-
-def _quantize(values: Tensor, weights: Tensor, step: float) -> tuple[Tensor, Tensor]:
-    """Return a codebook and (K, D) uint8 indices of entries' values; a step is in standard deviations."""
+def _quantize(values: Tensor, step: float) -> tuple[Tensor, Tensor]:
+    """Return a codebook for (K, D) coefficients and their indices; a step is in standard deviations."""
     deviation = float(values.double().square().mean().sqrt()) or 1.0
-    codebook = build_lattice(values, weights[:, None].expand_as(values), step * deviation)
+    codebook = build_lattice(values, torch.ones_like(values), step * deviation)
     return codebook, lattice_indices(values, codebook, 0)
-
-
-def _exact_palette(rows: Tensor, step: float) -> Palette:
-    """Give each distinct row its own entry: for scenes with no more splats than entries."""
-    values, labels = torch.unique(rows, dim=0, return_inverse=True)
-    codebook, entries = _quantize(values, torch.ones(len(values), device=rows.device), step)
-    return _by_frequency(entries, codebook, labels)
 
 
 def _by_frequency(entries: Tensor, codebook: Tensor, labels: Tensor) -> Palette:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -13,7 +14,7 @@ from sogs_worker.encode.importance import coarseness, importance
 from sogs_worker.encode.lattice import build_lattice, lattice_indices
 from sogs_worker.encode.opacity import quantize_opacities
 from sogs_worker.encode.order import hilbert_order
-from sogs_worker.encode.palette import build_palette
+from sogs_worker.encode.palette import label_splats, train_palette
 from sogs_worker.encode.positions import quantize_positions
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.encode.rotation import pack_rotations
@@ -25,9 +26,15 @@ from sogs_worker.splats import Splats
 
 Progress = Callable[[str, float], None]
 
-BEFORE_PALETTE = 0.1
-AFTER_PALETTE = 0.9
-"""Shares of an encoding's time that are over when the palette begins and ends."""
+TRAINED = 0.8
+"""Share of an encoding's time that is over when the palette's entries are found."""
+
+ROTATION = 0.04
+OPACITY = 0.03
+"""Step of the constant SH coefficient that goes with the finest step of a quaternion's and of alpha's byte."""
+
+POSITION = 0.4
+"""Step of a position, in standard deviations of the splat's second axis, that goes with step 1 of that coefficient."""
 
 
 def encode(
@@ -49,18 +56,19 @@ def encode(
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
     cloud, weights = _arrange(cleaned.cloud, quality)
     with Layout() as layout:
-        _add_geometry(layout, cloud, weights, quality)
-        progress("encode", BEFORE_PALETTE)
+        trained = None
         if cloud.shn.shape[1]:
-            palette = build_palette(
+            trained = train_palette(
                 cloud.shn,
                 weights,
                 effort=quality.palette,
                 seed=parameters.seed,
-                progress=lambda done: progress("encode", BEFORE_PALETTE + (AFTER_PALETTE - BEFORE_PALETTE) * done),
+                progress=lambda done: progress("encode", TRAINED * done),
             )
-            layout.add_palette(palette)
-        progress("encode", AFTER_PALETTE)
+        _add_geometry(layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0))
+        progress("encode", TRAINED)
+        if trained:
+            layout.add_palette(label_splats(cloud.shn, trained, probes=quality.palette.final_probes))
         scene = layout.finish(unusable=cleaned.unusable, invisible=cleaned.invisible)
     progress("encode", 1.0)
     return scene
@@ -73,20 +81,27 @@ def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
     return canonical_axes(cloud.take(order)), weights[order]
 
 
-def _add_geometry(layout: Layout, cloud: Cloud, weights: Tensor, quality: Quality) -> None:
-    """Quantise all attributes but the palette, each splat as finely as it is important."""
-    levels = coarseness(weights, quality.strength)
-    shares = (cloud.scales - cloud.scales[:, :1]).exp()
-    axis_weights = weights[:, None] * shares.square()
-    layout.add_scales(_code(cloud.scales, axis_weights, quality.scale, coarseness(axis_weights, quality.strength)))
-    layout.add_rotations(pack_rotations(cloud.rotations, levels + quality.rotation).cpu().numpy())
-    alphas = torch.sigmoid(cloud.opacities)
-    areas = weights / alphas.square()
-    sh0 = _code(cloud.sh0, weights[:, None].expand(-1, 3), quality.colour, levels[:, None])
-    opacities = quantize_opacities(cloud.opacities, coarseness(areas, quality.strength) + quality.opacity)
-    layout.add_colours(sh0, opacities.cpu().numpy())
-    tolerances = quality.position * 2.0 ** levels[:, None] * cloud.scales.exp()[:, 1:2]
+def _add_geometry(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:
+    """Quantise all attributes but the palette, each splat as finely as it is important.
+
+    The other steps follow from that of the constant SH coefficient such that on a trained scene each attribute alone
+    costs about as much quality.
+    """
+    levels = coarseness(weights, strength)
+    axis_weights = weights[:, None] * (cloud.scales - cloud.scales[:, :1]).exp().square()
+    layout.add_scales(_code(cloud.scales, axis_weights, step, coarseness(axis_weights, strength)))
+    rotations = pack_rotations(cloud.rotations, levels + _level(step / ROTATION))
+    layout.add_rotations(rotations.cpu().numpy())
+    areas = weights / torch.sigmoid(cloud.opacities).square()
+    alphas = quantize_opacities(cloud.opacities, coarseness(areas, strength) + _level(step / OPACITY))
+    sh0 = _code(cloud.sh0, weights[:, None].expand(-1, 3), step, levels[:, None])
+    layout.add_colours(sh0, alphas.cpu().numpy())
+    tolerances = POSITION * step * 2.0 ** levels[:, None] * cloud.scales.exp()[:, 1:2]
     layout.add_means(quantize_positions(cloud.positions, tolerances))
+
+
+def _level(ratio: float) -> int:
+    return max(0, round(math.log2(ratio)))
 
 
 def _code(values: Tensor, weights: Tensor, step: float, levels: Tensor) -> Coded:

@@ -1,7 +1,8 @@
-"""What each level of quality means: how fine each attribute's steps are, and how much work is spent."""
+"""What each level of quality means: how fine the steps are, and how much work is spent."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sogs_worker.encode.palette import PaletteEffort
@@ -11,51 +12,47 @@ from sogs_worker.encode.palette import PaletteEffort
 class Quality:
     """A point on the curve of bytes against error.
 
+    The step of the constant SH coefficient is the measure of all others: the palette's error is most of what can be
+    seen, so the other attributes need only be so fine that they add little to it.
+
     Attributes:
+        share: squared error of the constant coefficients, as a share of the palette's.
+        finest, coarsest: bounds of the step, in units of the coefficient (1 is 0.28 of full brightness).
         strength: how much coarser the steps of less important splats are, 0 to 1; see `importance.coarseness`.
-        position: of the most important splats' positions: the widest step, in standard deviations of the splat.
-        scale: step of the logarithm of an axis.
-        rotation: level of a quaternion's bytes: the step is 2^level / 255 * sqrt(2).
-        colour: step of the constant SH coefficient.
-        opacity: level of alpha's byte: the step is 2^level / 255.
         palette: of the other SH coefficients.
     """
 
+    share: float
+    finest: float
+    coarsest: float
     strength: float
-    position: float
-    scale: float
-    rotation: int
-    colour: float
-    opacity: int
     palette: PaletteEffort
+
+    def choose_step(self, palette_error: float) -> float:
+        """Return the step whose squared error is a share of the palette's, for the most important splats."""
+        return min(max(math.sqrt(12 * self.share * palette_error), self.finest), self.coarsest)
 
 
 QUALITIES = {
     "fast": Quality(
+        share=0.04,
+        finest=0.06,
+        coarsest=0.2,
         strength=0.25,
-        position=1 / 16,
-        scale=0.06,
-        rotation=1,
-        colour=0.03,
-        opacity=1,
-        palette=PaletteEffort(splats_per_entry=16, step=0.2, iterations=3, probes=6, final_probes=12),
+        palette=PaletteEffort(splats_per_entry=12, step=0.2, iterations=3, probes=8, final_probes=16),
     ),
     "balanced": Quality(
+        share=0.02,
+        finest=0.03,
+        coarsest=0.15,
         strength=0.25,
-        position=1 / 32,
-        scale=0.04,
-        rotation=0,
-        colour=0.02,
-        opacity=0,
-        palette=PaletteEffort(splats_per_entry=5, step=0.15, iterations=6, probes=12, final_probes=32),
+        palette=PaletteEffort(splats_per_entry=5, step=0.12, iterations=6, probes=12, final_probes=32),
     ),
     "best": Quality(
+        share=0.01,
+        finest=0.02,
+        coarsest=0.1,
         strength=0.25,
-        position=1 / 64,
-        scale=0.03,
-        rotation=0,
-        colour=0.015,
-        opacity=0,
         palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
     ),
 }
