@@ -45,3 +45,18 @@ def build_rows(splats: Splats) -> dict[str, NDArray[np.float32]]:
     columns = [splats.positions, splats.sh0, splats.opacities[:, None], splats.scales, splats.rotations]
     rows = dict(zip(NAMES, np.concatenate(columns, axis=1).T, strict=True))
     return rows | {f"f_rest_{i}": column for i, column in enumerate(channels_first.T)}
+
+
+def covariances(splats: Splats) -> NDArray[np.float64]:
+    """Return the ellipsoids, (N, 3, 3): what a picture shows of rotations and scales, whatever they are called."""
+    unit = splats.rotations.astype(np.float64)
+    w, x, y, z = (unit / np.sqrt((unit**2).sum(axis=1, keepdims=True))).T
+    matrix = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    ).transpose(2, 0, 1)
+    axes = matrix * np.exp(splats.scales.astype(np.float64))[:, None]
+    return axes @ axes.transpose(0, 2, 1)

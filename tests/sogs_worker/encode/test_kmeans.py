@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from sogs_worker.encode.kmeans import assign, lloyd, partition
+from sogs_worker.encode import kmeans
+from sogs_worker.encode.kmeans import Cells, assign, lloyd, partition, train_centers
 
 DEVICES = [
     "cpu",
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")),
 ]
-pytestmark = pytest.mark.parametrize("device", DEVICES)
+on_every_device = pytest.mark.parametrize("device", DEVICES)
+
+ALL = 10**6
+"""More cells than there are: the search is exact."""
 
 
 def normal(*shape: int, seed: int = 0, device: str = "cpu") -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+def ones(points: Tensor) -> Tensor:
+    return torch.ones(len(points), device=points.device)
+
+
+def sort_into_cells(points: Tensor, count: int = 12) -> Cells:
+    return partition(points, train_centers(points, ones(points), count=count, seed=0))
 
 
 def squared_error(points: Tensor, weights: Tensor, centroids: Tensor) -> float:
@@ -24,91 +38,161 @@ def squared_error(points: Tensor, weights: Tensor, centroids: Tensor) -> float:
     return float((weights.double() * distances.square()).sum())
 
 
+@on_every_device
 def test_the_nearest_centroid_is_found(device: str) -> None:
     points, centroids = normal(3000, 9, device=device), normal(700, 9, seed=1, device=device)
+    cells = sort_into_cells(points)
     distances = torch.cdist(points.double(), centroids.double())
-    got = distances.gather(1, assign(points, centroids)[:, None])[:, 0]
+    labels = cells.restore(assign(cells, centroids, probes=ALL))
+    got = distances.gather(1, labels[:, None])[:, 0]
     assert torch.allclose(got, distances.min(dim=1).values, atol=1e-6)
 
 
-def test_ties_go_to_the_lowest_index(device: str) -> None:
+@pytest.mark.parametrize("probes", [1, ALL])
+@on_every_device
+def test_ties_go_to_the_lowest_index(device: str, probes: int) -> None:
     centroids = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [-1, 0]], device=device)
     points = torch.tensor([[2.0, 0], [-3, 1], [0, 5]], device=device)
-    assert assign(points, centroids).tolist() == [0, 1, 0]
+    cells = partition(points, torch.zeros(1, 2, device=device))
+    assert assign(cells, centroids, probes=probes).tolist() == [0, 1, 0]
 
 
+@on_every_device
 def test_searching_all_cells_is_exact_and_searching_some_is_close(device: str) -> None:
-    points, weights = normal(4000, 6, device=device), torch.ones(4000, device=device)
-    cells = partition(points, weights, count=12, seed=0)
+    points = normal(4000, 6, device=device)
+    cells = sort_into_cells(points)
     centroids = points[:300]
-    exact = assign(points, centroids)
-    assert torch.equal(assign(points, centroids, cells=cells, probes=12), exact)
-    some = assign(points, centroids, cells=cells, probes=6)
-    assert (points - centroids[some]).square().sum() < 1.1 * (points - centroids[exact]).square().sum()
+    exact = assign(cells, centroids, probes=len(cells.sizes))
+    some = assign(cells, centroids, probes=6)
+    error, least = ((cells.points - centroids[labels]).square().sum() for labels in (some, exact))
+    assert least <= error < 1.1 * least
     assert (some == exact).float().mean() > 0.8
 
 
-def test_a_partition_holds_each_point_once(device: str) -> None:
+@settings(max_examples=30)
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_whatever_is_searched_each_label_is_a_centroid(
+    points: int, centroids: int, groups: int, probes: int, seed: int
+) -> None:
+    cells = partition(normal(points, 3, seed=seed), normal(groups, 3, seed=seed + 1))
+    table = normal(centroids, 3, seed=seed + 2)
+    labels = assign(cells, table, probes=probes)
+    assert labels.shape == (points,)
+    assert ((labels >= 0) & (labels < centroids)).all()
+    if probes >= groups:
+        distances = torch.cdist(cells.points.double(), table.double())
+        assert torch.allclose(distances.gather(1, labels[:, None])[:, 0], distances.min(dim=1).values, atol=1e-6)
+
+
+@on_every_device
+def test_cells_hold_each_point_once_and_with_its_nearest_center(device: str) -> None:
     points = normal(1000, 4, device=device)
-    cells = partition(points, torch.ones(1000, device=device), count=20, seed=0)
-    assert torch.cat(cells.members).sort().values.tolist() == list(range(1000))
+    cells = sort_into_cells(points, 20)
+    assert torch.equal(cells.points, points[cells.order])
+    assert cells.order.sort().values.tolist() == list(range(1000))
+    assert sum(cells.sizes) == 1000
+    assert torch.equal(cells.restore(cells.order), torch.arange(1000, device=device))
+    homes = torch.arange(len(cells.sizes)).repeat_interleave(torch.tensor(cells.sizes)).to(device)
+    distances = torch.cdist(cells.points.double(), cells.centers.double())
+    assert torch.allclose(distances.gather(1, homes[:, None])[:, 0], distances.min(dim=1).values, atol=1e-6)
 
 
 def run_lloyd(points: Tensor, weights: Tensor, count: int, seed: int = 0, iterations: int = 12) -> Tensor:
-    cells = partition(points, weights, count=round(count**0.5), seed=seed)
-    return lloyd(points, weights, cells=cells, count=count, iterations=iterations, probes=8, seed=seed)
+    cells = partition(points, train_centers(points, weights, count=round(count**0.5), seed=seed))
+    return lloyd(cells, weights[cells.order], count=count, iterations=iterations, probes=8, seed=seed)[0]
 
 
-def reference_lloyd(points: Tensor, weights: Tensor, count: int, iterations: int = 12) -> Tensor:
-    """Do the same in the plainest way: all distances, a loop over centroids, random points as seeds."""
-    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(3))[:count].to(points.device)
-    centroids = points[order].double()
+def plain_lloyd(points: Tensor, weights: Tensor, centroids: Tensor, iterations: int) -> Tensor:
+    """Do the same in the plainest way: all distances, in float64, and a loop over centroids."""
+    points, weights, centroids = points.double(), weights.double(), centroids.double()
     for _ in range(iterations):
-        labels = torch.cdist(points.double(), centroids).argmin(dim=1)
-        for k in range(count):
+        labels = torch.cdist(points, centroids).argmin(dim=1)
+        for k in range(len(centroids)):
             mine = labels == k
             if mine.any():
-                centroids[k] = (points[mine] * weights[mine, None]).double().sum(dim=0) / weights[mine].double().sum()
+                centroids[k] = (points[mine] * weights[mine, None]).sum(dim=0) / weights[mine].sum()
     return centroids.float()
 
 
+@on_every_device
+def test_an_iteration_is_that_of_a_plain_loop(device: str) -> None:
+    points = normal(600, 3, device=device)
+    cells = sort_into_cells(points, 4)
+    weights = (normal(600, seed=5, device=device).abs() + 0.01)[cells.order]
+    seeds = kmeans._seeds(cells, weights, count=24, probes=ALL, seed=1)
+    assert len(seeds.unique(dim=0)) == 24
+    assert (seeds[:, None] == points).all(dim=2).any(dim=1).all(), "seeds are points"
+    got, _ = lloyd(cells, weights, count=24, iterations=1, probes=ALL, seed=1)
+    assert torch.allclose(got, plain_lloyd(cells.points, weights, seeds, 1), atol=1e-4)
+
+
+@on_every_device
+def test_the_error_told_is_that_of_the_points(device: str) -> None:
+    points = normal(2000, 3, device=device)
+    cells = sort_into_cells(points)
+    weights = (normal(2000, seed=5, device=device).abs() + 0.01)[cells.order]
+    centroids, told = lloyd(cells, weights, count=100, iterations=10, probes=ALL, seed=1)
+    measured = squared_error(cells.points, weights, centroids) / float(weights.double().sum())
+    assert measured <= told * (1 + 1e-5)
+    assert told == pytest.approx(measured, rel=0.03)
+
+
+@on_every_device
 def test_the_error_is_that_of_a_plain_implementation(device: str) -> None:
     points = normal(3000, 5, device=device)
     weights = normal(3000, seed=5, device=device).abs() + 0.01
     ours = squared_error(points, weights, run_lloyd(points, weights, 64))
-    plain = squared_error(points, weights, reference_lloyd(points, weights, 64))
+    random = torch.randperm(3000, generator=torch.Generator().manual_seed(3))[:64].to(device)
+    plain = squared_error(points, weights, plain_lloyd(points, weights, points[random], 12))
     assert ours < 1.03 * plain
 
 
+@on_every_device
+def test_iterations_lower_the_error(device: str) -> None:
+    points = normal(2000, 4, device=device)
+    errors = [squared_error(points, ones(points), run_lloyd(points, ones(points), 80, iterations=n)) for n in (1, 2, 5)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.95 * errors[0]
+
+
+@on_every_device
 def test_separate_clusters_are_all_found(device: str) -> None:
     middles = 100 * normal(40, 3, device=device)
     points = (middles[:, None] + 0.01 * normal(40, 30, 3, seed=1, device=device)).reshape(-1, 3)
-    centroids = run_lloyd(points, torch.ones(1200, device=device), 60)
-    assert squared_error(points, torch.ones(1200, device=device), centroids) / 1200 < 0.01
+    assert squared_error(points, ones(points), run_lloyd(points, ones(points), 60)) / 1200 < 0.01
 
 
+@on_every_device
 def test_heavy_points_are_served_better(device: str) -> None:
     points = normal(4000, 8, device=device)
     weights = torch.where(torch.arange(4000, device=device) < 1000, 100.0, 1.0)
     centroids = run_lloyd(points, weights, 100)
-    ones = torch.ones(1000, device=device)
-    assert squared_error(points[:1000], ones, centroids) < 0.9 * squared_error(points[1000:2000], ones, centroids)
+    heavy, light = points[:1000], points[1000:2000]
+    assert squared_error(heavy, ones(heavy), centroids) < 0.9 * squared_error(light, ones(light), centroids)
 
 
 @pytest.mark.parametrize(("distinct", "left"), [(1, 1e-9), (3, 1e-9), (200, 0.05)])
+@on_every_device
 def test_more_centroids_than_distinct_points(distinct: int, left: float, device: str) -> None:
     points = normal(distinct, 4, device=device).repeat(2000 // distinct, 1)
-    weights = torch.ones(len(points), device=device)
-    centroids = run_lloyd(points, weights, 256, iterations=3)
+    centroids = run_lloyd(points, ones(points), 256, iterations=3)
     assert centroids.shape == (256, 4)
     assert torch.isfinite(centroids).all()
-    assert squared_error(points, weights, centroids) < left * (1e-6 + float(points.square().sum()))
+    assert squared_error(points, ones(points), centroids) < left * (1e-6 + float(points.square().sum()))
 
 
+@on_every_device
 def test_the_same_seed_gives_the_same_bits_and_inputs_stay(device: str) -> None:
-    points, weights = normal(2000, 7, device=device), torch.ones(2000, device=device)
+    points = normal(2000, 7, device=device)
     before = points.clone()
-    first, second = (run_lloyd(points, weights, 100, seed=9) for _ in range(2))
+    first, second = (run_lloyd(points, ones(points), 100, seed=9) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(points, before)
-    assert not torch.equal(first, run_lloyd(points, weights, 100, seed=10))
+    assert not torch.equal(first, run_lloyd(points, ones(points), 100, seed=10))
+
+
+def test_progress_is_told_after_each_iteration() -> None:
+    told: list[float] = []
+    points = normal(300, 3)
+    lloyd(sort_into_cells(points), ones(points), count=20, iterations=4, probes=3, seed=0, progress=told.append)
+    assert told == [0.25, 0.5, 0.75, 1]

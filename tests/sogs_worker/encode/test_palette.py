@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
-from sogs_worker.encode.palette import Effort, Palette, build_palette, palette_size
-from sogs_worker.splats import Splats
-from splat_builders import build_splats, replace
+from sogs_worker.encode import palette as module
+from sogs_worker.encode.palette import Palette, PaletteEffort, TrainedPalette, label_splats, palette_size, train_palette
+from sogs_worker.splats import SH_COEFFICIENTS
 
-EFFORT = Effort(splats_per_entry=8, iterations=4, probes=4, final_probes=8)
+EFFORT = PaletteEffort(splats_per_entry=8, step=0.1, iterations=4, probes=4, final_probes=8)
+UNLIMITED = replace(EFFORT, final_probes=10**6)
 
 
-def build(splats: Splats, effort: Effort = EFFORT, seed: int = 0) -> Palette:
-    return build_palette(splats, effort=effort, device="cpu", seed=seed)
+def coefficients(count: int, bands: int = 3, seed: int = 0) -> Tensor:
+    return 0.2 * torch.randn(count, SH_COEFFICIENTS[bands], 3, generator=torch.Generator().manual_seed(seed))
+
+
+def train(
+    shn: Tensor, weights: Tensor | None = None, *, effort: PaletteEffort = EFFORT, seed: int = 0
+) -> TrainedPalette:
+    return train_palette(shn, torch.ones(len(shn)) if weights is None else weights, effort=effort, seed=seed)
+
+
+def build(shn: Tensor, weights: Tensor | None = None, *, effort: PaletteEffort = EFFORT, seed: int = 0) -> Palette:
+    return label_splats(shn, train(shn, weights, effort=effort, seed=seed), probes=effort.final_probes)
 
 
 def decode(palette: Palette) -> np.ndarray:
     return palette.codebook[palette.entries][palette.labels]
+
+
+def check_palette(palette: Palette, shn: Tensor) -> None:
+    """What readers rely on, and the order that compresses well."""
+    uses = np.bincount(palette.labels, minlength=len(palette.entries))
+    assert palette.entries.dtype == np.uint8
+    assert palette.entries.shape == (len(uses), *shn.shape[1:])
+    assert palette.codebook.shape == (256,)
+    assert np.isfinite(palette.codebook).all()
+    assert (np.diff(palette.codebook) >= 0).all()
+    assert palette.labels.dtype == np.uint16
+    assert palette.labels.shape == (len(shn),)
+    assert uses.min() >= 1
+    assert (np.diff(uses) <= 0).all()
+    assert len(uses) <= max(64, len(shn))
 
 
 @pytest.mark.parametrize(
@@ -30,59 +62,127 @@ def test_sizes_are_whole_rows_between_64_and_65536(count: int, size: int) -> Non
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 130, 1000])
 @pytest.mark.parametrize("bands", [1, 2, 3])
 def test_entries_are_used_and_ordered_by_use(count: int, bands: int) -> None:
-    splats = build_splats(count, bands=bands)
-    palette = build(splats)
-    uses = np.bincount(palette.labels, minlength=len(palette.entries))
-    assert decode(palette).shape == splats.shn.shape
-    assert uses.min() >= 1
-    assert (np.diff(uses) <= 0).all()
-    assert len(palette.entries) <= max(64, count)
+    shn = coefficients(count, bands)
+    palette = build(shn)
+    check_palette(palette, shn)
+    error = ((decode(palette) - shn.numpy()) ** 2).sum()
+    assert error < 0.9 * float(shn.square().sum())
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 200),
+    st.integers(1, 3),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 1e-30, 1.0, 1e6, 1e30]),
+    st.booleans(),
+)
+def test_any_finite_coefficients_have_a_palette(
+    count: int, bands: int, seed: int, scale: float, with_duplicates: bool
+) -> None:
+    shn = scale * coefficients(count, bands, seed % 1000)
+    shn = shn[torch.arange(count) % 7] if with_duplicates else shn
+    weights = torch.rand(count, generator=torch.Generator().manual_seed(seed)).clamp_min(1e-4)
+    palette = build(shn, weights, effort=UNLIMITED, seed=seed)
+    check_palette(palette, shn)
+    if with_duplicates:
+        assert len(palette.entries) <= 7
+        assert np.array_equal(decode(palette), decode(palette)[np.arange(count) % 7])
 
 
 def test_few_splats_keep_their_own_coefficients() -> None:
-    splats = build_splats(50)
-    step = np.diff(build(splats).codebook).max()
-    assert np.abs(decode(build(splats)) - splats.shn).max() <= step / 2 + 1e-6
+    shn = coefficients(50)
+    palette = build(shn)
+    error = np.abs(decode(palette) - shn.numpy())
+    assert error.max() <= np.diff(palette.codebook).max() / 2 + 1e-6
+    assert error.mean() < 0.2 * EFFORT.step
+
+
+def nearest_distances(palette: Palette, shn: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distance of each splat to the entry that it has, and to the nearest of all, by brute force."""
+    table = palette.codebook[palette.entries].reshape(len(palette.entries), -1).astype(np.float64)
+    rows = shn.flatten(1).numpy()
+    distances = np.linalg.norm(rows[:, None] - table[None], axis=2)
+    return distances[np.arange(len(rows)), palette.labels], distances.min(axis=1)
 
 
 def test_each_splat_has_its_nearest_entry() -> None:
-    splats = build_splats(3000, bands=1)
-    palette = build(splats, Effort(splats_per_entry=8, iterations=4, probes=4, final_probes=10**6))
-    table = palette.codebook[palette.entries].reshape(len(palette.entries), -1).astype(np.float64)
-    rows = splats.shn.reshape(3000, -1)
-    distances = np.linalg.norm(rows[:, None] - table[None], axis=2)
-    got = distances[np.arange(3000), palette.labels]
-    assert np.abs(got - distances.min(axis=1)).max() < 1e-5
+    shn = coefficients(3000, 1)
+    got, least = nearest_distances(build(shn, effort=UNLIMITED), shn)
+    assert np.abs(got - least).max() < 1e-5
 
 
-@pytest.mark.parametrize("value", [0.0, -0.25, 1e20])
-def test_equal_coefficients_are_one_entry(value: float) -> None:
-    splats = replace(build_splats(500), shn=np.full((500, 15, 3), value, np.float32))
-    palette = build(splats)
+def test_a_narrow_search_finds_nearly_the_nearest() -> None:
+    shn = coefficients(3000, 1)
+    got, least = nearest_distances(build(shn), shn)
+    assert (got < least + 1e-5).mean() > 0.85
+    assert np.square(got).sum() < 1.05 * np.square(least).sum()
+
+
+def test_more_points_than_are_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    shn = coefficients(3000, 1)
+    whole = np.square(decode(build(shn)) - shn.numpy()).sum()
+    monkeypatch.setattr(module, "TRAINING_POINTS", 1000)
+    palette = build(shn)
+    check_palette(palette, shn)
+    assert np.square(decode(palette) - shn.numpy()).sum() < 1.4 * whole
+
+
+@pytest.mark.parametrize("value", [0.0, -0.25, 1e-40, 1e20, 3e38])
+@pytest.mark.parametrize("count", [50, 500])
+def test_equal_coefficients_are_one_entry(value: float, count: int) -> None:
+    palette = build(torch.full((count, 15, 3), value))
     assert len(palette.entries) == 1
-    assert (decode(palette) == np.float32(value)).all()
+    assert decode(palette) == pytest.approx(value, rel=1e-6)
 
 
-def test_an_outlier_does_not_spoil_the_others() -> None:
-    splats = build_splats(2000, bands=1)
-    shn = splats.shn.copy()
-    shn[77] = 1e6
-    got = decode(build(replace(splats, shn=shn)))
-    others = np.arange(2000) != 77
-    plain = np.abs(decode(build(splats)) - splats.shn)[others].mean()
-    assert np.abs(got - shn)[others].mean() < 1.2 * plain
+@pytest.mark.parametrize("count", [60, 500, 2000])
+@pytest.mark.parametrize("far", [1e3, 1e6])
+def test_an_outlier_does_not_spoil_the_others(count: int, far: float) -> None:
+    shn = coefficients(count, 1)
+    plain = np.abs(decode(build(shn)) - shn.numpy())[1:].mean()
+    shn[0] = far
+    got = np.abs(decode(build(shn)) - shn.numpy())
+    assert got[1:].mean() < 1.2 * plain + 0.02
+    assert got[0].max() < 0.01 * far
 
 
-def test_visible_splats_are_coded_better() -> None:
-    splats = build_splats(4000)
-    opacities = np.where(np.arange(4000) % 2 == 0, 5.0, -5.0).astype(np.float32)
-    splats = replace(splats, opacities=opacities)
-    error = ((decode(build(splats)) - splats.shn) ** 2).sum(axis=(1, 2))
+def test_important_splats_are_coded_better() -> None:
+    shn = coefficients(4000)
+    weights = torch.where(torch.arange(4000) % 2 == 0, 1.0, 0.01)
+    error = ((decode(build(shn, weights)) - shn.numpy()) ** 2).sum(axis=(1, 2))
     assert error[::2].mean() < 0.9 * error[1::2].mean()
 
 
-def test_the_same_seed_gives_the_same_palette() -> None:
-    splats = build_splats(1500)
-    first, second, other = build(splats, seed=1), build(splats, seed=1), build(splats, seed=2)
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
+def test_the_error_is_told_for_a_colour_channel(scale: float) -> None:
+    shn = scale * coefficients(4000, 2)
+    weights = torch.rand(4000, generator=torch.Generator().manual_seed(1)) + 0.1
+    effort = replace(UNLIMITED, step=0.01, probes=10**6)
+    squared = np.square(decode(build(shn, weights, effort=effort)) - shn.numpy()).sum(axis=1).mean(axis=1)
+    measured = np.average(squared, weights=weights.numpy())
+    assert train(shn, weights, effort=effort).error == pytest.approx(measured, rel=0.05)
+
+
+def test_splats_with_an_entry_of_their_own_have_no_error() -> None:
+    assert train(coefficients(50)).error == 0
+
+
+def test_finer_steps_and_more_entries_are_nearer() -> None:
+    shn = coefficients(3000, 2)
+    errors = [
+        float(np.square(decode(build(shn, effort=effort)) - shn.numpy()).mean())
+        for effort in (replace(EFFORT, splats_per_entry=30), EFFORT, replace(EFFORT, splats_per_entry=3))
+    ]
+    assert errors == sorted(errors, reverse=True)
+    coarse = build(shn, effort=replace(EFFORT, step=1.0))
+    assert errors[1] < float(np.square(decode(coarse) - shn.numpy()).mean())
+
+
+def test_the_same_seed_gives_the_same_palette_and_inputs_stay() -> None:
+    shn = coefficients(1500)
+    before = shn.clone()
+    first, second, other = build(shn, seed=1), build(shn, seed=1), build(shn, seed=2)
     assert first.entries.tobytes() + first.labels.tobytes() == second.entries.tobytes() + second.labels.tobytes()
     assert first.labels.tobytes() != other.labels.tobytes()
+    assert torch.equal(shn, before)

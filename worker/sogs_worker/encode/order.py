@@ -36,7 +36,7 @@ def hilbert_order(positions: Tensor, classes: Tensor) -> Tensor:
     logs = log_transform(positions)
     low = logs.amin(dim=0)
     extent = (logs.amax(dim=0) - low).max()
-    cells = ((logs - low) * ((2**BITS - 1) / extent.clamp_min(torch.finfo(extent.dtype).tiny))).round().long()
+    cells = ((logs - low) * ((2**BITS - 1) / extent.clamp_min(torch.finfo(torch.float32).tiny))).round().long()
     return (hilbert_keys(cells) | (classes << (3 * BITS))).sort(stable=True).indices
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ ROW = 64
 
 TRAINING_POINTS = 1 << 20
 """Splats that the entries are trained on, at most: 16 for each of the most entries that there can be."""
+
+OUTLIER = 30
+"""Times the median magnitude that a coefficient counts for, at most: no step may depend on a few broken splats."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ def palette_size(count: int, splats_per_entry: float) -> int:
 
 def _quantize(values: Tensor, step: float) -> tuple[Tensor, Tensor]:
     """Return a codebook for (K, D) coefficients and their indices; a step is in standard deviations."""
-    deviation = float(values.double().square().mean().sqrt()) or 1.0
+    wide = values.double()
+    limit = OUTLIER * float(wide.abs().median()) or math.inf
+    deviation = float(wide.clamp(-limit, limit).square().mean().sqrt()) or 1.0
     codebook = build_lattice(values, torch.ones_like(values), step * deviation)
     return codebook, lattice_indices(values, codebook, 0)
 

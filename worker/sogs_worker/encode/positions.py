@@ -49,8 +49,10 @@ def quantize_positions(positions: Tensor, tolerances: Tensor) -> Means:
     low, high = logs.amin(dim=0).float().double(), logs.amax(dim=0).float().double()
     span = high - low
     steps = ((logs - low) * (LEVELS / torch.where(span > 0, span, torch.inf))).clamp(0, LEVELS)
-    world = (span / LEVELS).clamp_min(torch.finfo(torch.float32).tiny) * (1 + positions.abs())
-    snapped = snap(steps, (tolerances / world).clamp_min(1).log2().floor(), LEVELS)
+    # Half a step outwards in log space is at most half of the tolerance in the world.
+    widest = 2 * (tolerances.double() / (2 * (1 + positions.double().abs()))).log1p()
+    widths = widest / (span / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)
+    snapped = snap(steps, widths.clamp(1, LEVELS).log2().floor(), LEVELS)
     return Means(snapped.to(torch.uint16).cpu().numpy(), low.float().cpu().numpy(), high.float().cpu().numpy())
 
 

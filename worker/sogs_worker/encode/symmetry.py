@@ -39,7 +39,8 @@ def canonical_axes(cloud: Cloud) -> Cloud:
         The cloud with `rotations` of norm 1 and `scales` changed.
     """
     scales, order = cloud.scales.sort(dim=1, descending=True, stable=True)
-    unit = torch.nn.functional.normalize(cloud.rotations.double(), dim=1)
+    wide = cloud.rotations.double()
+    unit = wide / wide.norm(dim=1, keepdim=True)
     turned = _multiply(unit, _reordering(order))
     return replace(cloud, rotations=_with_greatest_w(turned).float(), scales=scales)
 
