@@ -14,15 +14,13 @@ import pytest
 
 from scenes import DATA, real_scene
 from sogs_worker.encode.palette import Palette
-from sogs_worker.encode.quantize import Means
+from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
 from sogs_worker.formats import read_scene, scene_bytes
+from sogs_worker.formats.layout import EncodedScene, Layout
 from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import lay_out, read_meta, read_quantized, read_sog, write_sog
-from sogs_worker.formats.webp import WebpEffort
-
-EFFORT = WebpEffort(1, 20)
+from sogs_worker.formats.sog import read_meta, read_quantized, read_sog, write_sog
 
 
 def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> QuantizedSplats:
@@ -47,8 +45,19 @@ def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> Quan
     )
 
 
+def lay_out(scene: QuantizedSplats) -> EncodedScene:
+    with Layout() as layout:
+        layout.add_scales(scene.scales)
+        layout.add_rotations(scene.rotations)
+        layout.add_colours(scene.sh0, scene.alphas)
+        layout.add_means(scene.means)
+        if scene.palette:
+            layout.add_palette(scene.palette)
+        return layout.finish(unusable=3, invisible=4)
+
+
 def write(path: Path, scene: QuantizedSplats) -> Path:
-    write_sog(path, lay_out(scene, dropped=0, effort=EFFORT))
+    write_sog(path, lay_out(scene))
     return path
 
 
