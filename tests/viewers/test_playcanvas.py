@@ -14,7 +14,7 @@ from scenes import made_scene, real_scene
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import write_sog
+from sogs_worker.formats.sog import read_sog, write_sog
 from viewers.peers import ViewerError, draw_with_playcanvas, orbit, psnr
 
 Fault = Callable[[dict[str, bytes]], None]
@@ -39,11 +39,13 @@ def test_the_engine_shows_the_same_scene(scene: Path, tmp_path: Path) -> None:
     splats = read_ply(scene)
     views = orbit(splats.positions, splats.opacities, 2)
     bundle = compress(scene, tmp_path / "scene.sog")
+    visible = len(read_sog(bundle))
+    assert visible == (splats.opacities >= np.float32(np.log(1 / 254))).sum()
 
     count, want = draw_with_playcanvas(scene, views, tmp_path / "source")
     assert count == len(splats)
     count, got = draw_with_playcanvas(bundle, views, tmp_path / "bundle")
-    assert count == len(splats)
+    assert count == visible
     assert (want.max(axis=-1) > 2).mean() > 0.05, "the views must show the scene"
     assert psnr(want, got) > SCENES[scene.name]
 
