@@ -76,7 +76,7 @@ def lloyd(
     probes: int,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
-) -> tuple[Tensor, float]:
+) -> Tensor:
     """Find centroids of small weighted squared error by Lloyd's iteration.
 
     Between the iterations, centroids that are of little use move to where the error is great (`_relocate`). The same
@@ -92,7 +92,7 @@ def lloyd(
         progress: told the fraction done after each iteration.
 
     Returns:
-        The centroids, (count, D) float32, and the weighted mean of the points' squared distances to them.
+        (count, D) float32.
     """
     centroids = _seeds(cells, weights, count=count, probes=probes, seed=seed)
     for iteration in range(1, iterations + 1):
@@ -101,8 +101,19 @@ def lloyd(
         if iteration < iterations:
             centroids = _relocate(cells, weights, labels, centroids, masses)
         progress(iteration / iterations)
-    errors = _errors(cells.points, weights, labels, centroids)
-    return centroids, float(errors.double().sum() / weights.double().sum())
+    return centroids
+
+
+def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> tuple[Tensor, Tensor, float]:
+    """Do one plain iteration of Lloyd's.
+
+    Returns:
+        The new centroids, the weight of each one's points, (K,), and the weighted mean of the points' squared errors.
+    """
+    labels = assign(cells, centroids, probes=probes)
+    moved, masses = _update(cells.points, weights, labels, centroids)
+    errors = _errors(cells.points, weights, labels, moved).double()
+    return moved, masses, float(errors.sum() / weights.double().sum())
 
 
 def assign(cells: Cells, centroids: Tensor, *, probes: int) -> Tensor:

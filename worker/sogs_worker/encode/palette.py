@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sogs_worker.encode.kmeans import assign, lloyd, partition, train_centers
-from sogs_worker.encode.lattice import build_lattice, lattice_indices
+from sogs_worker.encode.kmeans import Cells, assign, lloyd, partition, train_centers, update
+from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.splats import Floats
 
 MAX_ENTRIES = 65536
@@ -69,14 +68,14 @@ class TrainedPalette:
     Attributes:
         entries: (K, 3 C) uint8, indices into the codebook.
         codebook: (256,) float32, ascending.
-        centers: (G, 3 C) float32, of the coarse cells that the entries are searched in, divided by `unit`.
+        cells: the splats' coefficients divided by `unit`, in the coarse cells that entries are searched in.
         unit: the greatest coefficient: divided by it, distances do not overflow whatever the coefficients are.
         error: weighted mean over splats of the squared error of a colour channel's coefficients.
     """
 
     entries: Tensor
     codebook: Tensor
-    centers: Tensor
+    cells: Cells
     unit: float
     error: float
 
@@ -89,7 +88,10 @@ def train_palette(
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> TrainedPalette:
-    """Find entries of small weighted squared error, on every n-th of the splats where there are very many.
+    """Find entries of small weighted squared error.
+
+    Where there are very many splats, every n-th of them finds the entries, and one iteration over all brings these to
+    their mean: entries of few splats are as noisy as those.
 
     Args:
         shn: (N, C, 3) float32, C >= 3, finite.
@@ -98,35 +100,36 @@ def train_palette(
         seed: of the random draws.
         progress: told the fraction done.
     """
-    every = -(-len(shn) // TRAINING_POINTS)
-    rows, weights = shn.flatten(1)[::every], weights[::every]
+    rows = shn.flatten(1)
     unit = float(rows.abs().max()) or 1.0
+    size = palette_size(len(rows), effort.splats_per_entry)
+    if size >= len(rows):  # each splat has an entry of its own
+        codebook, entries = _quantize(rows, weights, effort.step)
+        return TrainedPalette(entries, codebook, partition(rows / unit, rows[:1] / unit), unit, 0.0)
+    every = -(-len(rows) // TRAINING_POINTS)
     points = rows / unit
-    size = palette_size(len(shn), effort.splats_per_entry)
-    if size >= len(points):  # each splat has an entry of its own
-        codebook, entries = _quantize(rows, effort.step)
-        return TrainedPalette(entries, codebook, points[:1], unit, 0.0)
-    centers = train_centers(points, weights, count=round(size**0.5), seed=seed)
-    cells = partition(points, centers)
-    centroids, error = lloyd(
-        cells,
-        weights[cells.order],
+    centers = train_centers(points[::every], weights[::every], count=round(size**0.5), seed=seed)
+    sample = partition(points[::every], centers)
+    centroids = lloyd(
+        sample,
+        weights[::every][sample.order],
         count=size,
         iterations=effort.iterations,
         probes=effort.probes,
         seed=seed,
         progress=progress,
     )
-    codebook, entries = _quantize(centroids * unit, effort.step)
-    return TrainedPalette(entries, codebook, centers, unit, error * unit**2 / 3)
+    cells = partition(points, centers)
+    centroids, masses, error = update(cells, weights[cells.order], centroids, probes=effort.probes)
+    codebook, entries = _quantize(centroids * unit, masses, effort.step)
+    return TrainedPalette(entries, codebook, cells, unit, error * unit**2 / 3)
 
 
-def label_splats(shn: Tensor, trained: TrainedPalette, *, probes: int) -> Palette:
+def label_splats(trained: TrainedPalette, *, probes: int) -> Palette:
     """Choose each splat's entry, nearest after the entries' values were quantised, and leave out the unused entries."""
-    entries, codebook = trained.entries, trained.codebook
-    cells = partition(shn.flatten(1) / trained.unit, trained.centers)
-    labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=probes))
-    return _by_frequency(entries, codebook, labels)
+    values = trained.codebook[trained.entries.long()] / trained.unit
+    labels = trained.cells.restore(assign(trained.cells, values, probes=probes))
+    return _by_frequency(trained.entries, trained.codebook, labels)
 
 
 def palette_size(count: int, splats_per_entry: float) -> int:
@@ -134,13 +137,15 @@ def palette_size(count: int, splats_per_entry: float) -> int:
     return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
 
 
-def _quantize(values: Tensor, step: float) -> tuple[Tensor, Tensor]:
+def _quantize(values: Tensor, masses: Tensor, step: float) -> tuple[Tensor, Tensor]:
     """Return a codebook for (K, D) coefficients and their indices; a step is in standard deviations."""
     wide = values.double()
     limit = OUTLIER * float(wide.abs().median()) or math.inf
     deviation = float(wide.clamp(-limit, limit).square().mean().sqrt()) or 1.0
-    codebook = build_lattice(values, torch.ones_like(values), step * deviation)
-    return codebook, lattice_indices(values, codebook, 0)
+    weights = masses[:, None].expand_as(values)
+    lattice = build_lattice(values, weights, step * deviation)
+    indices = lattice_indices(values, lattice, 0)
+    return centre_entries(lattice, values, weights, indices), indices
 
 
 def _by_frequency(entries: Tensor, codebook: Tensor, labels: Tensor) -> Palette:

@@ -11,11 +11,11 @@ from torch import Tensor
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.encode.importance import coarseness, importance
-from sogs_worker.encode.lattice import build_lattice, lattice_indices
+from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.encode.opacity import quantize_opacities
 from sogs_worker.encode.order import hilbert_order
 from sogs_worker.encode.palette import label_splats, train_palette
-from sogs_worker.encode.positions import quantize_positions
+from sogs_worker.encode.positions import Means, quantize_positions
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.encode.rotation import pack_rotations
 from sogs_worker.encode.symmetry import canonical_axes
@@ -33,8 +33,8 @@ ROTATION = 0.04
 OPACITY = 0.03
 """Step of the constant SH coefficient that goes with the finest step of a quaternion's and of alpha's byte."""
 
-POSITION = 0.4
-"""Step of a position, in standard deviations of the splat's second axis, that goes with step 1 of that coefficient."""
+PALETTE_POWER = 0.75
+"""Exponent of the importance as a weight of the palette: below 1, because nobody knows from where a scene is seen."""
 
 
 def encode(
@@ -57,18 +57,21 @@ def encode(
     cloud, weights = _arrange(cleaned.cloud, quality)
     with Layout() as layout:
         trained = None
+        layout.add_means(_round_positions(cloud, weights, quality))
         if cloud.shn.shape[1]:
             trained = train_palette(
                 cloud.shn,
-                weights,
+                weights**PALETTE_POWER,
                 effort=quality.palette,
                 seed=parameters.seed,
                 progress=lambda done: progress("encode", TRAINED * done),
             )
-        _add_geometry(layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0))
+        _add_shapes_and_colours(
+            layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0)
+        )
         progress("encode", TRAINED)
         if trained:
-            layout.add_palette(label_splats(cloud.shn, trained, probes=quality.palette.final_probes))
+            layout.add_palette(label_splats(trained, probes=quality.palette.final_probes))
         scene = layout.finish(unusable=cleaned.unusable, invisible=cleaned.invisible)
     progress("encode", 1.0)
     return scene
@@ -81,8 +84,8 @@ def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
     return canonical_axes(cloud.take(order)), weights[order]
 
 
-def _add_geometry(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:
-    """Quantise all attributes but the palette, each splat as finely as it is important.
+def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:
+    """Quantise shapes and colours, each splat as finely as it is important.
 
     The other steps follow from that of the constant SH coefficient such that on a trained scene each attribute alone
     costs about as much quality.
@@ -96,8 +99,12 @@ def _add_geometry(layout: Layout, cloud: Cloud, weights: Tensor, strength: float
     alphas = quantize_opacities(cloud.opacities, coarseness(areas, strength) + _level(step / OPACITY))
     sh0 = _code(cloud.sh0, weights[:, None].expand(-1, 3), step, levels[:, None])
     layout.add_colours(sh0, alphas.cpu().numpy())
-    tolerances = POSITION * step * 2.0 ** levels[:, None] * cloud.scales.exp()[:, 1:2]
-    layout.add_means(quantize_positions(cloud.positions, tolerances))
+
+
+def _round_positions(cloud: Cloud, weights: Tensor, quality: Quality) -> Means:
+    """Round positions to a fraction of the splat's size; its second axis, since the shortest is often nothing."""
+    sizes = 2.0 ** coarseness(weights, quality.strength) * cloud.scales[:, 1].exp()
+    return quantize_positions(cloud.positions, quality.position * sizes[:, None].expand(-1, 3))
 
 
 def _level(ratio: float) -> int:
@@ -106,4 +113,6 @@ def _level(ratio: float) -> int:
 
 def _code(values: Tensor, weights: Tensor, step: float, levels: Tensor) -> Coded:
     lattice = build_lattice(values, weights, step)
-    return Coded(lattice_indices(values, lattice, levels).cpu().numpy(), lattice.cpu().numpy())
+    indices = lattice_indices(values, lattice, levels)
+    codebook = centre_entries(lattice, values, weights, indices)
+    return Coded(indices.cpu().numpy(), codebook.cpu().numpy())

@@ -18,6 +18,7 @@ class Quality:
     Attributes:
         share: squared error of the constant coefficients, as a share of the palette's.
         finest, coarsest: bounds of the step, in units of the coefficient (1 is 0.28 of full brightness).
+        position: widest step of the most important splats' positions, in standard deviations of the splat.
         strength: how much coarser the steps of less important splats are, 0 to 1; see `importance.coarseness`.
         palette: of the other SH coefficients.
     """
@@ -25,6 +26,7 @@ class Quality:
     share: float
     finest: float
     coarsest: float
+    position: float
     strength: float
     palette: PaletteEffort
 
@@ -38,20 +40,23 @@ QUALITIES = {
         share=0.04,
         finest=0.06,
         coarsest=0.2,
+        position=1 / 16,
         strength=0.25,
-        palette=PaletteEffort(splats_per_entry=12, step=0.2, iterations=3, probes=8, final_probes=16),
+        palette=PaletteEffort(splats_per_entry=10, step=0.2, iterations=3, probes=8, final_probes=16),
     ),
     "balanced": Quality(
-        share=0.02,
+        share=0.01,
         finest=0.03,
         coarsest=0.15,
+        position=1 / 64,
         strength=0.25,
-        palette=PaletteEffort(splats_per_entry=5, step=0.12, iterations=6, probes=12, final_probes=32),
+        palette=PaletteEffort(splats_per_entry=5, step=0.12, iterations=8, probes=12, final_probes=32),
     ),
     "best": Quality(
-        share=0.01,
+        share=0.005,
         finest=0.02,
         coarsest=0.1,
+        position=1 / 128,
         strength=0.25,
         palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
     ),
