@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
-from sogs_worker.encode.lattice import MIDDLE, build_lattice, lattice_indices, snap
+from sogs_worker.encode.lattice import MIDDLE, build_lattice, centre_entries, lattice_indices, snap
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 STEPS = st.floats(1e-6, 1e6)
@@ -174,3 +174,44 @@ def test_snapping_gives_multiples_within_bounds(places: np.ndarray, level: int, 
 def test_each_place_has_its_own_level() -> None:
     got = snap(torch.full((5,), 21.0), torch.arange(5), 255)
     assert got.tolist() == [21, 20, 20, 24, 16]
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 600), st.floats(1e-3, 10))
+def test_entries_become_the_means_of_their_values(seed: int, count: int, step: float) -> None:
+    """At most half-way to the next: values of different levels would let entries pass each other."""
+    rng = np.random.default_rng(seed)
+    values = torch.from_numpy(rng.standard_normal(count).astype(np.float32))
+    weights = torch.from_numpy(rng.uniform(1e-4, 1, count).astype(np.float32))
+    levels = torch.from_numpy(rng.integers(0, 6, count))
+    lattice = build_lattice(values, weights, step)
+    indices = lattice_indices(values, lattice, levels)
+    centred = centre_entries(lattice, values, weights, indices)
+    assert centred.dtype == torch.float32
+    assert (centred.diff() >= 0).all()
+    halves = lattice.double().diff().numpy() / 2
+    for entry in range(256):
+        mine = (indices == entry).numpy()
+        shift = (
+            np.average(values.numpy()[mine], weights=weights.numpy()[mine]) - float(lattice[entry]) if mine.any() else 0
+        )
+        shift = np.clip(shift, -halves[entry - 1] if entry else 0, halves[entry] if entry < 255 else 0)
+        assert float(centred[entry] - lattice[entry]) == pytest.approx(float(shift), abs=1e-4 * step + 1e-6)
+    kept = (centred[indices.long()] - values).square() @ weights
+    assert kept <= (lattice[indices.long()] - values).square() @ weights + 1e-6
+
+
+@given(st.lists(FINITE, min_size=1, max_size=256))
+def test_exact_entries_stay_exact(values: list[float]) -> None:
+    given_values = torch.tensor(values)
+    lattice = build_lattice(given_values, ones(given_values), 1.0)
+    indices = lattice_indices(given_values, lattice, 0)
+    assert torch.equal(centre_entries(lattice, given_values, ones(given_values), indices), lattice)
+
+
+def test_a_centred_codebook_stays_finite_and_ascending_with_wild_values() -> None:
+    values = torch.cat([normal(3000), torch.tensor([3.4e38, -3.4e38, 1e6])])
+    lattice = build_lattice(values, ones(values), 0.05)
+    centred = centre_entries(lattice, values, ones(values), lattice_indices(values, lattice, 0))
+    check_codebook(centred, values)
+    assert (centred[lattice_indices(values, lattice, 0).long()] - values)[:3000].abs().max() < 1

@@ -83,7 +83,7 @@ def lattice_indices(values: Tensor, lattice: Tensor, levels: Tensor | int) -> Te
 
 
 def centre_entries(lattice: Tensor, values: Tensor, weights: Tensor, indices: Tensor) -> Tensor:
-    """Move each entry to the weighted mean of the values that were rounded to it; one without values stays.
+    """Move each entry to the weighted mean of the values that were rounded to it, at most half-way to the next entry.
 
     Values crowd on one side of an entry where their density is steep. Many splats add up in a pixel, and so would a
     bias that they share, although it is small beside the error of each.
@@ -105,8 +105,10 @@ def centre_entries(lattice: Tensor, values: Tensor, weights: Tensor, indices: Te
     zeros = mass.new_zeros(SIZE)
     moments = zeros.index_add(0, places, mass * (offsets / unit).round().long())
     masses = zeros.index_add(0, places, mass)
-    centred = lattice.double() + torch.where(masses > 0, moments / masses.clamp_min(1), 0.0) * unit
-    return centred.cummax(0).values.float()
+    shifts = torch.where(masses > 0, moments / masses.clamp_min(1), 0.0) * unit
+    halves = lattice.double().diff() / 2
+    below, above = torch.nn.functional.pad(halves, (1, 0)), torch.nn.functional.pad(halves, (0, 1))
+    return (lattice.double() + shifts.clamp(-below, above)).float()
 
 
 def snap(places: Tensor, levels: Tensor | int, greatest: int, least: int = 0) -> Tensor:
