@@ -17,7 +17,7 @@ NAMES = (
 
 
 def build_splats(count: int, *, bands: int = 3, seed: int = 0) -> Splats:
-    """Make random splats with the spread of a trained scene."""
+    """Make random splats, all of them visible, with the spread of a trained scene."""
     rng = np.random.default_rng(seed)
 
     def normal(*shape: int, spread: float = 1.0) -> NDArray[np.float32]:
@@ -27,7 +27,7 @@ def build_splats(count: int, *, bands: int = 3, seed: int = 0) -> Splats:
         positions=normal(3, spread=3.0),
         rotations=normal(4),
         scales=normal(3) - np.float32(4),
-        opacities=normal(spread=2.0),
+        opacities=normal(spread=2.0).clip(-5),
         sh0=normal(3),
         shn=normal(SH_COEFFICIENTS[bands], 3, spread=0.2),
     )
