@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from benchmarks.results import Row
 from benchmarks.scenes import Scene, open_scene
+
+from sogs_worker.formats.ply import write_ply
+from splat_builders import build_splats, replace
 
 
 @pytest.fixture
@@ -46,4 +50,24 @@ def scene(tmp_path: Path, write_columns: Callable[..., Path]) -> Scene:
     """Give a scene of 8 splats in a folder that names it, with cameras beside it."""
     path = write_columns(tmp_path / "garden" / "scene.ply", np.arange(32).reshape(8, 4))
     path.with_name("cameras.json").write_text("[]")
+    return open_scene(path)
+
+
+@pytest.fixture
+def drawable_scene(tmp_path: Path) -> Scene:
+    """Give a scene of 600 splats, the first of them invisible, with a small camera beside it."""
+    splats = build_splats(600)
+    opacities = splats.opacities.copy()
+    opacities[0] = -9
+    path = tmp_path / "cloud" / "scene.ply"
+    path.parent.mkdir()
+    write_ply(path, replace(splats, opacities=opacities))
+    camera = {
+        "world_to_camera": np.eye(4).tolist(),
+        "K": [[48, 0, 24], [0, 48, 24], [0, 0, 1]],
+        "width": 48,
+        "height": 48,
+    }
+    camera["world_to_camera"][2][3] = 12
+    path.with_name("cameras.json").write_text(json.dumps([camera]))
     return open_scene(path)
