@@ -81,3 +81,12 @@ def test_one_position_is_kept(tolerance: float) -> None:
 def test_the_greatest_step_is_the_greatest_position() -> None:
     means = quantize(np.array([[0, 0, 0], [0.5, 7, 1e6]], np.float32))
     assert means.steps.tolist() == [[0, 0, 0], [LEVELS] * 3]
+
+
+@pytest.mark.parametrize("tolerance", [1.0, 10.0, 1e3, 1e5])
+def test_a_wide_tolerance_holds_near_the_origin_of_a_wide_scene(tolerance: float) -> None:
+    """A step in log space is longer outwards than it is where it begins, by far if it is coarse."""
+    positions = np.random.default_rng(0).normal(0, 1, (500, 3)).astype(np.float32)
+    positions[:2] = [[1e6] * 3, [-1e6] * 3]
+    got = dequantize_positions(quantize(positions, tolerance))
+    assert np.abs(got - positions)[2:].max() <= tolerance / 2 * (1 + 1e-6)
