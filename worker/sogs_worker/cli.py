@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -111,10 +112,16 @@ def run_compress(options: argparse.Namespace) -> int:
     from sogs_worker.outputs import plan_outputs
 
     pairs = plan_outputs(options.inputs, options.output)
+    from sogs_worker.engines.device import resolve_device, start_driver
+
+    if options.device != "cpu":
+        start_driver()
+    gc.disable()  # collecting garbage among the million objects of torch's modules takes a quarter of their import
     from sogs_worker.compress import compress_file
-    from sogs_worker.engines.device import resolve_device
     from sogs_worker.progress import showing_progress
 
+    gc.freeze()
+    gc.enable()
     device = resolve_device(options.device)
     for source, target in pairs:
         _make_folder(target.parent)
@@ -220,7 +227,7 @@ def _format_record(record: dict[str, Any]) -> str:
         f"{record['seconds']:.1f} s",
     ]
     if record["dropped"]:
-        parts.append(f"{record['dropped']:,} unusable splats dropped")
+        parts.append(f"{record['dropped']:,} unusable or invisible splats dropped")
     return "  ".join(parts)
 
 

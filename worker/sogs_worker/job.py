@@ -138,7 +138,7 @@ def compress(task: Task, source: Path, bundle: Path, *, device: str, log: Progre
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(source), uri)) from error
     if report.dropped:
-        write_message(f"{report.dropped} unusable splats of {uri} were left out")
+        write_message(f"{report.dropped} unusable or invisible splats of {uri} were left out")
     return report
 
 

@@ -48,7 +48,12 @@ def coarseness(weights: Tensor, strength: float) -> Tensor:
     Returns:
         (N,) int64, the logarithm to base 2 of the width, 0 to 5.
     """
-    return (-0.5 * strength * weights.double().log2()).floor().clamp(0, COARSEST).long()
+    return (
+        (-0.5 * strength * weights.double().clamp_min(torch.finfo(torch.float32).tiny).log2())
+        .floor()
+        .clamp(0, COARSEST)
+        .long()
+    )
 
 
 def _quantile(values: Tensor, share: float) -> Tensor:

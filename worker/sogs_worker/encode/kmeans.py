@@ -76,7 +76,7 @@ def lloyd(
     probes: int,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
-) -> Tensor:
+) -> tuple[Tensor, float]:
     """Find centroids of small weighted squared error by Lloyd's iteration.
 
     Between the iterations, centroids that are of little use move to where the error is great (`_relocate`). The same
@@ -92,7 +92,7 @@ def lloyd(
         progress: told the fraction done after each iteration.
 
     Returns:
-        (count, D) float32.
+        The centroids, (count, D) float32, and the weighted mean of the points' squared distances to them.
     """
     centroids = _seeds(cells, weights, count=count, probes=probes, seed=seed)
     for iteration in range(1, iterations + 1):
@@ -101,19 +101,13 @@ def lloyd(
         if iteration < iterations:
             centroids = _relocate(cells, weights, labels, centroids, masses)
         progress(iteration / iterations)
-    return centroids
+    errors = _errors(cells.points, weights, labels, centroids).double()
+    return centroids, float(errors.sum() / weights.double().sum())
 
 
-def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> tuple[Tensor, Tensor, float]:
-    """Do one plain iteration of Lloyd's.
-
-    Returns:
-        The new centroids, the weight of each one's points, (K,), and the weighted mean of the points' squared errors.
-    """
-    labels = assign(cells, centroids, probes=probes)
-    moved, masses = _update(cells.points, weights, labels, centroids)
-    errors = _errors(cells.points, weights, labels, moved).double()
-    return moved, masses, float(errors.sum() / weights.double().sum())
+def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
+    """Do one plain iteration of Lloyd's; return the new centroids and the weight of each one's points, (K,)."""
+    return _update(cells.points, weights, assign(cells, centroids, probes=probes), centroids)
 
 
 def assign(cells: Cells, centroids: Tensor, *, probes: int) -> Tensor:
@@ -173,9 +167,17 @@ def _argmin_rows(scores: Tensor) -> Tensor:
 
 def _draw(chances: Tensor, count: int, seed: int) -> Tensor:
     """Draw distinct indices with chances in proportion, by the exponential race (Efraimidis, Spirakis 2006)."""
-    generator = torch.Generator(chances.device).manual_seed(seed)
-    clocks = torch.empty_like(chances).exponential_(generator=generator)
+    clocks = -_uniform(len(chances), seed, chances.device).log()
     return (clocks / chances).sort(stable=True).indices[:count]
+
+
+def _uniform(count: int, seed: int, device: torch.device) -> Tensor:
+    """Draw numbers between 0 and 1, (count,) float64, the same on all devices: SplitMix64 of each index."""
+    state = (torch.arange(count, device=device) + torch.tensor(seed, device=device) * 2**32) * -0x61C8864680B583EB
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
+        state = (state ^ ((state >> shift) & ((1 << (64 - shift)) - 1))) * factor
+    state = state ^ ((state >> 31) & ((1 << 33) - 1))
+    return (((state >> 12) & ((1 << 52) - 1)).double() + 0.5) / 2**52
 
 
 def _seeds(cells: Cells, weights: Tensor, *, count: int, probes: int, seed: int) -> Tensor:
@@ -233,7 +235,9 @@ def _relocate(cells: Cells, weights: Tensor, labels: Tensor, centroids: Tensor, 
     cheapest = costs.argsort(stable=True)
     rank = torch.empty_like(cheapest)
     rank[cheapest] = torch.arange(len(rank), device=rank.device)
-    cheapest = cheapest[rank[neighbours[cheapest]] > rank[cheapest]]  # what takes over the points must stay
+    leaving = rank[neighbours] > rank
+    leaving &= ~leaving[neighbours]  # what takes over the points must stay
+    cheapest = cheapest[leaving[cheapest]]
     rest = (masses[labels] - weights).clamp_min(weights / 2)  # what a point leaves behind also gets nearer to its mean
     errors = _errors(cells.points, weights, labels, centroids) * (1 + weights / rest)
     worst = _worst_points(errors, labels, len(centroids))

@@ -101,7 +101,7 @@ def centre_entries(lattice: Tensor, values: Tensor, weights: Tensor, indices: Te
     mass = (weights / weights.max() * 2**20).long().flatten()
     places = indices.flatten().long()
     offsets = values.flatten().double() - lattice.double()[places]
-    unit = offsets.abs().max().clamp_min(torch.finfo(torch.float64).tiny) / 2**20
+    unit = offsets.abs().max().clamp_min(torch.finfo(torch.float64).tiny) / 2**18
     zeros = mass.new_zeros(SIZE)
     moments = zeros.index_add(0, places, mass * (offsets / unit).round().long())
     masses = zeros.index_add(0, places, mass)

@@ -64,21 +64,23 @@ class PaletteEffort:
 
 @dataclass(frozen=True)
 class TrainedPalette:
-    """Entries to choose from.
+    """Centroids that entries will be made of.
 
     Attributes:
-        entries: (K, 3 C) uint8, indices into the codebook.
-        codebook: (256,) float32, ascending.
         cells: the splats' coefficients divided by `unit`, in the coarse cells that entries are searched in.
+        weights: (N,) float32, of the splats in the order of `cells.points`.
+        centroids: (K, 3 C) float32, divided by `unit`.
         unit: the greatest coefficient: divided by it, distances do not overflow whatever the coefficients are.
         error: weighted mean over splats of the squared error of a colour channel's coefficients.
+        effort: what the palette was trained with.
     """
 
-    entries: Tensor
-    codebook: Tensor
     cells: Cells
+    weights: Tensor
+    centroids: Tensor
     unit: float
     error: float
+    effort: PaletteEffort
 
 
 def train_palette(
@@ -89,10 +91,7 @@ def train_palette(
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> TrainedPalette:
-    """Find entries of small weighted squared error.
-
-    Where there are very many splats, every n-th of them finds the entries, and one iteration over all brings these to
-    their mean: entries of few splats are as noisy as those.
+    """Find centroids of small weighted squared error, on every n-th of the splats where there are very many.
 
     Args:
         shn: (N, C, 3) float32, C >= 3, finite.
@@ -103,15 +102,15 @@ def train_palette(
     """
     rows = shn.flatten(1)
     unit = float(rows.abs().max()) or 1.0
-    size = palette_size(len(rows), effort.splats_per_entry)
-    if size >= len(rows):  # each splat has an entry of its own
-        codebook, entries = _quantize(rows, weights, effort.step)
-        return TrainedPalette(entries, codebook, partition(rows / unit, rows[:1] / unit), unit, 0.0)
-    every = -(-len(rows) // TRAINING_POINTS)
     points = rows / unit
+    size = palette_size(len(points), effort.splats_per_entry)
+    if size >= len(points):  # as many entries as there are different splats
+        cells = partition(points, points[:1])
+        return TrainedPalette(cells, weights[cells.order], torch.unique(points, dim=0), unit, 0.0, effort)
+    every = -(-len(rows) // TRAINING_POINTS)
     centers = train_centers(points[::every], weights[::every], count=round(size**0.5), seed=seed)
     sample = partition(points[::every], centers)
-    centroids = lloyd(
+    centroids, error = lloyd(
         sample,
         weights[::every][sample.order],
         count=size,
@@ -121,16 +120,24 @@ def train_palette(
         progress=progress,
     )
     cells = partition(points, centers)
-    centroids, masses, error = update(cells, weights[cells.order], centroids, probes=effort.probes)
-    codebook, entries = _quantize(centroids * unit, masses, effort.step)
-    return TrainedPalette(entries, codebook, cells, unit, error * unit**2 / 3)
+    return TrainedPalette(cells, weights[cells.order], centroids, unit, error * unit**2 / 3, effort)
 
 
 def label_splats(trained: TrainedPalette, *, probes: int) -> Palette:
-    """Choose each splat's entry, nearest after the entries' values were quantised, and leave out the unused entries."""
-    values = trained.codebook[trained.entries.long()] / trained.unit
-    labels = trained.cells.restore(assign(trained.cells, values, probes=probes))
-    return _by_frequency(trained.entries, trained.codebook, labels)
+    """Make the entries, and choose the nearest for each splat; unused entries are left out.
+
+    The centroids first move to the mean of all their splats, as those that trained them may be few and their mean is as
+    noisy as they are. A splat chooses after the entries' values were quantised.
+
+    Args:
+        trained: the centroids.
+        probes: cells searched for a splat's entry.
+    """
+    cells, effort = trained.cells, trained.effort
+    centroids, masses = update(cells, trained.weights, trained.centroids, probes=effort.probes)
+    codebook, entries = _quantize(centroids * trained.unit, masses, effort.step)
+    labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=probes))
+    return _by_frequency(entries, codebook, labels)
 
 
 def palette_size(count: int, splats_per_entry: float) -> int:

@@ -29,8 +29,11 @@ Progress = Callable[[str, float], None]
 TRAINED = 0.8
 """Share of an encoding's time that is over when the palette's entries are found."""
 
-ROTATION = 0.04
-OPACITY = 0.03
+SCALE = 1.25
+"""Step of an axis' logarithm that goes with step 1 of the constant SH coefficient."""
+
+ROTATION = 0.032
+OPACITY = 0.024
 """Step of the constant SH coefficient that goes with the finest step of a quaternion's and of alpha's byte."""
 
 
@@ -89,7 +92,7 @@ def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, stren
     """
     levels = coarseness(weights, strength)
     axis_weights = weights[:, None] * (cloud.scales - cloud.scales[:, :1]).exp().square()
-    layout.add_scales(_code(cloud.scales, axis_weights, step, coarseness(axis_weights, strength)))
+    layout.add_scales(_code(cloud.scales, axis_weights, SCALE * step, coarseness(axis_weights, strength)))
     rotations = pack_rotations(cloud.rotations, levels + _level(step / ROTATION))
     layout.add_rotations(rotations.cpu().numpy())
     areas = weights / torch.sigmoid(cloud.opacities).square()

@@ -37,24 +37,24 @@ class Quality:
 
 QUALITIES = {
     "fast": Quality(
-        share=0.04,
-        finest=0.06,
+        share=0.025,
+        finest=0.05,
         coarsest=0.2,
-        position=1 / 16,
+        position=1 / 64,
         strength=0.25,
-        palette=PaletteEffort(splats_per_entry=10, step=0.2, iterations=3, probes=8, final_probes=16),
+        palette=PaletteEffort(splats_per_entry=9, step=0.2, iterations=3, probes=8, final_probes=16),
     ),
     "balanced": Quality(
-        share=0.01,
-        finest=0.03,
+        share=0.0064,
+        finest=0.024,
         coarsest=0.15,
         position=1 / 64,
         strength=0.25,
-        palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=48),
+        palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=64),
     ),
     "best": Quality(
-        share=0.005,
-        finest=0.02,
+        share=0.0032,
+        finest=0.016,
         coarsest=0.1,
         position=1 / 128,
         strength=0.25,
