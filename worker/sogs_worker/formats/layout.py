@@ -21,7 +21,7 @@ from sogs_worker.splats import SH_COEFFICIENTS, Floats
 Bytes = NDArray[np.uint8]
 
 USUAL_EFFORT = WebpEffort(method=1, quality=20)
-"""Most planes look like noise, in which a longer search finds nothing: method 6 took 50 times as long."""
+"""Most planes look like noise, in which a longer search finds nothing: method 6 took over 100 times as long."""
 
 EFFORTS = dict.fromkeys(("means_u.webp", "shN_labels.webp"), WebpEffort(method=1, quality=50))
 """High bytes repeat, and from quality 25 on repetitions are looked for: 8 % of the labels' bytes on a trained scene."""
