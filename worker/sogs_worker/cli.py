@@ -116,7 +116,7 @@ def run_compress(options: argparse.Namespace) -> int:
 
     if options.device != "cpu":
         start_driver()
-    gc.disable()  # collecting garbage among the million objects of torch's modules takes a quarter of their import
+    gc.disable()  # collecting garbage among the million objects of torch's modules takes a fifth of their import
     from sogs_worker.compress import compress_file
     from sogs_worker.progress import showing_progress
 

@@ -18,7 +18,7 @@ SOG_SUFFIXES = (".sog", ".json")
 def inspect_file(path: Path) -> dict[str, Any]:
     """Describe a scene file as a JSON object.
 
-    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that compressing would drop), `bounds` of the
+    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `bounds` of the
     others; for SOG also `palette` (entries), `codebooks` (least and greatest value of each), `files` (bytes of each).
 
     Raises:

@@ -30,7 +30,7 @@ def train(
 
 
 def build(shn: Tensor, weights: Tensor | None = None, *, effort: PaletteEffort = EFFORT, seed: int = 0) -> Palette:
-    return label_splats(train(shn, weights, effort=effort, seed=seed), probes=effort.final_probes)
+    return label_splats(train(shn, weights, effort=effort, seed=seed))
 
 
 def decode(palette: Palette) -> np.ndarray:

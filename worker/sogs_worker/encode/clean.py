@@ -43,13 +43,9 @@ def clean(cloud: Cloud) -> Cleaned:
     Raises:
         BadInputError: if nothing is left.
     """
-    if len(cloud) == 0:
-        raise BadInputError("the scene has no splats; export it again with at least one")
-    usable = usable_mask(cloud)
+    usable = _require_usable(cloud)
     visible = usable & (cloud.opacities >= INVISIBLE_LOGIT)
     unusable, seen = int((~usable).sum()), int(visible.sum())
-    if unusable == len(cloud):
-        raise BadInputError(f"all {len(cloud):,} splats of the scene are NaN, infinite or invisible; export it again")
     kept = visible if seen else usable
     left = cloud if seen == len(cloud) else cloud.take(kept)
     return Cleaned(_with_valid_rotations(left), unusable, len(cloud) - unusable - len(left))
@@ -67,6 +63,16 @@ def usable_mask(cloud: Cloud) -> Tensor:
     return usable
 
 
+def _require_usable(cloud: Cloud) -> Tensor:
+    """Return `usable_mask`, in which at least one splat is usable; `BadInputError` where none is."""
+    if len(cloud) == 0:
+        raise BadInputError("the scene has no splats; export it again with at least one")
+    usable = usable_mask(cloud)
+    if not usable.any():
+        raise BadInputError(f"all {len(cloud):,} splats of the scene are NaN, infinite or invisible; export it again")
+    return usable
+
+
 def is_usable(splats: Splats) -> NDArray[np.bool_]:
     """Tell, for each splat, whether it can be encoded; see `usable_mask`. (N,) bool."""
     mask: NDArray[np.bool_] = usable_mask(upload(splats, "cpu")).numpy()
@@ -79,13 +85,9 @@ def drop_unusable(splats: Splats) -> tuple[Splats, int]:
     Raises:
         BadInputError: if nothing is left.
     """
-    if len(splats) == 0:
-        raise BadInputError("the scene has no splats; export it again with at least one")
-    usable = is_usable(splats)
-    if not usable.any():
-        raise BadInputError(f"all {len(splats):,} splats of the scene are NaN, infinite or invisible; export it again")
-    kept = upload(splats if usable.all() else splats.take(usable), "cpu")
-    mended = _with_valid_rotations(kept)
+    cloud = upload(splats, "cpu")
+    usable = _require_usable(cloud)
+    mended = _with_valid_rotations(cloud if usable.all() else cloud.take(usable))
     return Splats(*(getattr(mended, name).numpy() for name in Splats.__dataclass_fields__)), int((~usable).sum())
 
 

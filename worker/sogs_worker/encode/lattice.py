@@ -53,8 +53,7 @@ def build_lattice(values: Tensor, weights: Tensor, step: float) -> Tensor:
     after = TAIL if high < greatest else 0
     even = torch.linspace(0, 1, SIZE - before - after, dtype=torch.float64, device=values.device)
     wide = max(step, (high - low) / (len(even) - 1))
-    centre = (low + high) / 2 if wide > step else None
-    start = low if centre is not None or before else least
+    start = low if wide > step or before else least
     core = start + wide * (len(even) - 1) * even
     left = float(core[0]) - _growing(float(core[0]) - least, wide, before, values.device).flip(0)
     right = float(core[-1]) + _growing(greatest - float(core[-1]), wide, after, values.device)

@@ -123,20 +123,16 @@ def train_palette(
     return TrainedPalette(cells, weights[cells.order], centroids, unit, error * unit**2 / 3, effort)
 
 
-def label_splats(trained: TrainedPalette, *, probes: int) -> Palette:
+def label_splats(trained: TrainedPalette) -> Palette:
     """Make the entries, and choose the nearest for each splat; unused entries are left out.
 
     The centroids first move to the mean of all their splats, as those that trained them may be few and their mean is as
     noisy as they are. A splat chooses after the entries' values were quantised.
-
-    Args:
-        trained: the centroids.
-        probes: cells searched for a splat's entry.
     """
     cells, effort = trained.cells, trained.effort
     centroids, masses = update(cells, trained.weights, trained.centroids, probes=effort.probes)
     codebook, entries = _quantize(centroids * trained.unit, masses, effort.step)
-    labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=probes))
+    labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=effort.final_probes))
     return _by_frequency(entries, codebook, labels)
 
 

@@ -71,7 +71,7 @@ def encode(
         )
         progress("encode", TRAINED)
         if trained:
-            layout.add_palette(label_splats(trained, probes=quality.palette.final_probes))
+            layout.add_palette(label_splats(trained))
         scene = layout.finish(unusable=cleaned.unusable, invisible=cleaned.invisible)
     progress("encode", 1.0)
     return scene

@@ -23,6 +23,9 @@ CHUNK_ROWS = 1 << 14
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
 
 
+BATCH_CHUNKS = 64
+"""Chunks planned at once: enough for all cores."""
+
 Chunk = Callable[[], NDArray[Any]]
 """Reads and parses some consecutive rows of vertices."""
 
@@ -149,9 +152,11 @@ def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) 
                 for i, column in enumerate(indices):
                     arrays[name][first : first + len(rows), i] = rows[str(column)]
 
+    numbered = enumerate(chunks)
     with ThreadPoolExecutor() as threads:
-        for _ in threads.map(copy, itertools.count(), chunks):
-            pass
+        # A batch at a time: the lines of a text file are in memory from when their chunk is planned.
+        while batch := list(itertools.islice(numbered, BATCH_CHUNKS)):
+            list(threads.map(copy, *zip(*batch, strict=True)))
     arrays["opacities"] = arrays["opacities"][:, 0]
     arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
     return Splats(**arrays)
