@@ -1,15 +1,19 @@
-"""One S3 server for all of the worker's tests."""
+"""One S3 server for all of the worker's tests that need one; the others run without its client's packages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from s3_server import S3Server, running_server
+if TYPE_CHECKING:
+    from s3_server import S3Server
 
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    from s3_server import running_server
+
     with running_server(tmp_path_factory.mktemp("s3")) as server:
         yield server
