@@ -12,8 +12,8 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.splats import Splats
 from splat_builders import build_splats
 
-SPLATS = 33_000
-"""torch divides a tensor among threads from 32,768 elements on: a column of this scene is longer."""
+SPLATS = 40_000
+"""torch divides a tensor among threads from 32,768 elements on. With this many, one float sum over the splats shows."""
 
 
 @pytest.fixture(autouse=True)
