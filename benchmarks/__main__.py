@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.ablation import format_ablation, measure_variants
+from benchmarks.ablation import measure_variants
 from benchmarks.encoders import ROOT, Encoder, original_sogs, our_encoders, splat_transform
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import describe_machine
@@ -22,6 +22,7 @@ from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
 from benchmarks.table import format_row
 from benchmarks.tile import write_tiled
+from benchmarks.variants import format_ablation
 
 SPLAT_TRANSFORM = "tests/viewers/node_modules/.bin/splat-transform"
 EXAMPLE = ROOT / "examples" / "make_scene.py"

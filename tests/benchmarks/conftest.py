@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.append(str(Path(__file__).parents[2]))
 
@@ -18,6 +19,12 @@ from benchmarks.scenes import Scene, open_scene
 
 from sogs_worker.formats.ply import write_ply
 from splat_builders import build_splats, replace
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tensors of tests are so small that a second thread only waits."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
