@@ -51,19 +51,21 @@ def open_header(path: Path) -> Header:
         raise BenchmarkError(f"{path}: {error}") from error
 
 
-def open_scene(path: Path) -> Scene:
-    """Describe a file by its header; a cameras.json beside it has its views.
+def open_scene(path: Path, cameras: Path | None = None) -> Scene:
+    """Describe a file by its header; `cameras`, or else a cameras.json beside it, has its views.
 
     Raises:
-        BenchmarkError: it is not there or not a PLY with vertices.
+        BenchmarkError: one is not there, or the scene is not a PLY with vertices.
     """
     header = open_header(path)
     splats = next((element.count for element in header.elements if element.name == "vertex"), 0)
     if not splats:
         raise BenchmarkError(f"{path}: the PLY has no vertices; name a scene of Gaussian splats")
     name = path.resolve().parent.name if path.stem in VAGUE else path.stem
-    cameras = path.with_name("cameras.json")
-    return Scene(name, path, splats, cameras if cameras.exists() else None)
+    beside = path.with_name("cameras.json")
+    if cameras and not cameras.is_file():
+        raise BenchmarkError(f"{cameras}: no file of cameras is there; check the path")
+    return Scene(name, path, splats, cameras or (beside if beside.exists() else None))
 
 
 def open_scenes(paths: list[Path]) -> list[Scene]:

@@ -19,6 +19,14 @@ def test_a_scene_is_described_by_its_header_and_what_lies_beside_it(scene: Scene
     assert scene.size_bytes == scene.path.stat().st_size
 
 
+def test_named_cameras_go_before_those_beside_it(scene: Scene, tmp_path: Path) -> None:
+    cameras = tmp_path / "others.json"
+    with pytest.raises(BenchmarkError, match=rf"^{cameras}: no file of cameras is there; check the path$"):
+        open_scene(scene.path, cameras)
+    cameras.write_text("[]")
+    assert open_scene(scene.path, cameras).cameras == cameras
+
+
 def test_a_file_with_a_name_of_its_own_keeps_it(tmp_path: Path, write_columns: Writer) -> None:
     scene = open_scene(write_columns(tmp_path / "bonsai.ply", np.zeros((1, 4))))
     assert (scene.name, scene.cameras) == ("bonsai", None)
