@@ -12,8 +12,6 @@ from benchmarks.process import fill_in, run_measured
 
 ROOT = Path(__file__).parent.parent
 QUALITIES = ("fast", "balanced", "best")
-REFERENCE = "ours balanced"
-"""The encoder that the peers' time limit is measured by."""
 PROBE_LIMIT_S = 60
 
 

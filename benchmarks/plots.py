@@ -52,8 +52,8 @@ def plot_quality(rows: Sequence[Row], path: Path) -> bool:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1 + 4.2 * columns, 0.4 + 3.4 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False).flat
-        for axes, (name, group) in zip(panels, scenes.items(), strict=False):
-            _draw_scene(axes, name, group)
+        for axes, group in zip(panels, scenes, strict=False):
+            _draw_scene(axes, group)
         for axes in list(panels)[len(scenes) :]:
             axes.remove()
         _save(figure, path)
@@ -90,7 +90,7 @@ def spread_out(counts: Sequence[int]) -> list[int]:
     return chosen
 
 
-def _draw_scene(axes: Axes, name: str, rows: Sequence[Row]) -> None:
+def _draw_scene(axes: Axes, rows: Sequence[Row]) -> None:
     for family in dict.fromkeys(row.family for row in rows):
         points = [row for row in rows if row.family == family]
         colour, marker = LOOKS.get(family, OTHER)
@@ -102,7 +102,7 @@ def _draw_scene(axes: Axes, name: str, rows: Sequence[Row]) -> None:
             label = row.encoder.removeprefix("ours ")
             axes.annotate(label, (size, psnr), offset, textcoords="offset points", ha=side, color=colour)
     axes.margins(0.25)
-    axes.set(title=f"{name}: {format_count(rows[0].splats)} splats", xlabel="MB", ylabel="dB")
+    axes.set(title=f"{rows[0].scene}: {format_count(rows[0].splats)} splats", xlabel="MB", ylabel="dB")
 
 
 def _draw_times(axes: Axes, name: str, rows: Sequence[Row]) -> None:

@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.plots import plot_quality, plot_time
-from benchmarks.results import Row, Run, by_scene
+from benchmarks.results import Row, by_scene, merge_rows
 from benchmarks.table import format_rows
 
 PICTURES = "pictures"
 INTRODUCTION = """\
 # Benchmark of the encoder
 
-Written by `make bench`. All encoders get the same files, one after the other, in a process each. Seconds are wall time
-from the start of the process to its end, with the scene in the page cache; `warm` is the second scene of one process,
-as it reports it. `> 60` was ended after 60 s. Host memory is the highest resident memory of the process, GPU memory the
-highest use of the device above that before the start. The dB are PSNR against pictures of the PLY, mean of the views
-and worst view; {decoders}. Views are the scene's own cameras where it has them, else an orbit.
+Written by `make bench`. All encoders get the same files, one after the other, in a process each; the scene is read once
+before each, so that it is in the page cache. Seconds are wall time from the start of the process to its end, loading of
+the program included. Only in rows called `warm` they are those of the second scene of one process, as it reports them:
+the same file again. `> 600` was stopped after 600 s. Host memory is the highest resident memory of the process, GPU
+memory the highest use of the device above that before the start. The dB are PSNR against pictures of the PLY, mean of
+the views and worst view; {decoders}. Views are the scene's own cameras where it has them, else an orbit.
 """
 
 
-def write_report(runs: Sequence[Run], folder: Path) -> Path:
-    """Write bench.md and pictures/bench-*.svg below a folder; return the page's path.
+def write_report(rows: Sequence[Row], folder: Path) -> Path:
+    """Write bench.md and pictures/bench-*.svg below a folder, a section for each machine; return the page's path.
 
-    Runs on one machine become one section. Of rows with the same scene and encoder the last counts.
+    Of rows with the same machine, scene and encoder the last counts. Scenes are ordered by size.
     """
-    parts = [INTRODUCTION.format(decoders=_name_decoders([row for run in runs for row in run.rows]))]
-    for number, machine in enumerate(dict.fromkeys(run.machine for run in runs), 1):
-        group = [run for run in runs if run.machine == machine]
-        rows = merge_rows(group)
-        parts += [format_machine(group), *_draw(rows, folder, "" if number == 1 else f"-{number}")]
-        parts += [f"### {format_scene(each[0])}\n\n{format_rows(each)}" for each in by_scene(rows).values()]
+    parts = [INTRODUCTION.format(decoders=_name_decoders(rows))]
+    for number, group in enumerate(_group_by_machine(merge_rows(rows)), 1):
+        by_size = sorted(group, key=lambda row: row.splats)
+        parts += [format_machine(group), *_draw(by_size, folder, "" if number == 1 else f"-{number}")]
+        parts += [f"### {format_scene(each[0])}\n\n{format_rows(each)}" for each in by_scene(by_size)]
     page = folder / "bench.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n\n".join(part.strip() for part in parts) + "\n")
     return page
 
 
-def merge_rows(runs: Sequence[Run]) -> list[Row]:
-    """Return all rows, scenes by size; where two have the same scene and encoder, the later one."""
-    latest = {(row.scene, row.encoder): row for run in runs for row in run.rows}
-    return sorted(latest.values(), key=lambda row: row.splats)
+def _group_by_machine(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    for machine in dict.fromkeys(row.machine for row in rows):
+        yield [row for row in rows if row.machine == machine]
 
 
-def format_machine(runs: Sequence[Run]) -> str:
+def format_machine(rows: Sequence[Row]) -> str:
     """Write the title of a machine's section, what was run on it, and whose versions."""
-    commands = "\n".join(f"$ {run.command}" for run in runs)
-    ran = [row for run in runs for row in run.rows if row.seconds is not None and "," not in row.family]
+    commands = "\n".join(f"$ {command}" for command in dict.fromkeys(row.command for row in rows))
+    ran = [row for row in rows if row.seconds is not None and "," not in row.family]
     versions = dict.fromkeys(f"{row.family} {row.version or 'of unknown version'}" for row in ran)
-    return f"## {runs[0].machine}\n\n```console\n{commands}\n```\n\nVersions: {', '.join(versions) or 'nothing ran'}."
+    return f"## {rows[0].machine}\n\n```console\n{commands}\n```\n\nVersions: {', '.join(versions) or 'nothing ran'}."
 
 
 def _draw(rows: Sequence[Row], folder: Path, suffix: str) -> list[str]:

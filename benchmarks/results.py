@@ -1,10 +1,10 @@
-"""The rows of a run, and the file that keeps them: a line a row, so that a run that is cut short is not lost."""
+"""The rows of runs, and the file that keeps them as each is measured: several commands may build one file."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Row:
         bytes: of the bundle.
         psnr_mean, psnr_worst: dB. decoder: who decoded for them.
         note: why something is missing.
+        machine, command: where and by what it was measured; empty until it is kept.
     """
 
     scene: str
@@ -41,47 +42,49 @@ class Row:
     psnr_worst: float | None = None
     decoder: str = ""
     note: str = ""
+    machine: str = ""
+    command: str = ""
+
+    @property
+    def file(self) -> tuple[str, int]:
+        """Return what tells its scene from others: commands may have given one name to different files."""
+        return self.scene, self.source_bytes
 
 
-@dataclass(frozen=True)
-class Run:
-    """All rows of one command on one machine."""
+def keep_row(path: Path, row: Row) -> None:
+    """Add a row to a file of results, in place of an older one of the same machine, scene and encoder.
 
-    machine: str
-    command: str
-    rows: tuple[Row, ...]
-
-
-def start_results(path: Path, *, machine: str, command: str) -> None:
-    """Begin a file of results, in place of an older one."""
+    The file is whole at any time. Raises what `read_rows` raises.
+    """
+    older = read_rows(path) if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine, "command": command}) + "\n")
+    part = path.with_name(f"{path.name}.part")
+    part.write_text("".join(f"{json.dumps(dataclasses.asdict(each))}\n" for each in merge_rows([*older, row])))
+    part.replace(path)
 
 
-def append_row(path: Path, row: Row) -> None:
-    """Add a row to the file."""
-    with path.open("a") as file:
-        file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-
-
-def read_run(path: Path) -> Run:
+def read_rows(path: Path) -> list[Row]:
     """Read a file of results.
 
     Raises:
         BenchmarkError: it is not there, or not one.
     """
     try:
-        head, *rows = (json.loads(line) for line in path.read_text().splitlines())
-        return Run(head["machine"], head["command"], tuple(Row(**row) for row in rows))
+        return [Row(**json.loads(line)) for line in path.read_text().splitlines()]
     except OSError as error:
         raise BenchmarkError(f"{path}: {error.strerror or error}; check the path") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise BenchmarkError(f"{path}: not a file of results of this version; run the benchmark again") from error
+    except (ValueError, TypeError) as error:
+        raise BenchmarkError(f"{path}: not a file of results of this version; move it away or name another") from error
 
 
-def by_scene(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Group rows by their scene's name, in their order."""
-    groups: dict[str, list[Row]] = {}
+def merge_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return one row for each machine, scene and encoder: the last there is, at the place of the first."""
+    return list({(row.machine, *row.file, row.encoder): row for row in rows}.values())
+
+
+def by_scene(rows: Iterable[Row]) -> list[list[Row]]:
+    """Group rows by their scene, in their order."""
+    groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.scene, []).append(row)
-    return groups
+        groups.setdefault(row.file, []).append(row)
+    return list(groups.values())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.encoders import REFERENCE, Encoder, bundle_bytes, fill
+from benchmarks.encoders import Encoder, bundle_bytes, fill
 from benchmarks.nvml import Gpu, watching
 from benchmarks.process import Usage, run_measured
 from benchmarks.quality import Judge, judge_bundle
@@ -17,8 +17,6 @@ from benchmarks.results import Row
 from benchmarks.scenes import Scene
 
 OWN_LIMIT_S = 3600.0
-LEAST_PEER_LIMIT_S = 60.0
-PEER_PATIENCE = 10.0
 READ_BYTES = 1 << 24
 
 
@@ -27,23 +25,18 @@ class Bench:
     """What a run is made with.
 
     Attributes:
-        encoders: ours first, since the peers' limit follows from our time.
+        encoders: each warm one after the cold one of its name.
         judge: None: quality is not looked at.
         work: a folder for bundles.
-        peer_limit_s: None: `peer_limit_s` of our time.
+        peer_limit_s: seconds after which a peer is stopped.
         gpu: whose memory is watched.
     """
 
     encoders: Sequence[Encoder]
     judge: Judge | None
     work: Path
-    peer_limit_s: float | None
+    peer_limit_s: float
     gpu: Gpu | None
-
-
-def peer_limit_s(own_s: float | None) -> float:
-    """Return how long a peer may take on a scene that ours took `own_s` for: ten times that, at least a minute."""
-    return OWN_LIMIT_S if own_s is None else max(LEAST_PEER_LIMIT_S, PEER_PATIENCE * own_s)
 
 
 def run_scene(bench: Bench, scene: Scene) -> Iterator[Row]:
@@ -51,14 +44,10 @@ def run_scene(bench: Bench, scene: Scene) -> Iterator[Row]:
     folder = bench.work / scene.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _read_once(scene.path)
-    limit_s = bench.peer_limit_s or OWN_LIMIT_S
     cold: dict[str, Path] = {}
     for encoder in bench.encoders:
-        is_ours = encoder.family.startswith("ours")
-        row, bundle = encode(encoder, scene, folder, limit_s=OWN_LIMIT_S if is_ours else limit_s, gpu=bench.gpu)
-        if encoder.name == REFERENCE and bench.peer_limit_s is None:
-            limit_s = peer_limit_s(row.seconds)
+        limit_s = OWN_LIMIT_S if encoder.family.startswith("ours") else bench.peer_limit_s
+        row, bundle = encode(encoder, scene, folder, limit_s=limit_s, gpu=bench.gpu)
         if bundle and encoder.is_warm:
             row = _compare_with_cold(row, bundle, cold.get(encoder.name.partition(",")[0]))
         elif bundle:
@@ -70,7 +59,10 @@ def run_scene(bench: Bench, scene: Scene) -> Iterator[Row]:
 def encode(
     encoder: Encoder, scene: Scene, folder: Path, *, limit_s: float, gpu: Gpu | None = None
 ) -> tuple[Row, Path | None]:
-    """Encode a scene below `folder`; return its row, not judged yet, and the bundle if there is one."""
+    """Encode a scene below `folder`; return its row, not judged yet, and the bundle if there is one.
+
+    The scene is read before the clock starts: decoding and judging of others may have driven it from the page cache.
+    """
     row = Row(
         scene=scene.name,
         splats=scene.splats,
@@ -88,6 +80,7 @@ def encode(
     again.unlink(missing_ok=True)
     again.symlink_to(scene.path.resolve())
     command, result = fill(encoder, scene=scene.path, again=again, out=out)
+    read_once(scene.path)
     with watching(gpu.used_bytes if gpu else None) as peak:
         usage = run_measured(command, limit_s=limit_s)
     row = replace(row, peak_rss_bytes=usage.peak_rss_bytes, peak_gpu_bytes=peak.bytes)
@@ -131,8 +124,8 @@ def _judge(row: Row, judge: Judge, scene: Scene, bundle: Path, decoded: Path) ->
     )
 
 
-def _read_once(path: Path) -> None:
-    """Bring a file into the page cache, so that the first encoder does not pay for the disk."""
+def read_once(path: Path) -> None:
+    """Bring a file into the page cache, so that no encoder pays for the disk."""
     with path.open("rb", buffering=0) as file:
         while file.read(READ_BYTES):
             pass

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from benchmarks.encoders import REFERENCE, Encoder, bundle_bytes, fill, original_sogs, our_encoders, splat_transform
+from benchmarks.encoders import QUALITIES, Encoder, bundle_bytes, fill, original_sogs, our_encoders, splat_transform
 
 PATHS = {"scene": Path("/in/room.ply"), "again": Path("/in/again-room.ply"), "out": Path("/out")}
 
@@ -24,7 +24,8 @@ def converter(tmp_path: Path, gpus: str) -> list[str]:
 
 def test_ours_run_cold_at_each_quality_and_then_warm() -> None:
     encoders = list(our_encoders(["sogs-worker"]))
-    assert REFERENCE in [encoder.name for encoder in encoders if not encoder.is_warm]
+    names = [f"ours {quality}" for quality in QUALITIES]
+    assert [encoder.name for encoder in encoders] == [*names, *(f"{name}, warm" for name in names)]
     assert [encoder.is_warm for encoder in encoders] == [False] * 3 + [True] * 3
     command, result = fill(encoders[1], **PATHS)
     assert command == ["sogs-worker", "compress", "/in/room.ply", "/out/scene.sog", "--quality", "balanced"]

@@ -1,0 +1,107 @@
+"""What the command line takes."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.encoders import ROOT
+
+SPLAT_TRANSFORM = "tests/viewers/node_modules/.bin/splat-transform"
+PEER_LIMIT_S = 600.0
+"""Three times what the slowest peer, sogs, took for 500,000 splats on an H100."""
+
+
+def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """Describe the commands; `commands` are what `run`, `report` and `ablation` do."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare our encoder with its peers.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(subparsers.add_parser("run", help="encode scenes with ours and the peers, judge, write the report"))
+    _add_report(subparsers.add_parser("report", help="write the report of earlier runs anew"))
+    _add_ablation(
+        subparsers.add_parser("ablation", help="print what each choice of our encoder costs and buys on a scene")
+    )
+    for name, command in commands.items():
+        subparsers.choices[name].set_defaults(command=command)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "scenes", metavar="SCENE.ply", nargs="*", type=Path, help="a cameras.json beside one has its views"
+    )
+    run.add_argument(
+        "--sizes", metavar="N", nargs="+", default=[], help="also scenes of these sizes, such as 100k 1.5m"
+    )
+    run.add_argument(
+        "--base", metavar="BASE.ply", type=Path, help="what they are tiled from; default: the example scene"
+    )
+    run.add_argument("--seed", type=int, default=0, help="of the tiling; default: %(default)s")
+    run.add_argument(
+        "--only", metavar="TEXT", nargs="+", default=[""], help="only encoders with one of these in the name"
+    )
+    run.add_argument(
+        "--limit",
+        metavar="S",
+        type=float,
+        default=PEER_LIMIT_S,
+        help="seconds after which a peer is stopped on a scene, which its row then says; default: %(default).0f",
+    )
+    run.add_argument("--sogs", metavar="COMMAND", default="", help="the original encoder's command, sogs-compress")
+    run.add_argument("--gpu", default="auto", help="splat-transform's device: auto, a number or cpu; default: auto")
+    run.add_argument("--time-only", action="store_true", help="do not decode and judge the bundles")
+    run.add_argument(
+        "--results",
+        metavar="FILE.jsonl",
+        default="out/bench/results.jsonl",
+        type=Path,
+        help="keeps the rows, all of which are reported: those of earlier commands stay, unless machine, scene and "
+        "encoder are the same; default: %(default)s",
+    )
+    _add_out(run)
+    _add_tools(run)
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument("results", metavar="RESULTS.jsonl", nargs="+", type=Path)
+    _add_out(report)
+
+
+def _add_ablation(ablation: argparse.ArgumentParser) -> None:
+    ablation.add_argument("scene", metavar="SCENE.ply", type=Path)
+    ablation.add_argument(
+        "--cameras",
+        metavar="FILE.json",
+        type=Path,
+        help="views to judge from, as `sogs-worker evaluate` takes them; default: a cameras.json beside the scene, "
+        "else an orbit",
+    )
+    ablation.add_argument(
+        "--only",
+        metavar="TEXT",
+        nargs="+",
+        default=[""],
+        help="only variants with one of these in the name, and the first, which all are compared with",
+    )
+    _add_tools(ablation)
+
+
+def _add_out(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", default="docs", type=Path, help="folder of bench.md and pictures/; default: docs")
+
+
+def _add_tools(command: argparse.ArgumentParser) -> None:
+    worker = f"{shlex.quote(sys.executable)} -m sogs_worker"
+    command.add_argument("--worker", metavar="COMMAND", default=worker, help="our command; default: this Python's")
+    command.add_argument("--splat-transform", metavar="COMMAND", default=str(ROOT / SPLAT_TRANSFORM))
+    command.add_argument(
+        "--evaluator",
+        metavar="COMMAND",
+        help="judges {scene} and {decoded}, printing JSON with psnrMean and psnrWorst; default: sogs-worker evaluate",
+    )
+    command.add_argument(
+        "--work", default="out/bench", type=Path, help="folder of bundles and results; default: %(default)s"
+    )
