@@ -18,7 +18,6 @@ from benchmarks.machine import describe_machine
 from benchmarks.nvml import find_gpu
 from benchmarks.process import run_measured
 from benchmarks.quality import Judge
-from benchmarks.report import write_report
 from benchmarks.results import keep_row, read_rows
 from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"benchmarks: {error.filename}: {error.strerror}; free space or name other folders", file=sys.stderr)
     except KeyboardInterrupt:
-        print("benchmarks: interrupted; `python -m benchmarks report` shows what is done", file=sys.stderr)
+        print("benchmarks: interrupted; `python -m benchmarks report FILE.jsonl` shows what is done", file=sys.stderr)
     return 1
 
 
@@ -69,6 +68,14 @@ def make_report(options: argparse.Namespace) -> int:
 
 
 def _report(results: Sequence[Path], out: Path) -> int:
+    try:
+        from benchmarks.report import write_report  # here, since a machine that measures may do without matplotlib
+    except ModuleNotFoundError as error:
+        files = " ".join(map(str, results))
+        raise BenchmarkError(
+            f"{error.name} is not installed, which the plots need; the rows are in {files}: "
+            "copy them to where it is, and run `python -m benchmarks report` there"
+        ) from error
     rows = [row for path in results for row in read_rows(path)]
     if not rows:
         raise BenchmarkError(f"{results[0]}: has no rows; run `python -m benchmarks run` first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -29,6 +30,21 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     return parser
 
 
+def parse_limit(text: str) -> float:
+    """Read a time limit in seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a positive number.
+    """
+    try:
+        limit_s = float(text)
+    except ValueError:
+        limit_s = math.nan
+    if not 0 < limit_s < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a time limit; write seconds, such as 600")
+    return limit_s
+
+
 def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "scenes", metavar="SCENE.ply", nargs="*", type=Path, help="a cameras.json beside one has its views"
@@ -46,7 +62,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--limit",
         metavar="S",
-        type=float,
+        type=parse_limit,
         default=PEER_LIMIT_S,
         help="seconds after which a peer is stopped on a scene, which its row then says; default: %(default).0f",
     )
@@ -96,7 +112,12 @@ def _add_out(command: argparse.ArgumentParser) -> None:
 def _add_tools(command: argparse.ArgumentParser) -> None:
     worker = f"{shlex.quote(sys.executable)} -m sogs_worker"
     command.add_argument("--worker", metavar="COMMAND", default=worker, help="our command; default: this Python's")
-    command.add_argument("--splat-transform", metavar="COMMAND", default=str(ROOT / SPLAT_TRANSFORM))
+    command.add_argument(
+        "--splat-transform",
+        metavar="COMMAND",
+        default=str(ROOT / SPLAT_TRANSFORM),
+        help="PlayCanvas' converter, which also decodes for the judgement; default: the one in tests/viewers",
+    )
     command.add_argument(
         "--evaluator",
         metavar="COMMAND",

@@ -18,7 +18,8 @@ before each, so that it is in the page cache. Seconds are wall time from the sta
 the program included. Only in rows called `warm` they are those of the second scene of one process, as it reports them:
 the same file again. `> 600` was stopped after 600 s. Host memory is the highest resident memory of the process, GPU
 memory the highest use of the device above that before the start. The dB are PSNR against pictures of the PLY, mean of
-the views and worst view; {decoders}. Views are the scene's own cameras where it has them, else an orbit.
+the views and worst view. Views are the scene's own cameras where it has them, else an orbit;
+{decoders}.
 """
 
 

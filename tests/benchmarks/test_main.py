@@ -97,6 +97,30 @@ def test_help_says_when_a_peer_is_stopped(capsys: pytest.CaptureFixture[str]) ->
     assert "--limit S seconds after which a peer is stopped on a scene, which its row then says; default: 600" in said
 
 
+@pytest.mark.parametrize("limit", ["0", "-5", "inf", "nan", "ten"])
+def test_what_is_no_limit_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--limit", limit])
+    assert f"--limit: {limit} is not a time limit; write seconds, such as 600" in capsys.readouterr().err
+
+
+def test_rows_are_kept_where_no_plot_can_be_drawn(
+    scene: Scene,
+    tmp_path: Path,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for module in ("benchmarks.report", "benchmarks.plots"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    results = tmp_path / "results.jsonl"
+    assert main(["run", str(scene.path), *options, "--only", "ours fast", "--results", str(results)]) == 1
+    assert len(read_rows(results)) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"benchmarks: matplotlib is not installed, which the plots need; the rows are in {results}")
+
+
 def test_scenes_are_made_to_size(
     scene: Scene, tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
