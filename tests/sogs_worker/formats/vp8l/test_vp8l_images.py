@@ -1,0 +1,116 @@
+"""What our writer of lossless WebP writes, libwebp (in Pillow) reads as exactly the same pixels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sogs_worker.formats.vp8l import encode_vp8l
+from sogs_worker.formats.webp import decode_webp
+
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+
+
+def noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return rng.integers(0, 256, (height, width, 4), np.uint8)
+
+
+def constant(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return np.broadcast_to(noise(rng, 1, 1), (height, width, 4)).copy()
+
+
+def few_colours(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return noise(rng, 1, int(rng.integers(2, 20)))[0][rng.integers(0, 2, (height, width))]
+
+
+def gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x, y, x + y, x // 3 + rng.integers(0, 2, (height, width))], axis=-1).astype(np.uint8)
+
+
+def skewed(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return np.minimum(255, rng.geometric(0.6, (height, width, 4)) - 1).astype(np.uint8)
+
+
+def walk(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    steps = rng.integers(-1, 2, (height * width, 4))
+    return steps.cumsum(axis=0).astype(np.uint8).reshape(height, width, 4)
+
+
+def hidden(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return noise(rng, height, width) * np.array([1, 1, 1, 0], np.uint8)
+
+
+def repeated(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    tile = noise(rng, 1, int(rng.integers(1, 300)))[0]
+    return np.resize(tile, (height, width, 4))
+
+
+def patched(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    plane = np.concatenate([skewed(rng, height, width), gradient(rng, height, width)], axis=1)[:, :width]
+    plane[height // 2 :] += noise(rng, 1, 1)[0]
+    return plane
+
+
+DRAWS = [noise, constant, few_colours, gradient, skewed, walk, hidden, repeated, patched]
+
+
+def assert_same(plane: np.ndarray) -> bytes:
+    data = encode_vp8l(torch.from_numpy(plane))
+    assert np.array_equal(decode_webp(data), plane)
+    return data
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(DRAWS), st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1))
+def test_all_pixels_come_back(draw: Draw, height: int, width: int, seed: int) -> None:
+    assert_same(draw(np.random.default_rng(seed), height, width))
+
+
+@pytest.mark.parametrize("draw", DRAWS, ids=lambda draw: draw.__name__)
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (1, 5000), (5000, 1), (257, 130), (300, 300)], ids=str)
+def test_sizes(draw: Draw, size: tuple[int, int]) -> None:
+    assert_same(draw(np.random.default_rng(3), *size))
+
+
+@pytest.mark.parametrize("size", [(1, 16383), (16383, 1)], ids=str)
+def test_the_longest_sides(size: tuple[int, int]) -> None:
+    assert_same(walk(np.random.default_rng(4), *size))
+
+
+@pytest.mark.parametrize("draw", [noise, constant, skewed, walk, hidden, patched], ids=lambda draw: draw.__name__)
+def test_files_are_no_larger_than_those_of_libwebp(draw: Draw) -> None:
+    plane = draw(np.random.default_rng(5), 256, 256)
+    buffer = io.BytesIO()
+    Image.fromarray(plane).save(buffer, "WEBP", lossless=True, exact=True, method=0, quality=0)
+    assert len(assert_same(plane)) <= 1.03 * len(buffer.getvalue()) + 100
+
+
+def test_bytes_are_the_same_with_any_number_of_threads() -> None:
+    plane = torch.from_numpy(patched(np.random.default_rng(6), 400, 300))
+    before = torch.get_num_threads()
+    try:
+        written = set()
+        for threads in (1, 2, 5, 2):
+            torch.set_num_threads(threads)
+            written.add(encode_vp8l(plane))
+    finally:
+        torch.set_num_threads(before)
+    assert len(written) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("draw", DRAWS, ids=lambda draw: draw.__name__)
+def test_a_gpu_writes_the_same_pixels_each_time_in_as_many_bytes(draw: Draw) -> None:
+    plane = draw(np.random.default_rng(7), 333, 222)
+    first, second = (encode_vp8l(torch.from_numpy(plane).cuda()) for _ in range(2))
+    assert first == second
+    assert np.array_equal(decode_webp(first), plane)
+    assert len(first) == pytest.approx(len(assert_same(plane)), rel=0.005, abs=50)

@@ -1,0 +1,56 @@
+"""A writer of lossless WebP (VP8L) whose every step runs in parallel over the pixels, on a CPU or a GPU.
+
+The format is that of RFC 9649. Writing: transforms, then symbols, then prefix codes for groups of blocks, then bits.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sogs_worker.formats.vp8l.bits import Fields, fields_of, join, pack
+from sogs_worker.formats.vp8l.image import main_image, number_image
+from sogs_worker.formats.vp8l.transforms import Transform, choose_transform, transform_plane
+
+__all__ = ["encode_vp8l"]
+
+_SIGNATURE = 0x2F
+_SIDE_BITS = 14
+_PREDICT, _SUBTRACT_GREEN = 0, 2
+_TILE_BITS = 9
+_BLOCK_BITS = 4
+_CACHE_BITS = 0
+
+
+def encode_vp8l(plane: Tensor) -> bytes:
+    """Encode (H, W, 4) uint8, RGBA, sides 1 to 16,383, as a WebP file of exactly these pixels."""
+    height, width, _ = plane.shape
+    channels = plane.permute(2, 0, 1)[[1, 0, 2, 3]]
+    transform = choose_transform(channels)
+    residuals = transform_plane(channels, transform)
+    head = [(_SIGNATURE, 8), (width - 1, _SIDE_BITS), (height - 1, _SIDE_BITS), (1, 1), (0, 3)]
+    fields = [
+        fields_of(head, plane.device),
+        *_transform_fields(transform, plane),
+        fields_of([(0, 1)], plane.device),
+        main_image(residuals, block_bits=_BLOCK_BITS, cache_bits=_CACHE_BITS),
+    ]
+    return _riff(pack(join(fields)))
+
+
+def _transform_fields(transform: Transform, plane: Tensor) -> list[Fields]:
+    """Write which transforms were done, in their order."""
+    found = []
+    if transform.subtract_green:
+        found.append(fields_of([(1, 1), (_SUBTRACT_GREEN, 2)], plane.device))
+    if transform.mode:
+        tiles = [(side - 1 >> _TILE_BITS) + 1 for side in plane.shape[:2]]
+        modes = plane.new_full(tiles, transform.mode)
+        found += [fields_of([(1, 1), (_PREDICT, 2), (_TILE_BITS - 2, 3)], plane.device), number_image(modes)]
+    return found
+
+
+def _riff(payload: bytes) -> bytes:
+    """Put the bitstream into a file: a RIFF container of one chunk, padded to an even size."""
+    padded = payload + bytes(len(payload) % 2)
+    chunk = b"VP8L" + len(payload).to_bytes(4, "little") + padded
+    return b"RIFF" + (len(chunk) + 4).to_bytes(4, "little") + b"WEBP" + chunk
