@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sogs_worker.encode.cloud import upload
-from sogs_worker.encode.importance import COARSEST, LEAST, coarseness, importance
+from sogs_worker.encode.importance import COARSEST, LEAST, TRUST, coarseness, importance
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace
 
@@ -18,8 +18,10 @@ WEIGHTS = arrays.arrays(np.float32, st.integers(1, 30), elements=st.floats(float
 STRENGTHS = st.floats(0, 1)
 
 
-def weigh(splats: Splats) -> np.ndarray:
-    return importance(upload(splats, "cpu")).numpy()
+def weigh(splats: Splats, seen: np.ndarray | None = None) -> np.ndarray:
+    """The importance of splats that cameras see alike, or as `seen` says."""
+    energies = np.ones(len(splats)) if seen is None else seen
+    return importance(upload(splats, "cpu"), torch.from_numpy(energies)).numpy()
 
 
 def sphere(count: int = 400) -> Splats:
@@ -55,12 +57,12 @@ def test_importance_is_bounded() -> None:
         ("scales", (-5, -4, -6), 1.0),  # the same by other names
     ],
 )
-def test_it_is_alpha_squared_times_area(attribute: str, value: object, factor: float) -> None:
+def test_what_no_camera_says_is_alpha_squared_times_area(attribute: str, value: object, factor: float) -> None:
     splats = sphere()
     values = getattr(splats, attribute).copy()
     values[5] = value
     before, after = weigh(splats), weigh(replace(splats, **{attribute: values}))
-    assert after[5] / before[5] == pytest.approx(factor, rel=1e-4)
+    assert after[5] / before[5] == pytest.approx(factor ** (1 - TRUST), rel=1e-4)
     assert np.delete(after, 5) == pytest.approx(np.delete(before, 5), rel=1e-4)
 
 
@@ -69,7 +71,26 @@ def test_it_falls_with_the_square_of_the_distance() -> None:
     positions = splats.positions.copy()
     positions[5] *= 10
     factor = weigh(replace(splats, positions=positions))[5] / weigh(splats)[5]
-    assert factor == pytest.approx(2 / 101, rel=0.1)
+    assert factor == pytest.approx((2 / 101) ** (1 - TRUST), rel=0.1)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.01])
+def test_what_cameras_see_counts_to_the_power_of_trust(factor: float) -> None:
+    seen = np.full(400, 7.0)
+    seen[5] *= factor
+    weights = weigh(sphere(), seen)
+    assert weights[5] / weigh(sphere())[5] == pytest.approx(factor**TRUST, rel=1e-4)
+    assert np.delete(weights, 5) == pytest.approx(np.delete(weigh(sphere()), 5))
+
+
+def test_what_no_camera_sees_weighs_little_and_by_its_size_and_opacity() -> None:
+    seen = np.ones(400)
+    seen[:20] = 0  # two of them are large
+    weights, others = weigh(sphere(), seen), weigh(sphere())
+    assert (weights[:20] < 0.01 * others[:20]).all()
+    assert weights[0] > 2 * weights[1]
+    blind = weigh(sphere(), np.zeros(400))
+    assert blind[1] / blind[0] == pytest.approx(others[1] / others[0])
 
 
 def test_equal_splats_weigh_the_same() -> None:

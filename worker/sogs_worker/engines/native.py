@@ -22,6 +22,9 @@ from sogs_worker.encode.symmetry import canonical_axes
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Quality
 from sogs_worker.formats.layout import EncodedScene, Layout
+from sogs_worker.render.scene import build_shapes
+from sogs_worker.render.survey import survey
+from sogs_worker.render.visibility import seen_energy
 from sogs_worker.splats import Splats
 
 Progress = Callable[[str, float], None]
@@ -61,7 +64,7 @@ def encode(
         if cloud.shn.shape[1]:
             trained = train_palette(
                 cloud.shn,
-                _palette_weights(cloud, weights),
+                weights,
                 effort=quality.palette,
                 seed=parameters.seed,
                 progress=lambda done: progress("encode", TRAINED * done),
@@ -79,9 +82,15 @@ def encode(
 
 def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
     """Return the splats in the order of the planes, each ellipsoid in canonical form, and their importance, (N,)."""
-    weights = importance(cloud)
+    weights = _weigh(cloud)
     order = hilbert_order(cloud.positions, coarseness(weights, quality.strength))
     return canonical_axes(cloud.take(order)), weights[order]
+
+
+def _weigh(cloud: Cloud) -> Tensor:
+    """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
+    shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities)
+    return importance(cloud, seen_energy(shapes, survey(cloud.positions)))
 
 
 def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:
@@ -99,15 +108,6 @@ def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, stren
     alphas = quantize_opacities(cloud.opacities, coarseness(areas, strength) + _level(step / OPACITY))
     sh0 = _code(cloud.sh0, weights[:, None].expand(-1, 3), step, levels[:, None])
     layout.add_colours(sh0, alphas.cpu().numpy())
-
-
-def _palette_weights(cloud: Cloud, weights: Tensor) -> Tensor:
-    """Weigh splats for the palette, whose error is most of what can be seen, (N,).
-
-    The powers are between those that are best for two kinds of scenes: 2 and 1 for a trained one of faint splats, which
-    then loses 0.4 dB, and 1 and 0.5 for one of opaque splats, where what hides a splat counts for more.
-    """
-    return (weights / torch.sigmoid(cloud.opacities).sqrt()) ** 0.75
 
 
 def _round_positions(cloud: Cloud, weights: Tensor, quality: Quality) -> Means:

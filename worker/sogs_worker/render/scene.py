@@ -9,22 +9,34 @@ from torch import Tensor
 
 from sogs_worker.splats import Floats, Splats
 
+LARGEST_LOG_SCALE = 60.0
+"""Larger splats are drawn as if they were of this size, 10^26: their exponential would soon be infinite."""
+
 
 @dataclass(frozen=True)
-class Scene:
-    """N splats as float32 tensors of one device.
+class Shapes:
+    """N splats without their colours, as float32 tensors of one device.
 
     Attributes:
         positions: (N, 3), world units.
         factors: (N, 3, 3), R S with R the rotation and S the standard deviations; the covariance is its square.
         alphas: (N,), opacity at the mean, 0 to 1.
-        sh0: (N, 3), constant SH coefficient of R, G, B.
-        shn: (N, C, 3), the SH coefficients above it.
     """
 
     positions: Tensor
     factors: Tensor
     alphas: Tensor
+
+
+@dataclass(frozen=True)
+class Scene(Shapes):
+    """N splats.
+
+    Attributes:
+        sh0: (N, 3), constant SH coefficient of R, G, B.
+        shn: (N, C, 3), the SH coefficients above it.
+    """
+
     sh0: Tensor
     shn: Tensor
 
@@ -40,13 +52,13 @@ def load_scene(splats: Splats, device: str) -> Scene:
     def upload(values: Floats) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32).to(device)
 
-    return Scene(
-        positions=upload(splats.positions),
-        factors=_covariance_factors(upload(splats.rotations), upload(splats.scales)),
-        alphas=torch.sigmoid(upload(splats.opacities)),
-        sh0=upload(splats.sh0),
-        shn=upload(splats.shn),
-    )
+    shapes = build_shapes(*map(upload, (splats.positions, splats.rotations, splats.scales, splats.opacities)))
+    return Scene(**vars(shapes), sh0=upload(splats.sh0), shn=upload(splats.shn))
+
+
+def build_shapes(positions: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor) -> Shapes:
+    """Build shapes from attributes as `Splats` has them, (N, 3), (N, 4), (N, 3) and (N,) float32."""
+    return Shapes(positions, _covariance_factors(rotations, scales), torch.sigmoid(opacities))
 
 
 def _covariance_factors(quaternions: Tensor, log_scales: Tensor) -> Tensor:
@@ -58,4 +70,4 @@ def _covariance_factors(quaternions: Tensor, log_scales: Tensor) -> Tensor:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     rotations = torch.stack([torch.stack(row, 1) for row in rows], 1)
-    return rotations * torch.exp(log_scales)[:, None, :]
+    return rotations * torch.exp(log_scales.clamp_max(LARGEST_LOG_SCALE))[:, None, :]
