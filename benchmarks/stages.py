@@ -143,8 +143,9 @@ def _attribute_bytes(planes: Mapping[str, int], colour_bytes: int) -> dict[str, 
 
 def _colour_bytes(sh0: Coded) -> int:
     """Return the size of the image that the constant coefficients would have to themselves."""
-    from sogs_worker.formats.layout import USUAL_EFFORT
-    from sogs_worker.formats.planes import build_plane
-    from sogs_worker.formats.webp import encode_webp
+    import torch
 
-    return len(encode_webp(build_plane(sh0.indices), USUAL_EFFORT))
+    from sogs_worker.formats.planes import build_plane
+    from sogs_worker.formats.vp8l import encode_vp8l
+
+    return len(encode_vp8l(build_plane(torch.from_numpy(sh0.indices))))

@@ -31,7 +31,7 @@ def add_geometry(layout: Layout) -> None:
 
 
 def build(*, labels: np.ndarray | None = None) -> EncodedScene:
-    with Layout() as layout:
+    with Layout("cpu") as layout:
         if labels is not None:
             layout.add_palette(Palette(noise(300, 8, 3), CODEBOOK, labels))
         add_geometry(layout)
@@ -62,12 +62,12 @@ def test_what_was_added_is_described() -> None:
 
 
 def test_a_scene_without_positions_is_a_mistake() -> None:
-    with Layout() as layout, pytest.raises(ValueError, match="add_means was not called"):
+    with Layout("cpu") as layout, pytest.raises(ValueError, match="add_means was not called"):
         layout.finish(unusable=0, invisible=0)
 
 
 def lay_out_until(error: Exception) -> None:
-    with Layout() as layout:
+    with Layout("cpu") as layout:
         add_geometry(layout)
         raise error
 
@@ -83,6 +83,6 @@ def test_an_image_that_cannot_be_made_fails_the_scene(monkeypatch: pytest.Monkey
     def refuse(*_: object) -> bytes:
         raise BadInputError("no such image")
 
-    monkeypatch.setattr(module, "encode_webp", refuse)
+    monkeypatch.setattr(module, "encode_vp8l", refuse)
     with pytest.raises(BadInputError, match="no such image"):
         build()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.planes import build_palette_plane, build_plane, plane_size, read_palette_entries, read_texels
-from sogs_worker.formats.webp import WebpEffort, decode_webp, encode_webp
-
-EFFORTS = [WebpEffort(0, 0), WebpEffort(4, 75), WebpEffort(6, 100)]
+from sogs_worker.formats.webp import decode_webp
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -35,7 +37,7 @@ def test_what_webp_cannot_hold_is_refused() -> None:
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 1000])
 def test_texels_survive_with_zero_padding(count: int, channels: int) -> None:
     texels = noise(count, channels)
-    plane = build_plane(texels)
+    plane = build_plane(torch.from_numpy(texels)).numpy()
     assert np.array_equal(read_texels(plane, count)[:, :channels], texels)
     assert not plane.reshape(-1, 4)[count:, :3].any()
     if channels == 3:
@@ -46,7 +48,7 @@ def test_texels_survive_with_zero_padding(count: int, channels: int) -> None:
 @pytest.mark.parametrize("count", [1, 64, 65])
 def test_palette_entries_lie_64_in_a_row(count: int, coefficients: int) -> None:
     entries = noise(count, coefficients, 3)
-    plane = build_palette_plane(entries)
+    plane = build_palette_plane(torch.from_numpy(entries)).numpy()
     assert plane.shape == (-(-count // 64), 64 * coefficients, 4)
     last, coefficient = count - 1, coefficients - 1
     texel = plane[last // 64, (last % 64) * coefficients + coefficient]
@@ -55,24 +57,29 @@ def test_palette_entries_lie_64_in_a_row(count: int, coefficients: int) -> None:
 
 
 def test_a_palette_of_another_size_is_refused() -> None:
-    plane = build_palette_plane(noise(64, 8, 3))
+    plane = build_palette_plane(torch.from_numpy(noise(64, 8, 3))).numpy()
     with pytest.raises(BadInputError, match="512 x 1 texels, expected 960 x 1"):
         read_palette_entries(plane, 64, 15)
     with pytest.raises(BadInputError, match="expected 512 x 2"):
         read_palette_entries(plane, 65, 8)
 
 
+def write_webp(plane: np.ndarray, *, method: int = 4, quality: int = 75) -> bytes:
+    """An image as libwebp writes it."""
+    out = io.BytesIO()
+    Image.fromarray(plane, "RGBA").save(out, "WEBP", lossless=True, exact=True, method=method, quality=quality)
+    return out.getvalue()
+
+
 @settings(max_examples=30)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.sampled_from(EFFORTS))
-def test_images_are_lossless_also_under_alpha_0(height: int, width: int, seed: int, effort: WebpEffort) -> None:
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.sampled_from([(0, 0), (4, 75), (6, 100)]))
+def test_images_of_others_are_read_as_they_are(height: int, width: int, seed: int, effort: tuple[int, int]) -> None:
     plane = noise(height, width, 4, seed=seed)
     plane[::2, :, 3] = 0
-    data = encode_webp(plane, effort)
-    assert np.array_equal(decode_webp(data), plane)
-    assert encode_webp(plane, effort) == data
+    assert np.array_equal(decode_webp(write_webp(plane, method=effort[0], quality=effort[1])), plane)
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"\x89PNG\r\n\x1a\n", encode_webp(noise(40, 40, 4), EFFORTS[0])[:-500]])
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"\x89PNG\r\n\x1a\n", write_webp(noise(40, 40, 4))[:-500]])
 def test_what_is_no_whole_image_is_refused(data: bytes) -> None:
     with pytest.raises(BadInputError, match="not a readable WebP image"):
         decode_webp(data)

@@ -46,7 +46,7 @@ def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> Quan
 
 
 def lay_out(scene: QuantizedSplats) -> EncodedScene:
-    with Layout() as layout:
+    with Layout("cpu") as layout:
         layout.add_scales(scene.scales)
         layout.add_rotations(scene.rotations)
         layout.add_colours(scene.sh0, scene.alphas)

@@ -58,7 +58,7 @@ def encode(
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
     cloud, weights = _arrange(cleaned.cloud, quality)
-    with Layout() as layout:
+    with Layout(device) as layout:
         trained = None
         layout.add_means(_round_positions(cloud, weights, quality))
         if cloud.shn.shape[1]:

@@ -41,7 +41,7 @@ QUALITIES = {
         finest=0.05,
         coarsest=0.2,
         position=1 / 64,
-        strength=0.25,
+        strength=0.3,
         palette=PaletteEffort(splats_per_entry=9, step=0.2, iterations=3, probes=8, final_probes=16),
     ),
     "balanced": Quality(
@@ -49,7 +49,7 @@ QUALITIES = {
         finest=0.024,
         coarsest=0.15,
         position=1 / 64,
-        strength=0.25,
+        strength=0.3,
         palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=64),
     ),
     "best": Quality(
@@ -57,7 +57,7 @@ QUALITIES = {
         finest=0.016,
         coarsest=0.1,
         position=1 / 128,
-        strength=0.25,
+        strength=0.3,
         palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
     ),
 }

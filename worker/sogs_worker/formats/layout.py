@@ -1,4 +1,4 @@
-"""Attributes of SOG version 2 become planes, and planes images, in threads, while the next attribute is being made."""
+"""Attributes of SOG version 2 become planes, and planes images, while the next attribute is being made."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.formats.meta import FILES, Meta, PaletteMeta
 from sogs_worker.formats.planes import build_palette_plane, build_plane
-from sogs_worker.formats.webp import Plane, WebpEffort, encode_webp
+from sogs_worker.formats.vp8l import encode_vp8l
 from sogs_worker.splats import SH_COEFFICIENTS, Floats
 
 Bytes = NDArray[np.uint8]
-
-USUAL_EFFORT = WebpEffort(method=1, quality=20)
-"""Most planes look like noise, in which a longer search finds nothing: method 6 took over 100 times as long."""
-
-EFFORTS = dict.fromkeys(("means_u.webp", "shN_labels.webp"), WebpEffort(method=1, quality=50))
-"""High bytes repeat, and from quality 25 on repetitions are looked for: 8 % of the labels' bytes on a trained scene."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +41,14 @@ class EncodedScene:
 
 
 class Layout:
-    """Takes the attributes of one scene in any order; use it in a `with` block, and call `finish` at its end."""
+    """Takes the attributes of one scene in any order; use it in a `with` block, and call `finish` at its end.
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor()
+    One thread makes the images, on the `device` (`cpu` or `cuda`), while attributes are still being made.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._threads = ThreadPoolExecutor(max_workers=1)
         self._images: dict[str, Future[bytes]] = {}
         self._codebooks: dict[str, Floats] = {}
         self._means: Means | None = None
@@ -67,29 +67,29 @@ class Layout:
     def add_means(self, means: Means) -> None:
         """Add the positions."""
         self._means = means
-        self._add("means_l.webp", lambda: build_plane((means.steps & 0xFF).astype(np.uint8)))
-        self._add("means_u.webp", lambda: build_plane((means.steps >> 8).astype(np.uint8)))
+        self._add("means_l.webp", lambda: build_plane(self._upload((means.steps & 0xFF).astype(np.uint8))))
+        self._add("means_u.webp", lambda: build_plane(self._upload((means.steps >> 8).astype(np.uint8))))
 
     def add_scales(self, scales: Coded) -> None:
         """Add the scales."""
         self._codebooks["scales"] = scales.codebook
-        self._add("scales.webp", lambda: build_plane(scales.indices))
+        self._add("scales.webp", lambda: build_plane(self._upload(scales.indices)))
 
     def add_rotations(self, rotations: Bytes) -> None:
         """Add the rotations, (N, 4) uint8."""
-        self._add("quats.webp", lambda: build_plane(rotations))
+        self._add("quats.webp", lambda: build_plane(self._upload(rotations)))
 
     def add_colours(self, sh0: Coded, alphas: Bytes) -> None:
         """Add the constant SH coefficients and the alphas, (N,) uint8."""
         self._codebooks["sh0"] = sh0.codebook
-        self._add("sh0.webp", lambda: build_plane(np.concatenate([sh0.indices, alphas[:, None]], axis=1)))
+        self._add("sh0.webp", lambda: build_plane(self._upload(np.concatenate([sh0.indices, alphas[:, None]], axis=1))))
 
     def add_palette(self, palette: Palette) -> None:
         """Add the other SH coefficients."""
         count, coefficients, _ = palette.entries.shape
         self._palette = PaletteMeta(count, SH_COEFFICIENTS.index(coefficients), palette.codebook)
-        self._add("shN_labels.webp", lambda: build_plane(_split_labels(palette.labels)))
-        self._add("shN_centroids.webp", lambda: build_palette_plane(palette.entries))
+        self._add("shN_labels.webp", lambda: build_plane(self._upload(_split_labels(palette.labels))))
+        self._add("shN_centroids.webp", lambda: build_palette_plane(self._upload(palette.entries)))
 
     def finish(self, *, unusable: int, invisible: int) -> EncodedScene:
         """Wait for the images and describe them."""
@@ -107,8 +107,11 @@ class Layout:
         images = {name: self._images[name].result() for name in meta.file_names}
         return EncodedScene(meta, images, unusable, invisible)
 
-    def _add(self, name: str, build: Callable[[], Plane]) -> None:
-        self._images[name] = self._threads.submit(lambda: encode_webp(build(), EFFORTS.get(name, USUAL_EFFORT)))
+    def _add(self, name: str, build: Callable[[], Tensor]) -> None:
+        self._images[name] = self._threads.submit(lambda: encode_vp8l(build()))
+
+    def _upload(self, texels: Bytes) -> Tensor:
+        return torch.from_numpy(texels).to(self._device)
 
 
 def _split_labels(labels: NDArray[np.uint16]) -> Bytes:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.webp import MAX_SIDE, Plane
@@ -29,23 +30,23 @@ def plane_size(count: int) -> tuple[int, int]:
     return width, height
 
 
-def build_plane(texels: NDArray[np.uint8]) -> Plane:
-    """Lay out (N, 3) or (N, 4) uint8, zero-padded; alpha that is not given is 255 everywhere."""
+def build_plane(texels: Tensor) -> Tensor:
+    """Lay out (N, 3) or (N, 4) uint8, zero-padded, as (H, W, 4); alpha that is not given is 255 everywhere."""
     width, height = plane_size(len(texels))
-    plane = np.zeros((height * width, 4), np.uint8)
+    plane = texels.new_zeros(height * width, 4)
     plane[:, 3] = OPAQUE if texels.shape[1] == 3 else 0
     plane[: len(texels), : texels.shape[1]] = texels
-    return plane.reshape(height, width, 4)
+    return plane.view(height, width, 4)
 
 
-def build_palette_plane(entries: NDArray[np.uint8]) -> Plane:
-    """Lay out palette entries, (K, C, 3) uint8: 64 entries a row, C texels an entry."""
+def build_palette_plane(entries: Tensor) -> Tensor:
+    """Lay out palette entries, (K, C, 3) uint8, as (H, W, 4): 64 entries a row, C texels an entry."""
     count, coefficients, _ = entries.shape
     rows = math.ceil(count / PALETTE_ROW)
-    plane = np.zeros((rows * PALETTE_ROW, coefficients, 4), np.uint8)
+    plane = entries.new_zeros(rows * PALETTE_ROW, coefficients, 4)
     plane[..., 3] = OPAQUE
     plane[:count, :, :3] = entries
-    return plane.reshape(rows, PALETTE_ROW * coefficients, 4)
+    return plane.view(rows, PALETTE_ROW * coefficients, 4)
 
 
 def read_texels(plane: Plane, count: int) -> NDArray[np.uint8]:

@@ -1,9 +1,8 @@
-"""Planes as lossless WebP images."""
+"""Planes read from lossless WebP images; `vp8l` writes them."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +14,6 @@ Plane = NDArray[np.uint8]
 
 MAX_SIDE = 16383
 """Pixels a side: a limit of WebP."""
-
-
-@dataclass(frozen=True)
-class WebpEffort:
-    """How hard the encoder searches: `method` 0 to 6, `quality` 0 to 100; the pixels are the same for all."""
-
-    method: int
-    quality: int
-
-
-def encode_webp(plane: Plane, effort: WebpEffort) -> bytes:
-    """Encode (H, W, 4) uint8, RGBA. `exact` keeps the colours of texels whose alpha is 0."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(plane, "RGBA")
-    image.save(buffer, "WEBP", lossless=True, exact=True, method=effort.method, quality=effort.quality)
-    return buffer.getvalue()
 
 
 def decode_webp(data: bytes) -> Plane:

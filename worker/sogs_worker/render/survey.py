@@ -29,20 +29,16 @@ class Survey:
     Attributes:
         rotations: (V, 3, 3) float32, the rows of each are its axes right, down and forward.
         eyes: (V, 3) float32, world units.
-        focals: (V,) float32, in sides of the picture.
+        focals: V, in sides of the picture.
     """
 
     rotations: Tensor
     eyes: Tensor
-    focals: Tensor
+    focals: tuple[float, ...]
 
     def __len__(self) -> int:
         """Count the cameras."""
         return len(self.focals)
-
-    def part(self, first: int, last: int) -> Survey:
-        """Return the cameras from `first` to before `last`."""
-        return Survey(self.rotations[first:last], self.eyes[first:last], self.focals[first:last])
 
 
 def survey(positions: Tensor) -> Survey:
@@ -61,12 +57,11 @@ def survey(positions: Tensor) -> Survey:
     towards = [*(-_directions()), *np.array(FACES)]
     eyes = [*(centre + DISTANCE * radius * _directions()), *[inside] * len(FACES)]
     rotations = np.stack([look_at(np.zeros(3), direction)[:3, :3] for direction in towards])
-    focals = [0.5 / math.tan(FIELD_OF_VIEW_RAD / 2)] * AROUND + [0.5] * len(FACES)
     device = positions.device
     return Survey(
         torch.from_numpy(rotations).float().to(device),
         torch.from_numpy(np.stack(eyes)).float().to(device),
-        torch.tensor(focals, device=device),
+        (0.5 / math.tan(FIELD_OF_VIEW_RAD / 2),) * AROUND + (0.5,) * len(FACES),
     )
 
 

@@ -31,8 +31,6 @@ LARGEST = 4.0
 HUGE = 1e6
 """Greatest standard deviation of an ellipse, texels."""
 LARGEST_ALPHA = 0.999
-ITEMS = {"cpu": 1 << 18, "cuda": 1 << 22}
-"""Splats, times pictures, that are projected at once, by device: more pays where a call has its price."""
 PAIRS = {"cpu": 1 << 20, "cuda": 1 << 24}
 """Pairs of a splat and a texel that are looked at at once, 100 bytes each: on the CPU few enough for its cache."""
 UNIT = 2**20
@@ -40,25 +38,22 @@ UNIT = 2**20
 
 
 @dataclass(frozen=True)
-class Ellipses:
-    """M footprints on the texels of several pictures, nearest first.
+class Footprints:
+    """M splats on the texels of a picture, nearest first.
 
     Attributes:
-        splats: (M,) int64.
-        views: (M,) int64, number of the picture.
-        means: (M, 2) texels.
-        conics: (M, 3) the inverse covariance's xx, xy, yy, 1/texels^2.
-        halves: (M, 2) half sides of the box, texels.
-        alphas: (M,) opacity at the mean, of the texel and not of the picture's pixels.
-        energies: (M,) alpha^2 times the area, were nothing before it.
+        splats: (M,) int64, which they are.
+        low: (M, 2) int32, column and row of the first texel of the box.
+        spans: (M, 2) int32, columns and rows of the box, 0 and more.
+        ellipses: (M, 6) the mean's x and y, texels; xx, xy and yy of the inverse covariance; alpha at the mean, of the
+            texels and not of the picture's pixels.
+        energies: (M,) alpha^2 times the area, pixels of the picture, were nothing before it.
     """
 
     splats: Tensor
-    views: Tensor
-    means: Tensor
-    conics: Tensor
-    halves: Tensor
-    alphas: Tensor
+    low: Tensor
+    spans: Tensor
+    ellipses: Tensor
     energies: Tensor
 
 
@@ -72,14 +67,12 @@ def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     """
     count = len(shapes.alphas)
     side = _side(count)
+    axes = shapes.factors.mT.reshape(-1, 3)
     total = torch.zeros(count, dtype=torch.float64, device=shapes.alphas.device)
-    at_once = max(1, ITEMS[total.device.type] // count)
-    for first in range(0, len(cameras), at_once):
-        part = cameras.part(first, min(first + at_once, len(cameras)))
-        ellipses = _project(shapes, part, side)
-        energies = torch.zeros(len(part), count, dtype=torch.float64, device=total.device)
-        energies[ellipses.views, ellipses.splats] = ellipses.energies * _light_left(ellipses, len(part), side)
-        total += energies.sum(dim=0)
+    for rotation, eye, focal in zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True):
+        local = (shapes.positions - eye) @ rotation.T
+        footprints = _project(local, (axes @ rotation.T).view(-1, 9), shapes.alphas, focal=focal * side, side=side)
+        total[footprints.splats] += footprints.energies * _light_left(footprints, side)
     return total / len(cameras)
 
 
@@ -88,41 +81,48 @@ def _side(count: int) -> int:
     return min(max(side, SIDES[0]), SIDES[1])
 
 
-def _project(shapes: Shapes, cameras: Survey, side: int) -> Ellipses:
-    """Project the splats that a picture can show, (V N,) at most."""
-    local = torch.einsum("vij,vnj->vni", cameras.rotations, shapes.positions - cameras.eyes[:, None])
-    focal = cameras.focals[:, None] * side
-    slopes = local[..., :2] / local[..., 2:]
-    inside = (slopes.abs() * focal[..., None] < side / 2 + LARGEST).all(dim=2) & (local[..., 2] > NEAR)
-    views, splats = inside.nonzero().unbind(1)
-    order = local[..., 2][views, splats].argsort(stable=True)
-    views, splats = views[order], splats[order]
-    depths, slopes = local[..., 2][views, splats], slopes[views, splats]
-    focals = focal[views, 0]
-    xx, xy, yy = _covariances(shapes.factors[splats], cameras.rotations[views], slopes, focals / depths)
+def _project(local: Tensor, axes: Tensor, alphas: Tensor, *, focal: float, side: int) -> Footprints:
+    """Project the splats that a picture of `side` texels can show.
+
+    Args:
+        local: (N, 3), positions in the camera's axes.
+        axes: (N, 9), x, y and z of the ellipsoid's three axes of one standard deviation, in the camera's axes.
+        alphas: (N,).
+        focal: texels.
+        side: texels.
+    """
+    off = (local[:, :2] / local[:, 2:]).abs().amax(dim=1) * focal
+    splats = ((off < side / 2 + LARGEST) & (local[:, 2] > NEAR)).nonzero()[:, 0]
+    splats = splats[local[:, 2][splats].argsort(stable=True)]
+    local, alphas = local[splats], alphas[splats]
+    slopes = local[:, :2] / local[:, 2:]
+    xx, xy, yy = _covariances(axes[splats], slopes, focal / local[:, 2])
 
     blur = BLUR_PIXELS2 * (side / PICTURE) ** 2  # as in the pictures that are judged
     areas = _area(xx + blur, xy, yy + blur).clamp_max(side * side)
     xx, yy = xx + BLUR_PIXELS2, yy + BLUR_PIXELS2
     determinants = (xx * yy - xy * xy).clamp_min(torch.finfo(torch.float32).tiny)
-    alphas = shapes.alphas[splats]
-    return Ellipses(
+    means = slopes * focal + side / 2
+    halves = (REACH * torch.stack([xx, yy], dim=1).sqrt()).clamp_max(LARGEST)
+    low = (means - halves - 0.5).ceil().clamp_min(0).int()
+    high = (means + halves - 0.5).floor().clamp_max(side - 1).int()
+    conics = torch.stack([yy, -xy, xx], dim=1) / determinants[:, None]
+    texel_alphas = (alphas * areas / determinants.sqrt()).clamp_max(LARGEST_ALPHA)
+    return Footprints(
         splats=splats,
-        views=views,
-        means=slopes * focals[:, None] + side / 2,
-        conics=torch.stack([yy, -xy, xx], dim=1) / determinants[:, None],
-        halves=(REACH * torch.stack([xx, yy], dim=1).sqrt()).clamp_max(LARGEST),
-        alphas=(alphas * areas / determinants.sqrt()).clamp_max(LARGEST_ALPHA),
+        low=low,
+        spans=(high - low + 1).clamp_min(0),
+        ellipses=torch.cat([means, conics, texel_alphas[:, None]], dim=1),
         energies=(alphas.square() * areas).double() * (PICTURE / side) ** 2,
     )
 
 
-def _covariances(factors: Tensor, rotations: Tensor, slopes: Tensor, zooms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _covariances(axes: Tensor, slopes: Tensor, zooms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return xx, xy, yy of the ellipses on the picture, (M,), texels^2, so limited that their products are finite.
 
     The formula is that of `project._picture_covariance`.
     """
-    x, y, z = ((rotations[:, axis, :, None] * factors).sum(dim=1) for axis in range(3))
+    x, y, z = axes.view(-1, 3, 3).unbind(2)
     across = (zooms[:, None] * (x - slopes[:, :1] * z)).clamp(-HUGE, HUGE)
     down = (zooms[:, None] * (y - slopes[:, 1:] * z)).clamp(-HUGE, HUGE)
     return across.square().sum(dim=1), (across * down).sum(dim=1), down.square().sum(dim=1)
@@ -132,75 +132,66 @@ def _area(xx: Tensor, xy: Tensor, yy: Tensor) -> Tensor:
     return (xx * yy - xy * xy).clamp_min(0).sqrt()
 
 
-def _light_left(ellipses: Ellipses, pictures: int, side: int) -> Tensor:
-    """Return the square of the light that is left before each ellipse, (M,) float64 in [0, 1], mean over its texels."""
-    device = ellipses.means.device
-    low = (ellipses.means - ellipses.halves - 0.5).ceil().clamp_min(0).int()
-    high = (ellipses.means + ellipses.halves - 0.5).floor().clamp_max(side - 1).int()
-    spans = (high - low + 1).clamp_min(0)
-    dimmed = torch.zeros(pictures * side * side, dtype=torch.int64, device=device)
-    seen = torch.zeros(len(spans), dtype=torch.int64, device=device)
-    footprint = torch.zeros_like(seen)
-    for run in _runs(spans.prod(dim=1)):
-        owners, texels, shares, alphas = _pairs(ellipses, low, spans, run, side)
+def _light_left(footprints: Footprints, side: int) -> Tensor:
+    """Return the square of the light that is left before each splat, (M,) float64 in [0, 1], mean over its texels."""
+    counts = footprints.spans.prod(dim=1)
+    dimmed = torch.zeros(side * side, dtype=torch.int64, device=counts.device)
+    seen = torch.zeros(len(counts), dtype=torch.int64, device=counts.device)
+    whole = torch.zeros_like(seen)
+    for first, last in _runs(counts):
+        owners, texels, shares, alphas = _pairs(footprints, first, last, side)
         light = _before(texels, alphas, dimmed)
         seen.index_add_(0, owners, (shares * light * UNIT).round().long())
-        footprint.index_add_(0, owners, (shares * UNIT).round().long())
-    return seen.double() / footprint.clamp_min(1)
+        whole.index_add_(0, owners, (shares * UNIT).round().long())
+    return seen.double() / whole.clamp_min(1)
 
 
 def _runs(counts: Tensor) -> Iterator[tuple[int, int]]:
-    """Cut ellipses with `counts` (M,) texels each into runs, first and last + 1, of about PAIRS texels."""
+    """Cut splats with `counts` (M,) texels each into runs, first and last + 1, of about PAIRS texels."""
     ends = counts.cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
     size = PAIRS[counts.device.type]
     limits = size * torch.arange(1, max(1, -(-total // size)), device=counts.device)
-    bounds = [0, *torch.searchsorted(ends, limits).tolist(), len(counts)]
-    yield from pairwise(bounds)
+    yield from pairwise([0, *torch.searchsorted(ends, limits).tolist(), len(counts)])
 
 
-def _pairs(
-    ellipses: Ellipses, low: Tensor, spans: Tensor, run: tuple[int, int], side: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return all pairs of an ellipse of a run and a texel that it covers, sorted by texel and from front to back.
+def _pairs(footprints: Footprints, first: int, last: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return all pairs of a splat of a run and a texel that it covers, sorted by texel and from front to back.
 
     Returns:
-        (P,) each: the ellipse, the texel, the ellipse's squared density there (1 at the mean), and its alpha there.
+        (P,) each: the splat's number among the footprints, the texel, the splat's squared density there (1 at the
+        mean), and its alpha there.
     """
-    first, last = run
-    low, spans = low[first:last], spans[first:last]
+    spans = footprints.spans[first:last]
     counts = spans.prod(dim=1)
-    owners = torch.repeat_interleave(torch.arange(last - first, device=low.device), counts)
-    number = (torch.arange(len(owners), device=low.device) - (counts.cumsum(0) - counts)[owners]).int()
-    widths = spans[:, 0][owners]
-    columns = low[:, 0][owners] + number % widths
-    rows = low[:, 1][owners] + torch.div(number, widths, rounding_mode="floor")
-    owners += first
-    mean_x, mean_y = ellipses.means.unbind(1)
-    x, y = columns + 0.5 - mean_x[owners], rows + 0.5 - mean_y[owners]
-    a, b, c = (conic[owners] for conic in ellipses.conics.unbind(1))
+    boxes = torch.cat([footprints.low[first:last], spans[:, :1], (counts.cumsum(0) - counts).int()[:, None]], dim=1)
+    owners = torch.repeat_interleave(torch.arange(last - first, device=counts.device), counts)
+    left, top, width, begin = boxes[owners].unbind(1)
+    number = torch.arange(len(owners), device=counts.device, dtype=torch.int32) - begin
+    columns, rows = left + number % width, top + torch.div(number, width, rounding_mode="floor")
+    mean_x, mean_y, a, b, c, alphas = footprints.ellipses[first:last][owners].unbind(1)
+    x, y = columns + 0.5 - mean_x, rows + 0.5 - mean_y
     halves = (a * x * x + c * y * y) / 2 + b * x * y
     near = (halves <= REACH * REACH / 2).nonzero()[:, 0]
-    owners, halves = owners[near], halves[near]
-    texels, order = ((ellipses.views[owners].int() * side + rows[near]) * side + columns[near]).sort(stable=True)
-    owners, density = owners[order], torch.exp(-halves[order])
-    return owners, texels.long(), density.square(), ellipses.alphas[owners] * density
+    texels, order = (rows * side + columns)[near].sort(stable=True)
+    near = near[order]
+    density = torch.exp(-halves[near])
+    return owners[near] + first, texels, density.square(), alphas[near] * density
 
 
 def _before(texels: Tensor, alphas: Tensor, dimmed: Tensor) -> Tensor:
     """Return the square of the light left before each pair, (P,), and add what the pairs take away to `dimmed`.
 
     Args:
-        texels: (P,) int64, ascending, from front to back within a texel.
+        texels: (P,) int32, ascending, from front to back within a texel.
         alphas: (P,), below 1.
-        dimmed: (T,) int64, logarithm of the light left at each texel; changed.
+        dimmed: (T,) int64, logarithm of the light left at each texel, in UNITs; changed.
     """
     logs = (torch.log1p(-alphas) * UNIT).round().long()
-    sums = logs.cumsum(0)
-    counts = torch.bincount(texels, minlength=len(dimmed))
-    ends = counts.cumsum(0)
-    before = torch.nn.functional.pad(sums, (1, 0))
-    base = dimmed - before[ends - counts]
-    light = torch.exp((sums - logs + base[texels]).double() * (2 / UNIT)).float()
-    dimmed += before[ends] - before[ends - counts]
+    sums = torch.nn.functional.pad(logs.cumsum(0), (1, 0))
+    bounds = torch.searchsorted(texels, torch.arange(len(dimmed) + 1, dtype=torch.int32, device=texels.device))
+    at_bounds = sums[bounds]
+    base = dimmed - at_bounds[:-1]
+    light = torch.exp((sums[:-1] + base[texels]).double() * (2 / UNIT)).float()
+    dimmed += at_bounds.diff()
     return light

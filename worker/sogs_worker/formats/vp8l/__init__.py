@@ -8,44 +8,42 @@ from __future__ import annotations
 from torch import Tensor
 
 from sogs_worker.formats.vp8l.bits import Fields, fields_of, join, pack
+from sogs_worker.formats.vp8l.blocks import Grid, fitting_grid
+from sogs_worker.formats.vp8l.choice import Transform, apply_transform, choose_transform
 from sogs_worker.formats.vp8l.image import main_image, number_image
-from sogs_worker.formats.vp8l.transforms import Transform, choose_transform, transform_plane
 
 __all__ = ["encode_vp8l"]
 
 _SIGNATURE = 0x2F
 _SIDE_BITS = 14
 _PREDICT, _SUBTRACT_GREEN = 0, 2
-_TILE_BITS = 9
-_BLOCK_BITS = 4
-_CACHE_BITS = 0
 
 
 def encode_vp8l(plane: Tensor) -> bytes:
     """Encode (H, W, 4) uint8, RGBA, sides 1 to 16,383, as a WebP file of exactly these pixels."""
     height, width, _ = plane.shape
     channels = plane.permute(2, 0, 1)[[1, 0, 2, 3]]
+    grid = fitting_grid(height, width)
     transform = choose_transform(channels)
-    residuals = transform_plane(channels, transform)
+    residuals, modes = apply_transform(channels, transform, grid)
     head = [(_SIGNATURE, 8), (width - 1, _SIDE_BITS), (height - 1, _SIDE_BITS), (1, 1), (0, 3)]
     fields = [
         fields_of(head, plane.device),
-        *_transform_fields(transform, plane),
+        *_transform_fields(plane.device, transform, grid, modes),
         fields_of([(0, 1)], plane.device),
-        main_image(residuals, block_bits=_BLOCK_BITS, cache_bits=_CACHE_BITS),
+        main_image(residuals, grid, repetitive=transform.repetitive),
     ]
     return _riff(pack(join(fields)))
 
 
-def _transform_fields(transform: Transform, plane: Tensor) -> list[Fields]:
+def _transform_fields(device,transform: Transform, grid: Grid, modes: Tensor | None) -> list[Fields]:
     """Write which transforms were done, in their order."""
     found = []
-    if transform.subtract_green:
-        found.append(fields_of([(1, 1), (_SUBTRACT_GREEN, 2)], plane.device))
-    if transform.mode:
-        tiles = [(side - 1 >> _TILE_BITS) + 1 for side in plane.shape[:2]]
-        modes = plane.new_full(tiles, transform.mode)
-        found += [fields_of([(1, 1), (_PREDICT, 2), (_TILE_BITS - 2, 3)], plane.device), number_image(modes)]
+    if transform.green:
+        found.append(fields_of([(1, 1), (_SUBTRACT_GREEN, 2)], device))
+    if modes is not None:
+        found.append(fields_of([(1, 1), (_PREDICT, 2), (grid.bits - 2, 3)], device))
+        found.append(number_image(modes.reshape(grid.shape)))
     return found
 
 

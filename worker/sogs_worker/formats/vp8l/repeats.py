@@ -5,7 +5,7 @@ Source: RFC 9649, sections 3.6.2.2 and 3.6.2.3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,6 +46,16 @@ class Repeats:
     slots: Tensor | None
     cache_bits: int
 
+    @staticmethod
+    def at(distances: Tensor, width: int) -> Repeats:
+        """Describe distances in an image so many pixels wide."""
+        return Repeats(distances, *split_number(_distance_codes(distances, width)), None, 0)
+
+    def part(self, pixels: slice) -> Repeats:
+        """Return what there is for some pixels, without a cache."""
+        kept = (each[pixels] for each in (self.distances, self.codes, self.extra, self.extra_bits))
+        return Repeats(*kept, None, 0)
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -60,12 +70,26 @@ class Runs:
     lengths: Tensor
 
 
-def find_repeats(plane: Tensor, cache_bits: int) -> Repeats:
-    """Find what repeats in a (4, H, W) uint8 plane, and with a cache of 2^cache_bits (0 for none)."""
-    colours = _pack_colours(plane)
-    distances = _find_distances(colours)
-    slots = _find_cached(colours, cache_bits) if cache_bits else None
-    return Repeats(distances, *split_number(_distance_codes(distances, plane.shape[2])), slots, cache_bits)
+def with_cache(repeats: Repeats, colours: Tensor, bits: int) -> Repeats:
+    """Also look up colours in a cache of 2^bits, 0 for none."""
+    return replace(repeats, slots=_find_cached(colours, bits) if bits else None, cache_bits=bits)
+
+
+def find_distances(colours: Tensor) -> Tensor:
+    """Return the pixels back to the last of the same colour, (N,) int64, 0 if there is none within reach."""
+    halves = ((colours & 0xFFFF) - 0x8000).short(), ((colours >> 16) - 0x8000).short()
+    order = halves[0].sort(stable=True).indices  # 16 bits at a time: a CPU sorts them by their digits
+    order = order[halves[1][order].sort(stable=True).indices]
+    found = _last(colours[order], order)
+    distances = torch.arange(len(colours), device=colours.device) - found
+    return torch.where((found < 0) | (distances > _FARTHEST), 0, distances)
+
+
+def same_as_left(colours: Tensor) -> Tensor:
+    """Return distances, (N,) int64, as far as they are 1."""
+    same = torch.zeros_like(colours)
+    same[1:] = colours[1:] == colours[:-1]
+    return same
 
 
 def find_runs(distances: Tensor) -> Runs:
@@ -80,19 +104,10 @@ def find_runs(distances: Tensor) -> Runs:
     return Runs(starts[kept], lengths[kept])
 
 
-def _pack_colours(plane: Tensor) -> Tensor:
+def pack_colours(plane: Tensor) -> Tensor:
     """Return alpha, red, green, blue of a (4, H, W) plane as (H W,) int64, alpha highest."""
     wide = plane.flatten(1).long()
     return (wide[ALPHA] << 24) | (wide[RED] << 16) | (wide[GREEN] << 8) | wide[BLUE]
-
-
-def _find_distances(colours: Tensor) -> Tensor:
-    halves = ((colours & 0xFFFF) - 0x8000).short(), ((colours >> 16) - 0x8000).short()
-    order = halves[0].sort(stable=True).indices  # 16 bits at a time: a CPU sorts them by their digits
-    order = order[halves[1][order].sort(stable=True).indices]
-    found = _last(colours[order], order)
-    distances = torch.arange(len(colours), device=colours.device) - found
-    return torch.where((found < 0) | (distances > _FARTHEST), 0, distances)
 
 
 def _find_cached(colours: Tensor, bits: int) -> Tensor:

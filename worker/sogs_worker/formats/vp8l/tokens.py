@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sogs_worker.formats.vp8l.blocks import STEPS
+from sogs_worker.formats.vp8l.estimates import STEPS, code_costs
 from sogs_worker.formats.vp8l.repeats import Repeats, Runs, find_runs
-from sogs_worker.formats.vp8l.symbols import DISTANCES, LENGTHS, LITERALS, Symbols, split_number
+from sogs_worker.formats.vp8l.symbols import DISTANCES, LENGTHS, LITERALS, Channels, Symbols, histograms, split_number
 
 _NEVER = 1 << 24
 """Steps of a bit: what is impossible costs so much."""
@@ -30,8 +30,8 @@ class Prices:
     steps: Sequence[Tensor]
     groups: Tensor | None
 
-    def of(self, alphabet: int, symbols: Tensor, pixels: Tensor | None = None) -> Tensor:
-        """Return what one symbol at each pixel takes, or at each of `pixels`."""
+    def of(self, alphabet: int, symbols: Tensor | int, pixels: Tensor | None = None) -> Tensor:
+        """Return what symbols, or one symbol, take at each pixel or at each of `pixels`; not spread where all agree."""
         table = self.steps[alphabet]
         if self.groups is None:
             return table[0][symbols]
@@ -39,19 +39,40 @@ class Prices:
         return table.flatten()[groups * table.shape[1] + symbols]
 
 
-def choose_tokens(plane: Tensor, repeats: Repeats, prices: Prices) -> Symbols:
-    """Choose what stands for the pixels of a (4, H, W) uint8 plane at these prices."""
-    channels = plane.flatten(1).long()
-    literal = torch.stack([prices.of(alphabet, channel) for alphabet, channel in enumerate(channels)]).sum(dim=0)
-    reach = prices.of(4, repeats.codes) + STEPS * repeats.extra_bits
-    alone = prices.of(0, torch.full_like(repeats.codes, LITERALS))
-    ways = [literal, literal + _NEVER, torch.where(repeats.distances > 0, alone + reach, _NEVER)]
+def first_prices(channels: Channels, repeats: Repeats) -> Prices:
+    """Estimate code lengths as if all pixels were written in all ways."""
+    green, *others = (_histogram(channel, LITERALS, repeats.distances) for channel in channels)
+    copied = green.sum().div(32, rounding_mode="floor").expand(1, LENGTHS)
+    cached = [_histogram(repeats.slots, 1 << repeats.cache_bits, repeats.slots)] if repeats.slots is not None else []
+    far = torch.where(repeats.distances > 0, repeats.codes, DISTANCES)
+    counts = [torch.cat([green, copied, *cached], dim=1), *others, histograms(far, None, 1, DISTANCES)]
+    return Prices([code_costs(part).int() for part in counts], None)
+
+
+def _histogram(codes: Tensor | int, size: int, like: Tensor) -> Tensor:
+    if isinstance(codes, Tensor):
+        return histograms(torch.where(codes < 0, size, codes), None, 1, size)
+    counts = torch.zeros(1, size, dtype=torch.int64, device=like.device)
+    counts[0, codes] = len(like)
+    return counts
+
+
+def choose_tokens(channels: Channels, repeats: Repeats, prices: Prices) -> Symbols:
+    """Choose what stands for the pixels at these prices."""
+    literal = torch.zeros_like(repeats.codes, dtype=torch.int32)
+    for alphabet, channel in enumerate(channels):
+        literal += prices.of(alphabet, channel)
+    reach = prices.of(4, repeats.codes) + STEPS * repeats.extra_bits.int()
+    copied = torch.where(repeats.distances > 0, prices.of(0, LITERALS) + reach, _NEVER)
+    least = torch.minimum(literal, copied)
+    kinds = torch.where(literal <= copied, _LITERAL, _COPIED)
     if repeats.slots is not None:
         cached = prices.of(0, LITERALS + LENGTHS + repeats.slots.clamp_min(0))
-        ways[_CACHED] = torch.where(repeats.slots >= 0, cached, _NEVER)
-    least, kinds = torch.stack(ways).min(dim=0)
-    runs = _worthwhile(find_runs(repeats.distances), least, reach, prices)
-    return _symbols(channels, repeats, *_with_runs(kinds, runs))
+        cheaper = (cached < least) & (repeats.slots >= 0)
+        least, kinds = torch.where(cheaper, cached, least), torch.where(cheaper, _CACHED, kinds)
+    return _symbols(
+        channels, repeats, *_with_runs(kinds, _worthwhile(find_runs(repeats.distances), least, reach, prices))
+    )
 
 
 def _worthwhile(runs: Runs, least: Tensor, reach: Tensor, prices: Prices) -> Runs:
@@ -75,17 +96,19 @@ def _with_runs(kinds: Tensor, runs: Runs) -> tuple[Tensor, Tensor, Tensor]:
     return pixels, kinds[pixels], lengths[pixels]
 
 
-def _symbols(channels: Tensor, repeats: Repeats, pixels: Tensor, kinds: Tensor, lengths: Tensor) -> Symbols:
+def _symbols(channels: Channels, repeats: Repeats, pixels: Tensor, kinds: Tensor, lengths: Tensor) -> Symbols:
     literal, copied = kinds == _LITERAL, kinds == _COPIED
     length_codes, length_rest, length_bits = split_number(lengths)
-    green = torch.where(literal, channels[0][pixels], LITERALS + length_codes)
+    first = channels[0][pixels] if isinstance(channels[0], Tensor) else channels[0]
+    green = torch.where(literal, first, LITERALS + length_codes)
     if repeats.slots is not None:
         green = torch.where(kinds == _CACHED, LITERALS + LENGTHS + repeats.slots[pixels], green)
-    others = [torch.where(literal, channel[pixels], LITERALS) for channel in channels[1:]]
-    return Symbols(
-        codes=(green, *others, torch.where(copied, repeats.codes[pixels], DISTANCES)),
-        pixels=pixels,
-        length_extra=(length_rest * copied, length_bits * copied),
-        distance_extra=(repeats.extra[pixels] * copied, repeats.extra_bits[pixels] * copied),
-        cache_bits=repeats.cache_bits,
-    )
+    others = [
+        torch.where(literal, each[pixels], LITERALS) if isinstance(each, Tensor) else each for each in channels[1:]
+    ]
+    far = torch.where(copied, repeats.codes[pixels], DISTANCES)
+    extras = {
+        0: (length_rest * copied, length_bits * copied),
+        4: (repeats.extra[pixels] * copied, repeats.extra_bits[pixels] * copied),
+    }
+    return Symbols((green, *others, far), pixels, extras, repeats.cache_bits)
