@@ -26,25 +26,32 @@ def encode_vp8l(plane: Tensor) -> bytes:
     grid = fitting_grid(height, width)
     transform = choose_transform(channels)
     residuals, modes = apply_transform(channels, transform, grid)
-    head = [(_SIGNATURE, 8), (width - 1, _SIDE_BITS), (height - 1, _SIDE_BITS), (1, 1), (0, 3)]
     fields = [
-        fields_of(head, plane.device),
-        *_transform_fields(plane.device, transform, grid, modes),
+        fields_of([*_header(width, height), *_green(transform)], plane.device),
+        *_prediction(grid, modes),
         fields_of([(0, 1)], plane.device),
         main_image(residuals, grid, repetitive=transform.repetitive),
     ]
     return _riff(pack(join(fields)))
 
 
-def _transform_fields(device,transform: Transform, grid: Grid, modes: Tensor | None) -> list[Fields]:
-    """Write which transforms were done, in their order."""
-    found = []
-    if transform.green:
-        found.append(fields_of([(1, 1), (_SUBTRACT_GREEN, 2)], device))
-    if modes is not None:
-        found.append(fields_of([(1, 1), (_PREDICT, 2), (grid.bits - 2, 3)], device))
-        found.append(number_image(modes.reshape(grid.shape)))
-    return found
+def _header(width: int, height: int) -> list[tuple[int, int]]:
+    """Return the signature, the size, that alpha is used, and the version."""
+    return [(_SIGNATURE, 8), (width - 1, _SIDE_BITS), (height - 1, _SIDE_BITS), (1, 1), (0, 3)]
+
+
+def _green(transform: Transform) -> list[tuple[int, int]]:
+    return [(1, 1), (_SUBTRACT_GREEN, 2)] if transform.green else []
+
+
+def _prediction(grid: Grid, modes: Tensor | None) -> list[Fields]:
+    """Write the mode of each block, if anything is predicted."""
+    if modes is None:
+        return []
+    return [
+        fields_of([(1, 1), (_PREDICT, 2), (grid.bits - 2, 3)], modes.device),
+        number_image(modes.reshape(grid.shape)),
+    ]
 
 
 def _riff(payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sogs_worker.formats.vp8l.clusters import best_groups, cluster
-from sogs_worker.formats.vp8l.symbols import ALPHABETS, Symbols, histograms
+from sogs_worker.formats.vp8l.symbols import Symbols, histograms
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ class Grouping:
     count: int
 
 
+def one_group(device: torch.device) -> Grouping:
+    """Use the same codes everywhere."""
+    return Grouping(Grid(1, 1, 9), torch.zeros(1, dtype=torch.int64, device=device), 1)
+
+
 def group_blocks(symbols: Symbols, grid: Grid, start: Grouping | None = None) -> Grouping:
     """Group blocks by their histograms; `start` is the grouping to improve, otherwise many are tried."""
     counts = block_counts(symbols, grid)
@@ -83,10 +88,9 @@ def group_blocks(symbols: Symbols, grid: Grid, start: Grouping | None = None) ->
 
 def block_counts(symbols: Symbols, grid: Grid) -> Tensor:
     """Return how often each block uses the symbols of each alphabet that uses several, (blocks, A, n) float32."""
-    device = next(iter(symbols.varied.values())).device
-    blocks = grid.of_tokens(torch.arange(grid.count, device=device), symbols.pixels)
+    blocks = grid.of_tokens(torch.arange(grid.count, device=symbols.device), symbols.pixels)
     size = max(symbols.sizes[alphabet] for alphabet in symbols.varied)
-    counts = torch.zeros(grid.count, len(symbols.varied), size, device=device)
+    counts = torch.zeros(grid.count, len(symbols.varied), size, device=symbols.device)
     for place, (alphabet, codes) in enumerate(symbols.varied.items()):
         own = symbols.sizes[alphabet]
         counts[:, place, :own] = histograms(codes, blocks, grid.count, own)
@@ -94,7 +98,7 @@ def block_counts(symbols: Symbols, grid: Grid) -> Tensor:
 
 
 def group_counts(symbols: Symbols, grouping: Grouping) -> list[Tensor]:
-    """Count how often each group uses each symbol, (K, n) int64 for each alphabet; at least once where it has one only."""
+    """Count how often each group uses each symbol, (K, n) int64 an alphabet; an only symbol is counted once."""
     groups = grouping.grid.of_tokens(grouping.groups, symbols.pixels) if grouping.count > 1 else None
     found = []
     for codes, size in zip(symbols.codes, symbols.sizes, strict=True):

@@ -70,13 +70,11 @@ def choose_transform(plane: Tensor) -> Transform:
     sizes = _by_kind({kind: _least_steps(kinds[kind]) for kind in promising})
     green, best = min(sizes, key=lambda kind: sizes[kind])
     least = sizes[green, best]
+    copied = least < (1 - COPY_GAIN) * literals[green, best]
     rivals = sorted((size, mode) for (own, mode), size in sizes.items() if own == green and size <= RIVALS * least)
-    pixels = sum(band[0].numel() for band in bands)
-    return Transform(
-        green=green,
-        modes=() if len(rivals) == 1 and best == BLACK else tuple(mode for _, mode in rivals[:MOST_MODES]),
-        repetitive=least < (1 - COPY_GAIN) * literals[green, best] or literals[green, best] < FEW_BITS * STEPS * pixels,
-    )
+    modes = [mode for _, mode in rivals[:MOST_MODES]] if not copied else [best]
+    few = literals[green, best] < FEW_BITS * STEPS * sum(band[0].numel() for band in bands)
+    return Transform(green, () if modes == [BLACK] else tuple(modes), repetitive=copied or few)
 
 
 def _by_kind(sizes: dict[tuple[bool, int], Tensor]) -> dict[tuple[bool, int], float]:

@@ -9,7 +9,7 @@ STEPS = 16
 """Steps of a bit in which code lengths are estimated: whole numbers, so that sums are the same in any order."""
 
 IMPOSSIBLE = 250
-"""Bits that a second symbol is reckoned with where the only one takes no bits, as every other use of that then would."""
+"""Bits that a second symbol is reckoned with where the only one takes none: then all uses of that would take some."""
 
 SYMBOL_BITS = 4.5
 """Bits that a used symbol takes in the tables of code lengths, about."""

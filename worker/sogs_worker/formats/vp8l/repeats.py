@@ -53,8 +53,8 @@ class Repeats:
 
     def part(self, pixels: slice) -> Repeats:
         """Return what there is for some pixels, without a cache."""
-        kept = (each[pixels] for each in (self.distances, self.codes, self.extra, self.extra_bits))
-        return Repeats(*kept, None, 0)
+        distances, codes = self.distances[pixels], self.codes[pixels]
+        return Repeats(distances, codes, self.extra[pixels], self.extra_bits[pixels], None, 0)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ LITERALS = 256
 LENGTHS = 24
 DISTANCES = 40
 
-ALPHABETS = 5
+Channels = list[Tensor | int]
+"""Green, red, blue and alpha of a plane, (N,) int64 each, or the only value that there is."""
 
 Extra = tuple[Tensor, Tensor]
 """Values and lengths of bits behind a code, (T,) int64 each."""
@@ -26,8 +27,8 @@ class Symbols:
     """What stands for an image: a symbol of up to five alphabets for each of T tokens.
 
     Attributes:
-        codes: the symbols of green (literals, lengths, cached colours), red, blue, alpha, distance, (T,) int64 each, the
-            alphabet's size where a token has none; or the only symbol that there is, or None if there is none.
+        codes: the symbols of green (literals, lengths, cached colours), red, blue, alpha, distance, (T,) int64 each,
+            the alphabet's size where a token has none; or the only symbol that there is, or None if there is none.
         pixels: (T,) int64, the pixel at which each token begins; None if each pixel is a token.
         extras: bits behind the codes of lengths and of distances, by alphabet.
         cache_bits: of the colour cache, 0 for none.
@@ -37,6 +38,11 @@ class Symbols:
     pixels: Tensor | None
     extras: dict[int, Extra]
     cache_bits: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the symbols are, of which some alphabet uses several."""
+        return next(iter(self.varied.values())).device
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -53,10 +59,6 @@ class Symbols:
 def literal_symbols(channels: Channels) -> Symbols:
     """Write each pixel as it is."""
     return Symbols((*channels, None), None, {}, 0)
-
-
-Channels = list[Tensor | int]
-"""Green, red, blue and alpha of a plane, (N,) int64 each, or the only value that there is."""
 
 
 def split_channels(plane: Tensor) -> Channels:

@@ -15,6 +15,9 @@ from sogs_worker.formats.vp8l.symbols import DISTANCES, LENGTHS, LITERALS, Chann
 _NEVER = 1 << 24
 """Steps of a bit: what is impossible costs so much."""
 
+LENGTH_SHARE = 16
+"""One of so many symbols is each length, to begin with."""
+
 _LITERAL, _CACHED, _COPIED = range(3)
 
 
@@ -40,20 +43,23 @@ class Prices:
 
 
 def first_prices(channels: Channels, repeats: Repeats) -> Prices:
-    """Estimate code lengths as if all pixels were written in all ways."""
-    green, *others = (_histogram(channel, LITERALS, repeats.distances) for channel in channels)
-    copied = green.sum().div(32, rounding_mode="floor").expand(1, LENGTHS)
-    cached = [_histogram(repeats.slots, 1 << repeats.cache_bits, repeats.slots)] if repeats.slots is not None else []
-    far = torch.where(repeats.distances > 0, repeats.codes, DISTANCES)
-    counts = [torch.cat([green, copied, *cached], dim=1), *others, histograms(far, None, 1, DISTANCES)]
+    """Estimate code lengths as if every pixel were written as a cached colour or by its channels, and as a copy too."""
+    whole = len(repeats.codes)
+    written = torch.ones_like(repeats.codes, dtype=torch.bool) if repeats.slots is None else repeats.slots < 0
+    green, *others = (_histogram(channel, LITERALS, written) for channel in channels)
+    parts = [green, torch.full_like(green[:, :LENGTHS], whole // LENGTH_SHARE)]
+    if repeats.slots is not None:
+        parts.append(_histogram(repeats.slots, 1 << repeats.cache_bits, ~written))
+    counts = [torch.cat(parts, dim=1), *others, _histogram(repeats.codes, DISTANCES, repeats.distances > 0)]
     return Prices([code_costs(part).int() for part in counts], None)
 
 
-def _histogram(codes: Tensor | int, size: int, like: Tensor) -> Tensor:
+def _histogram(codes: Tensor | int, size: int, counted: Tensor) -> Tensor:
+    """Count the symbols of some pixels, (1, size) int64."""
     if isinstance(codes, Tensor):
-        return histograms(torch.where(codes < 0, size, codes), None, 1, size)
-    counts = torch.zeros(1, size, dtype=torch.int64, device=like.device)
-    counts[0, codes] = len(like)
+        return histograms(torch.where(counted, codes, size), None, 1, size)
+    counts = torch.zeros(1, size, dtype=torch.int64, device=counted.device)
+    counts[0, codes] = counted.sum()
     return counts
 
 
