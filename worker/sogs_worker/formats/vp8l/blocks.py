@@ -52,7 +52,10 @@ def fitting_grid(height: int, width: int) -> Grid:
     return next(grid for bits in range(3, 10) if (grid := Grid(height, width, bits)).count <= MOST_BLOCKS or bits == 9)
 
 
-MOST_BLOCKS = 1 << 13
+ITERATIONS = 2
+"""Of k-means, of single blocks: groups are first made of fours of them."""
+
+MOST_BLOCKS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,23 @@ def group_blocks(symbols: Symbols, grid: Grid, start: Grouping | None = None) ->
     """Group blocks by their histograms; `start` is the grouping to improve, otherwise many are tried."""
     counts = block_counts(symbols, grid)
     if start is None:
-        groups, count = best_groups(counts)
+        coarse, places = _coarse_counts(counts, grid)
+        groups, count = best_groups(coarse)
+        groups = groups[places]
+        if count > 1:
+            groups, _ = cluster(counts[None], groups, count, ITERATIONS)
     else:
         groups, count = cluster(counts[None], start.groups, start.count, 1)[0], start.count
     used = torch.bincount(groups, minlength=count) > 0
     return Grouping(grid, (used.cumsum(0) - 1)[groups], int(used.sum()))
+
+
+def _coarse_counts(counts: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Add up histograms of blocks by fours; return which four each is in, too, (blocks,) int64."""
+    coarse = Grid(grid.height, grid.width, grid.bits + 1)
+    rows, columns = (torch.arange(side, device=counts.device) >> 1 for side in grid.shape)
+    places = (rows[:, None] * coarse.shape[1] + columns).flatten()
+    return torch.zeros(coarse.count, *counts.shape[1:], device=counts.device).index_add_(0, places, counts), places
 
 
 def block_counts(symbols: Symbols, grid: Grid) -> Tensor:

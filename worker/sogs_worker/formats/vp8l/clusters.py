@@ -12,8 +12,8 @@ from sogs_worker.formats.vp8l.estimates import STEPS, code_costs, coded_bits
 
 ITERATIONS = 4
 
-LAST_ITERATIONS = 2
-"""Of k-means, when the number of groups is known; there is one each time that they are doubled."""
+STEP_ITERATIONS = 2
+"""Of k-means, each time that groups are doubled."""
 
 MOST_GROUPS = 64
 
@@ -32,13 +32,12 @@ def best_groups(counts: Tensor) -> tuple[Tensor, int]:
     while failures < 2 and 2 * count <= min(MOST_GROUPS, len(counts)):
         start = first_groups(counts, 2) if count == 1 else 2 * groups + (2 * count * places // len(counts)) % 2
         count *= 2
-        groups, _ = cluster(counts[None], start, count, 1)
+        groups, _ = cluster(counts[None], start, count, STEP_ITERATIONS)
         size = float(grouped_bits(counts, groups, count))
         failures = 0 if size < least else failures + 1
         if size < least:
             least, found = size, (groups, count)
-    groups, count = found
-    return (cluster(counts[None], groups, count, LAST_ITERATIONS)[0] if count > 1 else groups), count
+    return found
 
 
 def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERATIONS) -> tuple[Tensor, Tensor]:
