@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sogs_worker.encode import kmeans
-from sogs_worker.encode.kmeans import Cells, assign, lloyd, partition, train_centers, update
+from sogs_worker.encode.cells import Cells, assign, partition
+from sogs_worker.encode.kmeans import lloyd, train_centers, update
 
 DEVICES = [
     "cpu",

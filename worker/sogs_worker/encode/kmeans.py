@@ -1,20 +1,13 @@
-"""Weighted k-means for many centroids, on the CPU or a GPU, that searches only the nearest cells of a coarse partition.
-
-The search is that of an inverted file: points and centroids are sorted into cells, and a point is compared with the
-centroids of the cells nearest to its own. With the square root of K cells and P of them searched, an iteration costs
-N * P * sqrt(K) distances instead of N * K. N x K distances are never held at once.
-"""
+"""Weighted k-means for many centroids, on the CPU or a GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-BLOCK = {"cpu": 1 << 20, "cuda": 1 << 27}
-"""Distances computed at once, by device: about what a CPU's cache holds (4 MiB), and enough to keep a GPU busy."""
+from sogs_worker.encode.cells import Cells, assign, nearest, nearest_others
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -25,30 +18,6 @@ COARSE_ITERATIONS = 8
 SAMPLE_PER_CELL = 256
 """Points a coarse cell is trained on: more do not move it."""
 
-NEIGHBOUR_PROBES = 4
-"""Cells searched for a centroid's nearest neighbour."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Points sorted by the cell of a coarse partition that they lie in.
-
-    Attributes:
-        centers: (G, D) float32.
-        points: (N, D) float32, those of cell 0 first.
-        order: (N,) int64, where each of `points` was before it was sorted.
-        sizes: points of each cell.
-    """
-
-    centers: Tensor
-    points: Tensor
-    order: Tensor
-    sizes: list[int]
-
-    def restore(self, values: Tensor) -> Tensor:
-        """Bring (N,) values of the sorted points into the order that the points had before."""
-        return torch.empty_like(values).index_copy_(0, self.order, values)
-
 
 def train_centers(points: Tensor, weights: Tensor, *, count: int, seed: int) -> Tensor:
     """Find at most `count` centers of coarse cells, (G, D), by k-means on a sample of the points."""
@@ -56,15 +25,8 @@ def train_centers(points: Tensor, weights: Tensor, *, count: int, seed: int) -> 
     equal = torch.ones(len(sample), device=points.device)
     centers = sample[:count]
     for _ in range(COARSE_ITERATIONS):
-        centers, _ = _update(sample, equal, _nearest(sample, centers), centers)
+        centers, _ = _update(sample, equal, nearest(sample, centers), centers)
     return centers
-
-
-def partition(points: Tensor, centers: Tensor) -> Cells:
-    """Sort points into the cells of the centers nearest to them."""
-    homes = _nearest(points, centers)
-    order = homes.argsort(stable=True)
-    return Cells(centers, points[order], order, torch.bincount(homes, minlength=len(centers)).tolist())
 
 
 def lloyd(
@@ -108,61 +70,6 @@ def lloyd(
 def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
     """Do one plain iteration of Lloyd's; return the new centroids and the weight of each one's points, (K,)."""
     return _update(cells.points, weights, assign(cells, centroids, probes=probes), centroids)
-
-
-def assign(cells: Cells, centroids: Tensor, *, probes: int) -> Tensor:
-    """Find the nearest centroid of each of the sorted points, (N,) int64; ties go to the lowest index.
-
-    Only centroids in the `probes` cells nearest to the point's own are looked at, unless there are none.
-    """
-    if probes >= len(cells.centers):
-        return _nearest(cells.points, centroids)
-    bound = _with_norms(centroids)
-    near = _candidates(cells.centers, centroids, probes)
-    parts = zip(torch.split(_with_ones(cells.points), cells.sizes), near, strict=True)
-    return torch.cat([candidates[_least(points, bound[candidates])] for points, candidates in parts])
-
-
-def _candidates(centers: Tensor, centroids: Tensor, probes: int) -> Iterator[Tensor]:
-    """Yield, for each cell, the ascending indices of the centroids in the nearest cells; of all if there are none."""
-    homes = _nearest(centroids, centers)
-    spread = torch.cdist(centers, centers, compute_mode="donot_use_mm_for_euclid_dist")
-    near = spread.argsort(dim=1, stable=True)[:, :probes]
-    reachable = torch.zeros(spread.shape, dtype=torch.bool, device=centers.device).scatter_(1, near, value=True)
-    # One transfer for all cells: asking for each cell's number would stop the GPU each time.
-    pairs = reachable[:, homes].nonzero()[:, 1]
-    sizes = reachable[:, homes].sum(dim=1)
-    for indices in torch.split(pairs, sizes.tolist()):
-        yield indices if len(indices) else torch.arange(len(centroids), device=centers.device)
-
-
-def _nearest(points: Tensor, centroids: Tensor) -> Tensor:
-    """Compare all points with all centroids."""
-    return _least(_with_ones(points), _with_norms(centroids))
-
-
-def _with_ones(points: Tensor) -> Tensor:
-    return torch.nn.functional.pad(points, (0, 1), value=1.0)
-
-
-def _with_norms(centroids: Tensor) -> Tensor:
-    """Return (K, D + 1) rows [-2c, |c|^2]: times [x, 1] they give |x - c|^2 - |x|^2, which is least where that is."""
-    return torch.cat([-2 * centroids, centroids.square().sum(dim=1, keepdim=True)], dim=1)
-
-
-def _least(points: Tensor, bound: Tensor) -> Tensor:
-    """Return the row of `bound` of least product with each point, (N,) int64, a block of products at a time."""
-    if len(points) == 0:
-        return torch.empty(0, dtype=torch.int64, device=points.device)
-    rows = max(1, BLOCK[points.device.type] // len(bound))
-    blocks = [_argmin_rows(block @ bound.T) for block in torch.split(points, rows)]
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-
-
-def _argmin_rows(scores: Tensor) -> Tensor:
-    if scores.device.type == "cpu":  # NumPy's argmin uses vector instructions; torch's took 10 times as long
-        return torch.from_numpy(scores.numpy().argmin(axis=1))
-    return scores.argmin(dim=1)
 
 
 def _draw(chances: Tensor, count: int, seed: int) -> Tensor:
@@ -230,7 +137,7 @@ def _relocate(cells: Cells, weights: Tensor, labels: Tensor, centroids: Tensor, 
     cannot move a centroid past others (Patane and Russo, "The enhanced LBG algorithm", 2001); on spherical harmonics
     this leaves 9 % less error than 20 iterations without it.
     """
-    distances, neighbours = _nearest_others(centroids, cells.centers)
+    distances, neighbours = nearest_others(centroids, cells.centers)
     costs = masses * masses[neighbours] / (masses + masses[neighbours]).clamp_min(TINY) * distances
     cheapest = costs.argsort(stable=True)
     rank = torch.empty_like(cheapest)
@@ -246,25 +153,6 @@ def _relocate(cells: Cells, weights: Tensor, labels: Tensor, centroids: Tensor, 
     moved = centroids.clone()
     moved[cheapest[:pairs][paying]] = cells.points[worst[:pairs][paying]]
     return moved
-
-
-def _nearest_others(centroids: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each centroid's squared distance to the nearest other one, (K,), and which that is, (K,) int64."""
-    cells = partition(centroids, centers)
-    bound = _with_norms(centroids)
-    parts = zip(
-        torch.split(_with_ones(cells.points), cells.sizes),
-        torch.split(cells.order, cells.sizes),
-        _candidates(centers, centroids, NEIGHBOUR_PROBES),
-        strict=True,
-    )
-    found = []
-    for points, own, candidates in parts:
-        scores = points @ bound[candidates].T
-        scores.masked_fill_(own[:, None] == candidates, torch.inf)
-        found.append(candidates[_argmin_rows(scores)])
-    neighbours = cells.restore(torch.cat(found))
-    return (centroids - centroids[neighbours]).square().sum(dim=1), neighbours
 
 
 def _worst_points(errors: Tensor, labels: Tensor, count: int) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sogs_worker.encode.kmeans import Cells, assign, lloyd, partition, train_centers, update
+from sogs_worker.encode.cells import Cells, assign, partition
+from sogs_worker.encode.kmeans import lloyd, train_centers, update
 from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.splats import Floats
 

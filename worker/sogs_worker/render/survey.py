@@ -13,6 +13,9 @@ from torch import Tensor
 from sogs_worker.render.camera import FIELD_OF_VIEW_RAD, look_at
 
 AROUND = 24
+AROUND_MANY = 12
+MANY = 1_000_000
+"""Cameras around a scene, and around one of more than so many splats, where more of them find nothing new."""
 DISTANCE = 1.8
 """Of the cameras around the scene from its centre, in radii of the box of the central splats."""
 CENTRAL_SHARE = 0.9
@@ -42,7 +45,7 @@ class Survey:
 
 
 def survey(positions: Tensor) -> Survey:
-    """Place 24 cameras evenly around the box of the central splats, and six that see all directions from the middle.
+    """Place 24 cameras, or 12, around the box of the central splats, and six that see all directions from the middle.
 
     Those around see what a visitor of an object sees, those within what a visitor of a room sees.
 
@@ -54,23 +57,24 @@ def survey(positions: Tensor) -> Survey:
     centre = (low.double() + high.double()).cpu().numpy() / 2
     radius = float((high.double() - low.double()).norm()) / 2 or 1.0
     inside = middle.double().cpu().numpy()
-    towards = [*(-_directions()), *np.array(FACES)]
-    eyes = [*(centre + DISTANCE * radius * _directions()), *[inside] * len(FACES)]
+    outward = _directions(AROUND if len(positions) <= MANY else AROUND_MANY)
+    towards = [*-outward, *np.array(FACES)]
+    eyes = [*(centre + DISTANCE * radius * outward), *[inside] * len(FACES)]
     rotations = np.stack([look_at(np.zeros(3), direction)[:3, :3] for direction in towards])
     device = positions.device
     return Survey(
         torch.from_numpy(rotations).float().to(device),
         torch.from_numpy(np.stack(eyes)).float().to(device),
-        (0.5 / math.tan(FIELD_OF_VIEW_RAD / 2),) * AROUND + (0.5,) * len(FACES),
+        (0.5 / math.tan(FIELD_OF_VIEW_RAD / 2),) * len(outward) + (0.5,) * len(FACES),
     )
 
 
 _SHARES = ((1 - CENTRAL_SHARE) / 2, 0.5, (1 + CENTRAL_SHARE) / 2)
 
 
-def _directions() -> NDArray[np.float64]:
-    """Return AROUND unit vectors, (V, 3), evenly spread: a spiral of the golden angle with equal steps in height."""
-    number = np.arange(AROUND)
-    height = 1 - (2 * number + 1) / AROUND
+def _directions(count: int) -> NDArray[np.float64]:
+    """Return unit vectors, (count, 3), evenly spread: a spiral of the golden angle with equal steps in height."""
+    number = np.arange(count)
+    height = 1 - (2 * number + 1) / count
     across = np.sqrt(1 - height**2)
     return np.stack([across * np.cos(GOLDEN_ANGLE_RAD * number), height, across * np.sin(GOLDEN_ANGLE_RAD * number)], 1)

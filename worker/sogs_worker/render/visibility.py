@@ -45,7 +45,7 @@ class Footprints:
         splats: (M,) int64, which they are.
         low: (M, 2) int32, column and row of the first texel of the box.
         spans: (M, 2) int32, columns and rows of the box, 0 and more.
-        ellipses: (M, 6) the mean's x and y, texels; xx, xy and yy of the inverse covariance; alpha at the mean, of the
+        ellipses: (6, M) the mean's x and y, texels; xx, xy and yy of the inverse covariance; alpha at the mean, of the
             texels and not of the picture's pixels.
         energies: (M,) alpha^2 times the area, pixels of the picture, were nothing before it.
     """
@@ -67,13 +67,19 @@ def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     """
     count = len(shapes.alphas)
     side = _side(count)
-    axes = shapes.factors.mT.reshape(-1, 3)
+    positions, axes = shapes.positions.T.contiguous(), shapes.factors.transpose(0, 1).contiguous()
     total = torch.zeros(count, dtype=torch.float64, device=shapes.alphas.device)
     for rotation, eye, focal in zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True):
-        local = (shapes.positions - eye) @ rotation.T
-        footprints = _project(local, (axes @ rotation.T).view(-1, 9), shapes.alphas, focal=focal * side, side=side)
+        local = _turn(positions - eye[:, None], rotation)
+        footprints = _project(local, _turn(axes, rotation), shapes.alphas, focal=focal * side, side=side)
         total[footprints.splats] += footprints.energies * _light_left(footprints, side)
     return total / len(cameras)
+
+
+def _turn(coordinates: Tensor, rotation: Tensor) -> Tensor:
+    """Turn vectors whose coordinates are (3, ...): a matrix product of so few rows takes a GPU ten times as long."""
+    x, y, z = coordinates
+    return torch.stack([torch.addcmul(torch.addcmul(a * x, b, y), c, z) for a, b, c in rotation])
 
 
 def _side(count: int) -> int:
@@ -85,18 +91,19 @@ def _project(local: Tensor, axes: Tensor, alphas: Tensor, *, focal: float, side:
     """Project the splats that a picture of `side` texels can show.
 
     Args:
-        local: (N, 3), positions in the camera's axes.
-        axes: (N, 9), x, y and z of the ellipsoid's three axes of one standard deviation, in the camera's axes.
+        local: (3, N), x, y and z of the positions, in the camera's axes.
+        axes: (3, N, 3), x, y and z of each ellipsoid's three axes of one standard deviation, in the camera's axes.
         alphas: (N,).
         focal: texels.
         side: texels.
     """
-    off = (local[:, :2] / local[:, 2:]).abs().amax(dim=1) * focal
-    splats = ((off < side / 2 + LARGEST) & (local[:, 2] > NEAR)).nonzero()[:, 0]
-    splats = splats[local[:, 2][splats].argsort(stable=True)]
-    local, alphas = local[splats], alphas[splats]
-    slopes = local[:, :2] / local[:, 2:]
-    xx, xy, yy = _covariances(axes[splats], slopes, focal / local[:, 2])
+    depths = local[2]
+    off = (local[:2] / depths).abs().amax(dim=0) * focal
+    splats = ((off < side / 2 + LARGEST) & (depths > NEAR)).nonzero()[:, 0]
+    splats = splats[depths[splats].argsort(stable=True)]
+    depths, alphas = depths[splats], alphas[splats]
+    slopes = (local[:2].index_select(1, splats) / depths).T
+    xx, xy, yy = _covariances(axes.index_select(1, splats), slopes, focal / depths)
 
     blur = BLUR_PIXELS2 * (side / PICTURE) ** 2  # as in the pictures that are judged
     areas = _area(xx + blur, xy, yy + blur).clamp_max(side * side)
@@ -106,13 +113,13 @@ def _project(local: Tensor, axes: Tensor, alphas: Tensor, *, focal: float, side:
     halves = (REACH * torch.stack([xx, yy], dim=1).sqrt()).clamp_max(LARGEST)
     low = (means - halves - 0.5).ceil().clamp_min(0).int()
     high = (means + halves - 0.5).floor().clamp_max(side - 1).int()
-    conics = torch.stack([yy, -xy, xx], dim=1) / determinants[:, None]
+    conics = torch.stack([yy, -xy, xx]) / determinants
     texel_alphas = (alphas * areas / determinants.sqrt()).clamp_max(LARGEST_ALPHA)
     return Footprints(
         splats=splats,
         low=low,
         spans=(high - low + 1).clamp_min(0),
-        ellipses=torch.cat([means, conics, texel_alphas[:, None]], dim=1),
+        ellipses=torch.cat([means.T, conics, texel_alphas[None]]),
         energies=(alphas.square() * areas).double() * (PICTURE / side) ** 2,
     )
 
@@ -122,7 +129,7 @@ def _covariances(axes: Tensor, slopes: Tensor, zooms: Tensor) -> tuple[Tensor, T
 
     The formula is that of `project._picture_covariance`.
     """
-    x, y, z = axes.view(-1, 3, 3).unbind(2)
+    x, y, z = axes
     across = (zooms[:, None] * (x - slopes[:, :1] * z)).clamp(-HUGE, HUGE)
     down = (zooms[:, None] * (y - slopes[:, 1:] * z)).clamp(-HUGE, HUGE)
     return across.square().sum(dim=1), (across * down).sum(dim=1), down.square().sum(dim=1)
@@ -164,12 +171,12 @@ def _pairs(footprints: Footprints, first: int, last: int, side: int) -> tuple[Te
     """
     spans = footprints.spans[first:last]
     counts = spans.prod(dim=1)
-    boxes = torch.cat([footprints.low[first:last], spans[:, :1], (counts.cumsum(0) - counts).int()[:, None]], dim=1)
+    boxes = torch.stack([*footprints.low[first:last].T, spans[:, 0], (counts.cumsum(0) - counts).int()])
     owners = torch.repeat_interleave(torch.arange(last - first, device=counts.device), counts)
-    left, top, width, begin = boxes[owners].unbind(1)
+    left, top, width, begin = boxes.index_select(1, owners)
     number = torch.arange(len(owners), device=counts.device, dtype=torch.int32) - begin
     columns, rows = left + number % width, top + torch.div(number, width, rounding_mode="floor")
-    mean_x, mean_y, a, b, c, alphas = footprints.ellipses[first:last][owners].unbind(1)
+    mean_x, mean_y, a, b, c, alphas = footprints.ellipses[:, first:last].index_select(1, owners)
     x, y = columns + 0.5 - mean_x, rows + 0.5 - mean_y
     halves = (a * x * x + c * y * y) / 2 + b * x * y
     near = (halves <= REACH * REACH / 2).nonzero()[:, 0]
