@@ -49,7 +49,10 @@ class Repeats:
     @staticmethod
     def at(distances: Tensor, width: int) -> Repeats:
         """Describe distances in an image so many pixels wide."""
-        return Repeats(distances, *split_number(_distance_codes(distances, width)), None, 0)
+        found = distances.nonzero().squeeze(1)  # mostly a small part
+        parts = split_number(_distance_codes(distances[found], width))
+        codes, extra, bits = (torch.zeros_like(distances).index_copy_(0, found, part) for part in parts)
+        return Repeats(distances, codes, extra, bits, None, 0)
 
     def part(self, pixels: slice) -> Repeats:
         """Return what there is for some pixels, without a cache."""

@@ -71,7 +71,7 @@ def choose_tokens(channels: Channels, repeats: Repeats, prices: Prices) -> Symbo
     reach = prices.of(4, repeats.codes) + STEPS * repeats.extra_bits.int()
     copied = torch.where(repeats.distances > 0, prices.of(0, LITERALS) + reach, _NEVER)
     least = torch.minimum(literal, copied)
-    kinds = torch.where(literal <= copied, _LITERAL, _COPIED)
+    kinds = (literal > copied).to(torch.uint8) * _COPIED
     if repeats.slots is not None:
         cached = prices.of(0, LITERALS + LENGTHS + repeats.slots.clamp_min(0))
         cheaper = (cached < least) & (repeats.slots >= 0)
@@ -92,10 +92,10 @@ def _worthwhile(runs: Runs, least: Tensor, reach: Tensor, prices: Prices) -> Run
 
 def _with_runs(kinds: Tensor, runs: Runs) -> tuple[Tensor, Tensor, Tensor]:
     """Return the pixels where tokens begin, and the kind and length of each token."""
-    lengths = torch.ones_like(kinds)
-    lengths[runs.starts] = runs.lengths
+    lengths = torch.ones_like(kinds, dtype=torch.int32)
+    lengths[runs.starts] = runs.lengths.int()
     edges = torch.zeros(len(kinds) + 1, dtype=torch.int8, device=kinds.device)
-    edges[runs.starts + 1] += 1
+    edges[runs.starts + 1] = 1
     edges[runs.starts + runs.lengths] -= 1
     pixels = (edges[:-1].cumsum(0, dtype=torch.int8) == 0).nonzero().squeeze(1)
     kinds = kinds.index_fill(0, runs.starts, _COPIED)
@@ -103,18 +103,33 @@ def _with_runs(kinds: Tensor, runs: Runs) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _symbols(channels: Channels, repeats: Repeats, pixels: Tensor, kinds: Tensor, lengths: Tensor) -> Symbols:
-    literal, copied = kinds == _LITERAL, kinds == _COPIED
-    length_codes, length_rest, length_bits = split_number(lengths)
-    first = channels[0][pixels] if isinstance(channels[0], Tensor) else channels[0]
-    green = torch.where(literal, first, LITERALS + length_codes)
+    """Write what tokens are; most are literals, so that the others are written over them where they are."""
+    codes = [each[pixels] if isinstance(each, Tensor) else each for each in channels]
+    green, *others = codes
+    if not isinstance(green, Tensor):
+        green = torch.full_like(pixels, green)
+    copies = (kinds == _COPIED).nonzero().squeeze(1)
+    sources = pixels[copies]
+    length_codes, length_rest, length_bits = split_number(lengths[copies].long())
+    green[copies] = LITERALS + length_codes
+    _leave_out(others, copies)
     if repeats.slots is not None:
-        green = torch.where(kinds == _CACHED, LITERALS + LENGTHS + repeats.slots[pixels], green)
-    others = [
-        torch.where(literal, each[pixels], LITERALS) if isinstance(each, Tensor) else each for each in channels[1:]
-    ]
-    far = torch.where(copied, repeats.codes[pixels], DISTANCES)
+        hits = (kinds == _CACHED).nonzero().squeeze(1)
+        green[hits] = LITERALS + LENGTHS + repeats.slots[pixels[hits]]
+        _leave_out(others, hits)
+    far = torch.full_like(pixels, DISTANCES).index_copy_(0, copies, repeats.codes[sources])
+    none = torch.zeros_like(pixels)
     extras = {
-        0: (length_rest * copied, length_bits * copied),
-        4: (repeats.extra[pixels] * copied, repeats.extra_bits[pixels] * copied),
+        0: (none.index_copy(0, copies, length_rest), none.index_copy(0, copies, length_bits)),
+        4: (
+            none.index_copy(0, copies, repeats.extra[sources]),
+            none.index_copy(0, copies, repeats.extra_bits[sources]),
+        ),
     }
     return Symbols((green, *others, far), pixels, extras, repeats.cache_bits)
+
+
+def _leave_out(channels: list[Tensor | int], tokens: Tensor) -> None:
+    for channel in channels:
+        if isinstance(channel, Tensor):
+            channel[tokens] = LITERALS
