@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from sogs_worker.encode import kmeans
-from sogs_worker.encode.cells import Cells, assign, partition
+from sogs_worker.encode.cells import Cells, partition
 from sogs_worker.encode.kmeans import lloyd, train_centers, update
 
 DEVICES = [
@@ -37,65 +35,6 @@ def sort_into_cells(points: Tensor, count: int = 12) -> Cells:
 def squared_error(points: Tensor, weights: Tensor, centroids: Tensor) -> float:
     distances = torch.cdist(points.double(), centroids.double()).min(dim=1).values
     return float((weights.double() * distances.square()).sum())
-
-
-@on_every_device
-def test_the_nearest_centroid_is_found(device: str) -> None:
-    points, centroids = normal(3000, 9, device=device), normal(700, 9, seed=1, device=device)
-    cells = sort_into_cells(points)
-    distances = torch.cdist(points.double(), centroids.double())
-    labels = cells.restore(assign(cells, centroids, probes=ALL))
-    got = distances.gather(1, labels[:, None])[:, 0]
-    assert torch.allclose(got, distances.min(dim=1).values, atol=1e-6)
-
-
-@pytest.mark.parametrize("probes", [1, ALL])
-@on_every_device
-def test_ties_go_to_the_lowest_index(device: str, probes: int) -> None:
-    centroids = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [-1, 0]], device=device)
-    points = torch.tensor([[2.0, 0], [-3, 1], [0, 5]], device=device)
-    cells = partition(points, torch.zeros(1, 2, device=device))
-    assert assign(cells, centroids, probes=probes).tolist() == [0, 1, 0]
-
-
-@on_every_device
-def test_searching_all_cells_is_exact_and_searching_some_is_close(device: str) -> None:
-    points = normal(4000, 6, device=device)
-    cells = sort_into_cells(points)
-    centroids = points[:300]
-    exact = assign(cells, centroids, probes=len(cells.sizes))
-    some = assign(cells, centroids, probes=6)
-    error, least = ((cells.points - centroids[labels]).square().sum() for labels in (some, exact))
-    assert least <= error < 1.1 * least
-    assert (some == exact).float().mean() > 0.8
-
-
-@settings(max_examples=30)
-@given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
-def test_whatever_is_searched_each_label_is_a_centroid(
-    points: int, centroids: int, groups: int, probes: int, seed: int
-) -> None:
-    cells = partition(normal(points, 3, seed=seed), normal(groups, 3, seed=seed + 1))
-    table = normal(centroids, 3, seed=seed + 2)
-    labels = assign(cells, table, probes=probes)
-    assert labels.shape == (points,)
-    assert ((labels >= 0) & (labels < centroids)).all()
-    if probes >= groups:
-        distances = torch.cdist(cells.points.double(), table.double())
-        assert torch.allclose(distances.gather(1, labels[:, None])[:, 0], distances.min(dim=1).values, atol=1e-6)
-
-
-@on_every_device
-def test_cells_hold_each_point_once_and_with_its_nearest_center(device: str) -> None:
-    points = normal(1000, 4, device=device)
-    cells = sort_into_cells(points, 20)
-    assert torch.equal(cells.points, points[cells.order])
-    assert cells.order.sort().values.tolist() == list(range(1000))
-    assert sum(cells.sizes) == 1000
-    assert torch.equal(cells.restore(cells.order), torch.arange(1000, device=device))
-    homes = torch.arange(len(cells.sizes)).repeat_interleave(torch.tensor(cells.sizes)).to(device)
-    distances = torch.cdist(cells.points.double(), cells.centers.double())
-    assert torch.allclose(distances.gather(1, homes[:, None])[:, 0], distances.min(dim=1).values, atol=1e-6)
 
 
 def run_lloyd(points: Tensor, weights: Tensor, count: int, seed: int = 0, iterations: int = 12) -> Tensor:
