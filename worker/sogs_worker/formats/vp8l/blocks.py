@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,7 +81,7 @@ def one_group(device: torch.device) -> Grouping:
 
 def group_blocks(symbols: Symbols, grid: Grid, start: Grouping | None = None) -> Grouping:
     """Group blocks by their histograms; `start` is the grouping to improve, otherwise many are tried."""
-    counts = block_counts(symbols, grid)
+    counts = block_counts([symbols], grid)[0]
     if start is None:
         coarse, places = _coarse_counts(counts, grid)
         groups, count = best_groups(coarse)
@@ -101,14 +102,21 @@ def _coarse_counts(counts: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     return torch.zeros(coarse.count, *counts.shape[1:], device=counts.device).index_add_(0, places, counts), places
 
 
-def block_counts(symbols: Symbols, grid: Grid) -> Tensor:
-    """Return how often each block uses the symbols of each alphabet that uses several, (blocks, A, n) float32."""
-    blocks = grid.of_tokens(torch.arange(grid.count, device=symbols.device), symbols.pixels)
-    size = max(symbols.sizes[alphabet] for alphabet in symbols.varied)
-    counts = torch.zeros(grid.count, len(symbols.varied), size, device=symbols.device)
-    for place, (alphabet, codes) in enumerate(symbols.varied.items()):
-        own = symbols.sizes[alphabet]
-        counts[:, place, :own] = histograms(codes, blocks, grid.count, own)
+def block_counts(variants: Sequence[Symbols], grid: Grid) -> Tensor:
+    """Return how often each block uses the symbols of each alphabet that uses several, (V, blocks, A, n) float32.
+
+    Args:
+        variants: V choices of symbols for one image, in which the same alphabets use several.
+        grid: the blocks.
+    """
+    first = variants[0]
+    size = max(first.sizes[alphabet] for alphabet in first.varied)
+    counts = torch.zeros(len(variants), grid.count, len(first.varied), size, device=first.device)
+    blocks = grid.of_tokens(torch.arange(grid.count, device=first.device), first.pixels)
+    for variant, symbols in enumerate(variants):
+        for place, (alphabet, codes) in enumerate(symbols.varied.items()):
+            own = symbols.sizes[alphabet]
+            counts[variant, :, place, :own] = histograms(codes, blocks, grid.count, own)
     return counts
 
 

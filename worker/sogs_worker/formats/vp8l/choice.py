@@ -109,10 +109,10 @@ def _residuals(plane: Tensor, mode: int) -> Tensor:
 
 def _best_variants(variants: Tensor, best: Tensor, grid: Grid) -> Tensor | None:
     """Choose one of (V, 4, H, W) residuals for each block, or None if `best` for all is smaller."""
-    planes = (*variants, best)
-    counts = torch.stack([block_counts(literal_symbols(list(each.flatten(1).long())), grid) for each in planes])
+    planes = [*variants, best]
+    counts = block_counts([literal_symbols(list(each.flatten(1).long())) for each in planes], grid)
     every = -(-grid.count // BLOCKS)
-    sample = counts[:, ::every]
+    sample = counts[:, ::every].contiguous()
     single, _ = cluster(sample[-1:], first_groups(sample[-1], GROUPS), GROUPS)
     # Each piece of the plane begins with a group for each variant, of blocks that lie between one another.
     count = GROUPS * len(variants)
