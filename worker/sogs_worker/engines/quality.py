@@ -42,7 +42,7 @@ QUALITIES = {
         coarsest=0.2,
         position=1 / 64,
         strength=0.3,
-        palette=PaletteEffort(splats_per_entry=9, step=0.2, iterations=3, probes=8, final_probes=16),
+        palette=PaletteEffort(splats_per_entry=6, step=0.15, iterations=3, probes=8, final_probes=16),
     ),
     "balanced": Quality(
         share=0.0064,

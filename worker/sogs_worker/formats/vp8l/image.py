@@ -26,10 +26,15 @@ def main_image(plane: Tensor, grid: Grid, *, repetitive: bool) -> Fields:
 
 
 def number_image(numbers: Tensor) -> Fields:
-    """Write a small image of the bitstream's own, (H, W) int64 below 256 in green."""
-    low, high = torch.stack([numbers.amin(), numbers.amax()]).tolist()
-    symbols = literal_symbols([numbers.flatten() if low < high else low, 0, 0, 255])
-    return join([fields_of(_cache_pairs(0), numbers.device), *_coded(symbols, one_group(numbers.device))])
+    """Write a small image of the bitstream's own, (H, W) int64 below 256 in green.
+
+    On the CPU: it is so small that a GPU would take longer to be told what to do.
+    """
+    flat = numbers.flatten().cpu()
+    low, high = int(flat.min()), int(flat.max())
+    symbols = literal_symbols([flat if low < high else low, 0, 0, 255])
+    fields = join([fields_of(_cache_pairs(0), flat.device), *_coded(symbols, one_group(flat.device))])
+    return Fields(fields.values.to(numbers.device), fields.lengths.to(numbers.device))
 
 
 def _cache_pairs(bits: int) -> list[tuple[int, int]]:
