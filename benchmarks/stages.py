@@ -148,4 +148,4 @@ def _colour_bytes(sh0: Coded) -> int:
     from sogs_worker.formats.planes import build_plane
     from sogs_worker.formats.vp8l import encode_vp8l
 
-    return len(encode_vp8l(build_plane(torch.from_numpy(sh0.indices))))
+    return len(encode_vp8l(build_plane(torch.tensor(sh0.indices))))
