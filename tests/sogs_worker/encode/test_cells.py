@@ -8,21 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from devices import normal, on_every_device
 from sogs_worker.encode import cells as module
 from sogs_worker.encode.cells import Cells, assign, nearest_others, partition
 
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")),
-]
-on_every_device = pytest.mark.parametrize("device", DEVICES)
-
 ALL = 10**6
 """More cells than there are: the search is exact."""
-
-
-def normal(*shape: int, seed: int = 0, device: str = "cpu") -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def sort_into_cells(points: Tensor, count: int = 12) -> Cells:

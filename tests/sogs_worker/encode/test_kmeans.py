@@ -6,22 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from devices import normal, on_every_device
 from sogs_worker.encode import kmeans
 from sogs_worker.encode.cells import Cells, partition
 from sogs_worker.encode.kmeans import lloyd, train_centers, update
 
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")),
-]
-on_every_device = pytest.mark.parametrize("device", DEVICES)
-
 ALL = 10**6
 """More cells than there are: the search is exact."""
-
-
-def normal(*shape: int, seed: int = 0, device: str = "cpu") -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def ones(points: Tensor) -> Tensor:

@@ -25,10 +25,6 @@ class Fields:
     values: Tensor
     lengths: Tensor
 
-    def size_bits(self) -> Tensor:
-        """Return the number of bits of all fields, int64 without dimensions."""
-        return self.lengths.sum()
-
 
 def fields_of(pairs: Sequence[tuple[int, int]], device: torch.device) -> Fields:
     """Make fields of (value, length) pairs."""

@@ -121,7 +121,7 @@ def _find_cached(colours: Tensor, bits: int) -> Tensor:
 
 
 def _last(keys: Tensor, order: Tensor) -> Tensor:
-    """Return, the last pixel before each with the same key, -1 where there is none; `order` sorts the pixels."""
+    """Return the last pixel before each with the same key, -1 where there is none; `order` sorts the pixels."""
     same = keys[1:] == keys[:-1]
     found = torch.full_like(order, -1)
     found[order[1:]] = torch.where(same, order[:-1], -1)
