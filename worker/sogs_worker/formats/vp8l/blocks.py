@@ -87,7 +87,7 @@ def group_blocks(symbols: Symbols, grid: Grid, start: Grouping | None = None) ->
         groups, count = best_groups(coarse)
         groups = groups[places]
         if count > 1:
-            groups, _ = cluster(counts[None], groups, count, ITERATIONS)
+            groups = cluster(counts[None], groups, count, ITERATIONS)[0]
     else:
         groups, count = cluster(counts[None], start.groups, start.count, 1)[0], start.count
     used = torch.bincount(groups, minlength=count) > 0
@@ -120,16 +120,17 @@ def block_counts(variants: Sequence[Symbols], grid: Grid) -> Tensor:
     return counts
 
 
-def group_counts(symbols: Symbols, grouping: Grouping) -> list[Tensor]:
-    """Count how often each group uses each symbol, (K, n) int64 an alphabet; an only symbol is counted once."""
+def group_counts(symbols: Symbols, grouping: Grouping) -> Tensor:
+    """Count how often each group uses each symbol, (K, 5, n) int64, n of the largest alphabet.
+
+    An only symbol is counted once.
+    """
     groups = grouping.grid.of_tokens(grouping.groups, symbols.pixels) if grouping.count > 1 else None
-    found = []
-    for codes, size in zip(symbols.codes, symbols.sizes, strict=True):
+    sizes = symbols.sizes
+    counts = torch.zeros(grouping.count, len(sizes), max(sizes), dtype=torch.int64, device=grouping.groups.device)
+    for alphabet, (codes, size) in enumerate(zip(symbols.codes, sizes, strict=True)):
         if isinstance(codes, Tensor):
-            found.append(histograms(codes, groups, grouping.count, size))
-            continue
-        counts = torch.zeros(grouping.count, size, dtype=torch.int64, device=grouping.groups.device)
-        if codes is not None:
-            counts[:, codes] = 1
-        found.append(counts)
-    return found
+            counts[:, alphabet, :size] = histograms(codes, groups, grouping.count, size)
+        elif codes is not None:
+            counts[:, alphabet, codes] = 1
+    return counts

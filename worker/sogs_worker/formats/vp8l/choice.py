@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +13,9 @@ from sogs_worker.formats.vp8l.estimates import STEPS, code_costs, coded_bits
 from sogs_worker.formats.vp8l.repeats import find_distances, pack_colours
 from sogs_worker.formats.vp8l.symbols import LITERALS, histograms, literal_symbols
 from sogs_worker.formats.vp8l.transforms import BLACK, MODES, predict, subtract_green
+
+KINDS = tuple((green, mode) for green in (False, True) for mode in MODES)
+"""What is tried: whether green is subtracted, and how pixels are predicted."""
 
 BANDS = 4
 
@@ -63,23 +65,20 @@ class Transform:
 def choose_transform(plane: Tensor) -> Transform:
     """Choose for a (4, H, W) uint8 plane, judged by pieces of it."""
     bands = _bands(plane)
-    greens = {False: bands, True: [subtract_green(band) for band in bands]}
-    kinds = {(green, mode): [_residuals(band, mode) for band in greens[green]] for green in greens for mode in MODES}
-    literals = _by_kind({kind: _literal_steps(bands).sum() for kind, bands in kinds.items()})
-    promising = [kind for kind, size in literals.items() if size <= PROMISING * min(literals.values())]
-    sizes = _by_kind({kind: _least_steps(kinds[kind]) for kind in promising})
-    green, best = min(sizes, key=lambda kind: sizes[kind])
-    least = sizes[green, best]
-    copied = least < (1 - COPY_GAIN) * literals[green, best]
-    rivals = sorted((size, mode) for (own, mode), size in sizes.items() if own == green and size <= RIVALS * least)
-    modes = [mode for _, mode in rivals[:MOST_MODES]] if not copied else [best]
-    few = literals[green, best] < FEW_BITS * STEPS * sum(band[0].numel() for band in bands)
-    return Transform(green, () if modes == [BLACK] else tuple(modes), repetitive=copied or few)
-
-
-def _by_kind(sizes: dict[tuple[bool, int], Tensor]) -> dict[tuple[bool, int], float]:
-    """Bring numbers from the device, all at once."""
-    return dict(zip(sizes, torch.stack(list(sizes.values())).tolist(), strict=True))
+    greens = torch.stack([bands, subtract_green(bands)])
+    trials = torch.stack([_residuals(greens, mode) for mode in MODES], dim=1).flatten(0, 1)  # as in KINDS
+    steps = _literal_steps(trials)
+    literals = steps.sum(dim=1)
+    promising = (literals <= PROMISING * literals.min()).nonzero().squeeze(1)
+    sizes = _least_steps(trials[promising], steps[promising]).sum(dim=1)
+    found = torch.stack([sizes, literals[promising], promising], dim=1).tolist()
+    least, literal, best = min(found)
+    green, mode = KINDS[best]
+    repetitive = least < (1 - COPY_GAIN) * literal
+    few = literal < FEW_BITS * STEPS * steps.shape[1]
+    rivals = [KINDS[kind][1] for size, _, kind in sorted(found) if KINDS[kind][0] == green and size <= RIVALS * least]
+    modes = [mode] if repetitive else rivals[:MOST_MODES]
+    return Transform(green, () if modes == [BLACK] else tuple(modes), repetitive=repetitive or few)
 
 
 def apply_transform(plane: Tensor, transform: Transform, grid: Grid) -> tuple[Tensor, Tensor | None]:
@@ -113,12 +112,12 @@ def _best_variants(variants: Tensor, best: Tensor, grid: Grid) -> Tensor | None:
     counts = block_counts([literal_symbols(list(each.flatten(1).long())) for each in planes], grid)
     every = -(-grid.count // BLOCKS)
     sample = counts[:, ::every].contiguous()
-    single, _ = cluster(sample[-1:], first_groups(sample[-1], GROUPS), GROUPS)
+    single, *_ = cluster(sample[-1:], first_groups(sample[-1], GROUPS), GROUPS)
     # Each piece of the plane begins with a group for each variant, of blocks that lie between one another.
     count = GROUPS * len(variants)
     places = torch.arange(sample.shape[1], device=counts.device)
     start = first_groups(sample[0], GROUPS) * len(variants) + places % len(variants)
-    groups, chosen = cluster(sample[:-1], start, count)
+    groups, chosen, _ = cluster(sample[:-1], start, count)
     share = sample.shape[1] / grid.count
     numbers, _ = coded_bits(torch.bincount(chosen, minlength=len(variants))[None])
     mixed = grouped_bits(sample[chosen, places], groups, count, share) + numbers / share
@@ -127,26 +126,27 @@ def _best_variants(variants: Tensor, best: Tensor, grid: Grid) -> Tensor | None:
     return spread(counts[:-1], every, groups, chosen, count)[1]
 
 
-def _bands(plane: Tensor) -> list[Tensor]:
-    """Return pieces of whole rows, of at most SAMPLE pixels in all."""
-    count = min(BANDS, plane.shape[1])
-    rows = min(-(-plane.shape[1] // count), max(1, SAMPLE // (count * plane.shape[2])))
-    return [plane[:, plane.shape[1] * band // count :][:, :rows] for band in range(count)]
+def _bands(plane: Tensor) -> Tensor:
+    """Return pieces of whole rows, (bands, 4, rows, W), of at most SAMPLE pixels in all if rows are not longer."""
+    height, width = plane.shape[1:]
+    count = min(BANDS, height)
+    rows = min(height // count, max(1, SAMPLE // (count * width)))
+    return torch.stack([plane[:, height * band // count :][:, :rows] for band in range(count)])
 
 
-def _literal_steps(residuals: Sequence[Tensor]) -> Tensor:
-    """Estimate what each pixel takes, (N,) float32 steps, where each piece has codes of its own."""
-    channels = torch.cat([each.flatten(1) for each in residuals], dim=1).long()
-    places = torch.arange(len(residuals), device=channels.device)
-    rows = places.repeat_interleave(torch.tensor([each[0].numel() for each in residuals], device=channels.device))
-    counts = torch.stack([histograms(channel, rows, len(residuals), LITERALS) for channel in channels], dim=1)
-    costs = code_costs(counts)
-    return torch.stack([costs[rows, place, channel] for place, channel in enumerate(channels)]).sum(dim=0)
+def _literal_steps(residuals: Tensor) -> Tensor:
+    """Estimate what the pixels of (T, bands, 4, rows, W) trials take, (T, N) int64 steps; each band has its codes."""
+    alphabets = residuals.shape[:3]
+    first = LITERALS * torch.arange(alphabets.numel(), device=residuals.device).reshape(*alphabets, 1)
+    places = residuals.flatten(3) + first
+    counts = histograms(places.flatten(), None, 1, LITERALS * alphabets.numel()).reshape(*alphabets, LITERALS)
+    costs = code_costs(counts.transpose(0, 1)).transpose(0, 1)
+    return costs.flatten()[places].sum(dim=2).flatten(1).long()
 
 
-def _least_steps(residuals: Sequence[Tensor]) -> Tensor:
-    """Estimate what all pixels take if each may be a copy of another instead."""
-    literal = _literal_steps(residuals)
-    distances = find_distances(pack_colours(torch.cat([each.flatten(1) for each in residuals], dim=1)))
-    copied = ((distances.clamp_min(1).float().log2() + COPY_BITS) * STEPS).round()
-    return torch.where(distances > 0, torch.minimum(literal, copied), literal).double().sum()
+def _least_steps(residuals: Tensor, literal: Tensor) -> Tensor:
+    """Estimate what pixels take, (T, N) int64, if each may be a copy of another of its trial instead of `literal`."""
+    distances = find_distances(pack_colours(residuals.movedim(2, 0))).reshape(literal.shape)
+    pixels = torch.arange(literal.shape[1], device=literal.device)
+    copied = ((distances.clamp_min(1).float().log2() + COPY_BITS) * STEPS).round().long()
+    return torch.where((distances > 0) & (distances <= pixels), torch.minimum(literal, copied), literal)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sogs_worker.formats.vp8l.estimates import STEPS, code_costs, coded_bits
+from sogs_worker.formats.vp8l.estimates import STEPS, SYMBOL_BITS, code_costs, coded_bits, symbol_shares
 
 ITERATIONS = 4
 
@@ -32,15 +32,15 @@ def best_groups(counts: Tensor) -> tuple[Tensor, int]:
     while failures < 2 and 2 * count <= min(MOST_GROUPS, len(counts)):
         start = first_groups(counts, 2) if count == 1 else 2 * groups + (2 * count * places // len(counts)) % 2
         count *= 2
-        groups, _ = cluster(counts[None], start, count, STEP_ITERATIONS)
-        size = float(grouped_bits(counts, groups, count))
+        groups, _, bits = cluster(counts[None], start, count, STEP_ITERATIONS)
+        size = float(bits)
         failures = 0 if size < least else failures + 1
         if size < least:
             least, found = size, (groups, count)
     return found
 
 
-def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERATIONS) -> tuple[Tensor, Tensor]:
+def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERATIONS, share: float = 1):
     """Improve the grouping of blocks, each of which may be coded in one of several variants.
 
     Args:
@@ -48,48 +48,41 @@ def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERAT
         groups: (B,) int64 to begin with; a block begins with variant `groups` modulo V.
         count: number of groups.
         iterations: of k-means.
+        share: of all blocks that these are.
 
     Returns:
-        The group and the variant of each block, (B,) int64; groups may be empty.
+        The group and the variant of each block, (B,) int64; groups may be empty. Then the bits of all blocks and of
+        the groups' codes, estimated.
     """
     variants = groups % len(counts)
+    shares = symbol_shares(counts[0])
     for _ in range(iterations):
-        choices = _number_costs(variants, len(counts))[:, None] + _number_costs(groups, count)
-        groups, variants = _assign(counts, group_totals(_chosen(counts, variants), groups, count), choices)
-    return groups, variants
+        totals = group_totals(_chosen(counts, variants), groups, count)
+        groups, variants, steps = _assign(counts, code_costs(totals, shares))
+    bits = (steps.sum(dtype=torch.float64) / STEPS) / share + (totals > 0).sum() * SYMBOL_BITS
+    return groups, variants, bits
 
 
 def spread(counts: Tensor, every: int, groups: Tensor, variants: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Assign all blocks to groups, and choose their variants, as every n-th of them was."""
-    choices = _number_costs(variants, len(counts))[:, None] + _number_costs(groups, count)
     totals = group_totals(_chosen(counts[:, ::every], variants), groups, count)
-    return _assign(counts, totals, choices)
+    return _assign(counts, code_costs(totals))[:2]
 
 
-def _assign(counts: Tensor, totals: Tensor, choices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the group and variant of each block in which it takes least; `choices` are the costs to say so, (V, K)."""
-    costs = (counts.flatten(2) @ code_costs(totals).flatten(1).T).add_(choices[:, None])  # (V, B, K)
-    if len(counts) == 1:
-        groups = costs[0].argmin(dim=1)
-        return groups, torch.zeros_like(groups)
-    least = costs.permute(1, 0, 2).flatten(1).argmin(dim=1)
-    return least % len(totals), least // len(totals)
+def _assign(counts: Tensor, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the group and variant of each block in which it takes least at (K, A, n) costs, and what it takes."""
+    steps = counts.flatten(2) @ costs.flatten(1).T  # (V, B, K)
+    least, places = steps.permute(1, 0, 2).flatten(1).min(dim=1)
+    return places % len(costs), places // len(costs), least
 
 
 def _chosen(counts: Tensor, variants: Tensor) -> Tensor:
     return counts[variants, torch.arange(len(variants), device=counts.device)] if len(counts) > 1 else counts[0]
 
 
-def _number_costs(numbers: Tensor, count: int) -> Tensor:
-    """Estimate what it takes to write which of `count` numbers a block has, (count,) float32 whole steps."""
-    uses = torch.bincount(numbers, minlength=count).double() + 0.5
-    return ((uses.sum().log2() - uses.log2()) * STEPS).round().float()
-
-
 def group_totals(counts: Tensor, groups: Tensor, count: int) -> Tensor:
     """Add up the histograms of each group, (count, A, n)."""
-    members = torch.zeros(count, len(groups), device=counts.device)
-    members[groups, torch.arange(len(groups), device=counts.device)] = 1
+    members = (torch.arange(count, device=counts.device)[:, None] == groups).float()
     return (members @ counts.flatten(1)).reshape(count, *counts.shape[1:])
 
 

@@ -15,22 +15,28 @@ SYMBOL_BITS = 4.5
 """Bits that a used symbol takes in the tables of code lengths, about."""
 
 
-def code_costs(counts: Tensor) -> Tensor:
+def code_costs(counts: Tensor, shares: Tensor | None = None) -> Tensor:
     """Estimate the code lengths of K groups, (K, ..., n) counts, float32 whole numbers of steps.
 
     No code is shorter than a bit, and the only symbol of a group takes none. A symbol that a group does not use is
-    reckoned with as if it were used twice, times its share of the whole.
+    reckoned with as if it were used as often as its share of the whole, `shares`, which are computed if not given.
     """
-    whole = counts.sum(dim=0, keepdim=True).double()
-    smooth = counts + 2 * (whole + 0.02) / (whole.sum(dim=-1, keepdim=True) + 0.02 * whole.shape[-1])
+    smooth = counts + (symbol_shares(counts) if shares is None else shares)
     total = smooth.sum(dim=-1, keepdim=True)
     most = smooth.amax(dim=-1, keepdim=True)
-    skewed = 2 * most > total
-    bits = torch.where(skewed, 1 + (total - most).log2(), total.log2()) - smooth.log2()
-    bits = torch.where(skewed & (smooth == most), 1, bits)
-    alone = counts.amax(dim=-1, keepdim=True) == counts.sum(dim=-1, keepdim=True)
-    bits = torch.where(alone, torch.where(smooth == most, 0, IMPOSSIBLE), bits)
-    return (bits * STEPS).round().float()
+    rest = total - most
+    # The most frequent symbol takes a bit at least, and the others share what that bit leaves.
+    bits = (torch.minimum(total, 2 * rest).log2() - smooth.log2()).clamp_min_(1)
+    alone = rest < 1  # the shares of all symbols that are not used
+    bits += (IMPOSSIBLE - bits).mul_(alone)
+    bits *= ~(alone & (smooth == most))
+    return bits.mul_(STEPS).round_().float()
+
+
+def symbol_shares(counts: Tensor) -> Tensor:
+    """Return the share of each symbol in its alphabet over all groups, (..., n) float64; none is 0."""
+    whole = counts.sum(dim=0, dtype=torch.float64).add_(0.02)
+    return whole.div_(whole.sum(dim=-1, keepdim=True))
 
 
 def coded_bits(counts: Tensor) -> tuple[Tensor, Tensor]:

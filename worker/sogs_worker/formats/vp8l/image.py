@@ -44,13 +44,11 @@ def _cache_pairs(bits: int) -> list[tuple[int, int]]:
 def _coded(symbols: Symbols, grouping: Grouping) -> list[Fields]:
     """Return the prefix codes of all groups and the tokens."""
     sizes = symbols.sizes
-    width = max(sizes)
-    counts = [torch.nn.functional.pad(part, (0, width - part.shape[1])) for part in group_counts(symbols, grouping)]
-    lengths = code_lengths(torch.stack(counts, dim=1).flatten(0, 1))
+    lengths = code_lengths(group_counts(symbols, grouping).flatten(0, 1))
     rows = torch.tensor(sizes, device=lengths.device).repeat(grouping.count)
     bits = torch.where((lengths > 0).sum(dim=1, keepdim=True) > 1, lengths, 0)
     codes = canonical_codes(lengths) & ((1 << bits) - 1)
-    packed = (codes | (bits << 16)).reshape(grouping.count, len(sizes), width)
+    packed = (codes | (bits << 16)).reshape(grouping.count, len(sizes), -1)
     tables = table_fields(lengths, rows)
     return [tables, _token_fields(symbols, grouping, packed)] if symbols.varied else [tables]
 

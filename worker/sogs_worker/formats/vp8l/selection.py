@@ -45,7 +45,7 @@ def select_symbols(plane: Tensor, grid: Grid, *, repetitive: bool) -> tuple[Symb
 
 
 def _group_prices(symbols: Symbols, grouping: Grouping) -> Prices:
-    steps = [code_costs(part).int() for part in group_counts(symbols, grouping)]
+    steps = code_costs(group_counts(symbols, grouping)).int()
     return Prices(steps, grouping.grid.of_pixels(grouping.groups) if grouping.count > 1 else None)
 
 
@@ -60,5 +60,5 @@ def _best_cache(channels: Channels, repeats: Repeats, colours: Tensor) -> int:
 
 def _size(symbols: Symbols) -> Tensor:
     """Estimate the bits of symbols with the same codes everywhere."""
-    codes = [bits for part in group_counts(symbols, one_group(symbols.device)) for bits in coded_bits(part)]
-    return torch.stack([*codes, *(bits.sum() for _, bits in symbols.extras.values())]).sum()
+    codes, tables = coded_bits(group_counts(symbols, one_group(symbols.device)))
+    return codes + tables + sum(bits.sum() for _, bits in symbols.extras.values())

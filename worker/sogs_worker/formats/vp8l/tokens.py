@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,41 +25,44 @@ class Prices:
     """Estimated lengths of codes.
 
     Attributes:
-        steps: (K, n) int32 for each of the five alphabets: what a group's symbol takes, in steps of a bit.
+        steps: (K, 5, n) int32: what a group's symbol of each of the five alphabets takes, in steps of a bit.
         groups: (N,) int64, the group of each pixel; None if there is one.
     """
 
-    steps: Sequence[Tensor]
+    steps: Tensor
     groups: Tensor | None
 
     def of(self, alphabet: int, symbols: Tensor | int, pixels: Tensor | None = None) -> Tensor:
         """Return what symbols, or one symbol, take at each pixel or at each of `pixels`; not spread where all agree."""
-        table = self.steps[alphabet]
         if self.groups is None:
-            return table[0][symbols]
+            return self.steps[0, alphabet][symbols]
         groups = self.groups if pixels is None else self.groups[pixels]
-        return table.flatten()[groups * table.shape[1] + symbols]
+        _, alphabets, size = self.steps.shape
+        return self.steps.flatten()[(groups * alphabets + alphabet) * size + symbols]
 
 
 def first_prices(channels: Channels, repeats: Repeats) -> Prices:
     """Estimate code lengths as if every pixel were written as a cached colour or by its channels, and as a copy too."""
     whole = len(repeats.codes)
     written = torch.ones_like(repeats.codes, dtype=torch.bool) if repeats.slots is None else repeats.slots < 0
-    green, *others = (_histogram(channel, LITERALS, written) for channel in channels)
-    parts = [green, torch.full_like(green[:, :LENGTHS], whole // LENGTH_SHARE)]
+    cached = 1 << repeats.cache_bits if repeats.cache_bits else 0
+    counts = written.new_zeros(1, 5, LITERALS + LENGTHS + cached, dtype=torch.int64)
+    for alphabet, channel in enumerate(channels):
+        _count(channel, written, counts[0, alphabet, :LITERALS])
+    counts[0, 0, LITERALS : LITERALS + LENGTHS] = whole // LENGTH_SHARE
     if repeats.slots is not None:
-        parts.append(_histogram(repeats.slots, 1 << repeats.cache_bits, ~written))
-    counts = [torch.cat(parts, dim=1), *others, _histogram(repeats.codes, DISTANCES, repeats.distances > 0)]
-    return Prices([code_costs(part).int() for part in counts], None)
+        _count(repeats.slots, ~written, counts[0, 0, LITERALS + LENGTHS :])
+    _count(repeats.codes, repeats.distances > 0, counts[0, 4, :DISTANCES])
+    return Prices(code_costs(counts).int(), None)
 
 
-def _histogram(codes: Tensor | int, size: int, counted: Tensor) -> Tensor:
-    """Count the symbols of some pixels, (1, size) int64."""
+def _count(codes: Tensor | int, counted: Tensor, counts: Tensor) -> None:
+    """Write into (n,) int64 how often each symbol is among those counted."""
     if isinstance(codes, Tensor):
-        return histograms(torch.where(counted, codes, size), None, 1, size)
-    counts = torch.zeros(1, size, dtype=torch.int64, device=counted.device)
-    counts[0, codes] = counted.sum()
-    return counts
+        size = len(counts)
+        counts[:] = histograms(torch.where(counted, codes, size), None, 1, size)[0]
+    else:
+        counts[codes] = counted.sum()
 
 
 def choose_tokens(channels: Channels, repeats: Repeats, prices: Prices) -> Symbols:
