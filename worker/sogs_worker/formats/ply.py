@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib.recfunctions import structured_to_unstructured
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.output import naming, replacing
@@ -19,15 +19,15 @@ from sogs_worker.formats.ply_header import ENCODINGS, Element, Header, read_head
 from sogs_worker.formats.ply_layout import ATTRIBUTES, locate_attributes
 from sogs_worker.splats import Floats, Splats
 
-CHUNK_ROWS = 1 << 14
+CHUNK_ROWS = 1 << 13
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
 
 
-BATCH_CHUNKS = 64
+BATCH_CHUNKS = 128
 """Chunks planned at once: enough for all cores."""
 
-Chunk = Callable[[], NDArray[Any]]
-"""Reads and parses some consecutive rows of vertices."""
+Chunk = Callable[[], Floats]
+"""Reads and parses some consecutive rows of vertices, (rows, properties)."""
 
 
 def read_ply(path: Path) -> Splats:
@@ -103,11 +103,14 @@ def _plan_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) ->
     return (partial(_read_rows, file, row, start, first, min(CHUNK_ROWS, vertex.count - first)) for first in chunks)
 
 
-def _read_rows(file: BinaryIO, row: np.dtype[Any], start: int, first: int, count: int) -> NDArray[Any]:
+def _read_rows(file: BinaryIO, row: np.dtype[Any], start: int, first: int, count: int) -> Floats:
     data = os.pread(file.fileno(), count * row.itemsize, start + first * row.itemsize)
     if len(data) < count * row.itemsize:
         raise BadInputError("the PLY became shorter while it was read; copy it again")
-    return np.frombuffer(data, row)
+    types = {row[name] for name in row.names or ()}
+    if len(types) > 1:
+        return structured_to_unstructured(np.frombuffer(data, row), np.float32)
+    return np.frombuffer(data, types.pop()).reshape(count, -1).astype(np.float32, copy=False)
 
 
 def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:
@@ -123,21 +126,25 @@ def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> 
 
 
 def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[Chunk]:
-    row = np.dtype([(str(i), "f8") for i in range(len(vertex.properties))])
     for first in range(0, vertex.count, CHUNK_ROWS):
         wanted = min(CHUNK_ROWS, vertex.count - first)
         chunk = list(itertools.islice(lines, wanted))
         if len(chunk) < wanted:
             raise BadInputError(f"the PLY is truncated: expected {vertex.count:,} vertices, got {first + len(chunk):,}")
-        yield partial(_parse_rows, chunk, row, first)
+        yield partial(_parse_rows, chunk, len(vertex.properties), first)
 
 
-def _parse_rows(lines: list[bytes], row: np.dtype[Any], first: int) -> NDArray[Any]:
+def _parse_rows(lines: list[bytes], properties: int, first: int) -> Floats:
+    fault = (
+        f"one of vertices {first:,} to {first + len(lines) - 1:,} is not {properties} numbers; export the scene again"
+    )
     try:
-        return np.loadtxt(lines, row, comments=None, ndmin=1, encoding="latin-1")
+        rows = np.loadtxt(lines, comments=None, ndmin=2, encoding="latin-1")
     except ValueError as error:
-        fault = f"one of vertices {first:,} to {first + len(lines) - 1:,} is not {len(row.names or ())} numbers"
-        raise BadInputError(f"{fault}; export the scene again") from error
+        raise BadInputError(fault) from error
+    if rows.shape[1] != properties:
+        raise BadInputError(fault)
+    return rows.astype(np.float32)
 
 
 def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) -> Splats:
@@ -145,12 +152,11 @@ def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) 
     arrays: dict[str, Floats] = {name: np.empty((count, len(each)), np.float32) for name, each in columns.items()}
 
     def copy(place: int, chunk: Chunk) -> None:
-        rows = chunk()
-        first = place * CHUNK_ROWS
         with np.errstate(over="ignore", invalid="ignore"):
-            for name, indices in columns.items():
-                for i, column in enumerate(indices):
-                    arrays[name][first : first + len(rows), i] = rows[str(column)]
+            rows = chunk()
+        first = place * CHUNK_ROWS
+        for name, indices in columns.items():
+            rows.take(indices, axis=1, out=arrays[name][first : first + len(rows)], mode="clip")
 
     numbered = enumerate(chunks)
     with ThreadPoolExecutor() as threads:
