@@ -5,6 +5,8 @@ Histograms here are (B, A, n) float32: how often each of B blocks uses each of n
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -33,14 +35,14 @@ def best_groups(counts: Tensor) -> tuple[Tensor, int]:
         start = first_groups(counts, 2) if count == 1 else 2 * groups + (2 * count * places // len(counts)) % 2
         count *= 2
         groups, _, bits = cluster(counts[None], start, count, STEP_ITERATIONS)
-        size = float(bits)
+        size = float(bits) + len(counts) * math.log2(count)
         failures = 0 if size < least else failures + 1
         if size < least:
             least, found = size, (groups, count)
     return found
 
 
-def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERATIONS, share: float = 1):
+def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERATIONS) -> tuple[Tensor, Tensor, Tensor]:
     """Improve the grouping of blocks, each of which may be coded in one of several variants.
 
     Args:
@@ -48,19 +50,17 @@ def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERAT
         groups: (B,) int64 to begin with; a block begins with variant `groups` modulo V.
         count: number of groups.
         iterations: of k-means.
-        share: of all blocks that these are.
 
     Returns:
-        The group and the variant of each block, (B,) int64; groups may be empty. Then the bits of all blocks and of
-        the groups' codes, estimated.
+        The group and the variant of each block, (B,) int64; groups may be empty. And the bits of the blocks and of the
+        groups' codes, estimated, but not those of the groups' numbers.
     """
     variants = groups % len(counts)
     shares = symbol_shares(counts[0])
     for _ in range(iterations):
         totals = group_totals(_chosen(counts, variants), groups, count)
         groups, variants, steps = _assign(counts, code_costs(totals, shares))
-    bits = (steps.sum(dtype=torch.float64) / STEPS) / share + (totals > 0).sum() * SYMBOL_BITS
-    return groups, variants, bits
+    return groups, variants, steps.sum(dtype=torch.float64) / STEPS + (totals > 0).sum() * SYMBOL_BITS
 
 
 def spread(counts: Tensor, every: int, groups: Tensor, variants: Tensor, count: int) -> tuple[Tensor, Tensor]:
