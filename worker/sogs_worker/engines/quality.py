@@ -50,7 +50,7 @@ QUALITIES = {
         coarsest=0.15,
         position=1 / 64,
         strength=0.3,
-        palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=64),
+        palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=32),
     ),
     "best": Quality(
         share=0.0032,
