@@ -13,6 +13,7 @@ from sogs_worker.encode.quantized import Coded
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import layout as module
 from sogs_worker.formats.layout import EncodedScene, Layout
+from sogs_worker.formats.planes import read_palette_entries
 from sogs_worker.formats.webp import decode_webp
 
 COUNT = 30
@@ -42,13 +43,22 @@ def texels(scene: EncodedScene, name: str) -> np.ndarray:
     return decode_webp(scene.images[name]).reshape(-1, 4)[:COUNT]
 
 
-def test_bytes_and_labels_are_split_low_byte_first() -> None:
-    scene = build(labels=np.full(COUNT, 299, np.uint16))
+def test_bytes_are_split_low_byte_first() -> None:
+    scene = build()
     assert (texels(scene, "means_l.webp") == [0x34, 0x34, 0x34, 255]).all()
     assert (texels(scene, "means_u.webp") == [0x12, 0x12, 0x12, 255]).all()
-    assert (texels(scene, "shN_labels.webp") == [299 - 256, 1, 0, 255]).all()
     assert np.array_equal(texels(scene, "quats.webp"), noise(COUNT, 4))
     assert np.array_equal(texels(scene, "sh0.webp")[:, 3], noise(COUNT))
+
+
+def test_labels_follow_their_entries() -> None:
+    labels = np.arange(270, 270 + COUNT, dtype=np.uint16)
+    scene = build(labels=labels)
+    low, high, nothing, opaque = texels(scene, "shN_labels.webp").T.astype(int)
+    entries = read_palette_entries(decode_webp(scene.images["shN_centroids.webp"]), 300, 8)
+    assert np.array_equal(entries[low + 256 * high], noise(300, 8, 3)[labels])
+    assert not nothing.any()
+    assert (opaque == 255).all()
 
 
 def test_what_was_added_is_described() -> None:

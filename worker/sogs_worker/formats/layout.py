@@ -15,6 +15,7 @@ from torch import Tensor
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded
+from sogs_worker.formats.entry_order import order_entries
 from sogs_worker.formats.meta import FILES, Meta, PaletteMeta
 from sogs_worker.formats.planes import build_palette_plane, build_plane
 from sogs_worker.formats.vp8l import encode_vp8l
@@ -85,11 +86,14 @@ class Layout:
         self._add("sh0.webp", lambda: build_plane(self._upload(np.concatenate([sh0.indices, alphas[:, None]], axis=1))))
 
     def add_palette(self, palette: Palette) -> None:
-        """Add the other SH coefficients."""
+        """Add the other SH coefficients; their entries are numbered anew."""
         count, coefficients, _ = palette.entries.shape
         self._palette = PaletteMeta(count, SH_COEFFICIENTS.index(coefficients), palette.codebook)
-        self._add("shN_labels.webp", lambda: build_plane(self._upload(_split_labels(palette.labels))))
-        self._add("shN_centroids.webp", lambda: build_palette_plane(self._upload(palette.entries)))
+        entries = self._upload(palette.entries)
+        order = order_entries(entries)
+        numbers = order.argsort().cpu().numpy().astype(np.uint16)
+        self._add("shN_labels.webp", lambda: build_plane(self._upload(_split_labels(numbers[palette.labels]))))
+        self._add("shN_centroids.webp", lambda: build_palette_plane(entries[order]))
 
     def finish(self, *, unusable: int, invisible: int) -> EncodedScene:
         """Wait for the images and describe them."""
