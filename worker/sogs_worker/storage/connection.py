@@ -37,6 +37,29 @@ class Encryption:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, in seconds.
+
+    Attributes:
+        connect_s: for a connection.
+        read_s: for the next bytes of an answer.
+        contact_s: how long an operation repeats its requests to a server that this run has never reached. Short:
+            most likely its address is wrong.
+        budget_s: how long an operation repeats its requests while none of them succeeds. A run that gives up loses
+            what it has encoded, and servers restart within a minute.
+        first_pause_s: at most this long before the first repetition; each further pause may be twice as long.
+        longest_pause_s: no pause is longer.
+    """
+
+    connect_s: float = 5.0
+    read_s: float = 30.0
+    contact_s: float = 5.0
+    budget_s: float = 90.0
+    first_pause_s: float = 0.2
+    longest_pause_s: float = 10.0
+
+
+@dataclass(frozen=True)
 class Connection:
     """One side's S3 server.
 
@@ -50,6 +73,7 @@ class Connection:
         credentials: None: the SDK's own chain (environment, web identity, instance role).
         secret_name: the Secret that the credentials came from, for messages.
         ca_pem: certificates to trust instead of the system's, PEM.
+        patience: how long to wait for the server.
     """
 
     side: Side
@@ -61,6 +85,7 @@ class Connection:
     credentials: Credentials | None = None
     secret_name: str | None = None
     ca_pem: str | None = field(default=None, repr=False)
+    patience: Patience = Patience()
 
     @property
     def server(self) -> str:

@@ -1,47 +1,49 @@
-"""A bucket of any S3 server as a store. The only module that talks to the SDK."""
+"""A bucket of any S3 server as a store."""
 
 from __future__ import annotations
 
-import logging
-import ssl
-import warnings
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
-from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import InsecureRequestWarning
+from botocore.exceptions import ClientError
 
-from sogs_worker.errors import ConfigurationError, StorageError
-from sogs_worker.storage.base import Moved, StoredObject, ignore_progress
-from sogs_worker.storage.connection import Connection
-from sogs_worker.storage.s3_errors import Attempt, http_status, translated
-
-MIB = 1 << 20
-
-TRANSFER = TransferConfig(
-    multipart_threshold=16 * MIB, multipart_chunksize=16 * MIB, preferred_transfer_client="classic"
+from sogs_worker.errors import SourceMissingError, StorageError
+from sogs_worker.storage.base import (
+    Condition,
+    ConflictError,
+    IfMatch,
+    ListedObject,
+    Moved,
+    Receipt,
+    StoredObject,
+    check_metadata,
+    ignore_progress,
 )
-"""Parts of 16 MiB: the SDK enlarges them where a file would have more than the 10000 that S3 allows."""
-
-CLIENT_OPTIONS = {
-    "connect_timeout": 5,
-    "read_timeout": 60,
-    "retries": {"mode": "standard", "total_max_attempts": 4},
-    # Servers other than AWS often refuse the SDK's newer default checksums; ours is kept as metadata and compared.
-    "request_checksum_calculation": "when_required",
-    "response_checksum_validation": "when_required",
-}
-"""Seconds and attempts: a dead server costs about half a minute, then the Job's own retries take over."""
+from sogs_worker.storage.connection import Connection
+from sogs_worker.storage.retry import Budget, Contact
+from sogs_worker.storage.s3_client import open_client
+from sogs_worker.storage.s3_conditions import condition_arguments, honours_conditions
+from sogs_worker.storage.s3_download import Download
+from sogs_worker.storage.s3_errors import Attempt, http_status, is_not_implemented, may_be_done, translated
+from sogs_worker.storage.s3_upload import Upload
 
 SHA256 = "sha256"
 """Name of the metadata that holds the content's digest."""
 
+TOKEN = "upload"  # noqa: S105  (no secret)
+"""Name of the metadata that tells this write from all others: its answer may be lost after the object was written."""
+
+DELETIONS = 1000
+"""The most that S3 deletes by one request."""
+
 
 class S3Store:
-    """Objects are those of one bucket."""
+    """Objects are those of one bucket. May be used by several threads."""
 
     def __init__(self, bucket: str, connection: Connection, *, scratch: Path) -> None:
         """Prepare a client; nothing is sent yet.
@@ -49,130 +51,244 @@ class S3Store:
         Args:
             bucket: the bucket's name.
             connection: the server.
-            scratch: a folder for the CA bundle, which the SDK wants as a file.
+            scratch: a folder for the CA bundle.
 
         Raises:
-            ConfigurationError: an unreadable CA or an endpoint, region or profile that the SDK does not take.
+            ConfigurationError: see `open_client`.
         """
         self.bucket = bucket
         self.connection = connection
         self._client = open_client(connection, scratch)
+        self._contact = Contact()
+        self._has_checksums = True
+        # AWS itself need not be asked.
+        self._has_conditions = True if connection.endpoint is None else None
 
     def uri(self, key: str) -> str:
         """Name the object as people write it."""
         return f"s3://{self.bucket}/{key}"
 
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Ask page by page, then sort: servers that keep folders (SeaweedFS) list `a/b` before `a.b`, AWS after it.
+
+        Keys that end in a slash only mark folders and are left out.
+        """
+        with self._operation("list", prefix) as budget:
+            found = [entry for page in self._pages(prefix, budget) for entry in page if not entry.key.endswith("/")]
+        return iter(sorted(found, key=lambda entry: entry.key.encode()))
+
     def stat(self, key: str) -> StoredObject:
-        """Ask for size and digest. An answer to HEAD has no body, so a failure is asked again by GET for its code."""
-        with self._attempt("read", key):
-            try:
-                head = self._client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if 400 <= http_status(error.response) < 500:
-                    self._client.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")
-                raise
-        return StoredObject(head["ContentLength"], head["Metadata"].get(SHA256))
+        """Ask for all there is to know but the content."""
+        head = self._head(key)
+        metadata = {name: value for name, value in head["Metadata"].items() if name not in (SHA256, TOKEN)}
+        return StoredObject(head["ContentLength"], head["Metadata"].get(SHA256), head["ETag"], metadata)
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> None:
-        """Copy the object, in parallel ranges where it is large."""
-        expected_bytes = self.stat(key).size_bytes
-        with self._attempt("read", key):
-            self._client.download_file(self.bucket, key, str(path), Callback=progress, Config=TRANSFER)
-        got_bytes = path.stat().st_size
-        if got_bytes != expected_bytes:
-            raise StorageError(
-                f"{self.uri(key)} arrived with {got_bytes} of {expected_bytes} bytes; it is worth another try"
-            )
+        """Copy the object by parallel ranges of one version; what an interrupted download left is used."""
+        stored = self.stat(key)
+        with self._operation("read", key) as budget:
+            Download(
+                client=self._client,
+                place=self._place(key),
+                uri=self.uri(key),
+                size_bytes=stored.size_bytes,
+                etag=stored.etag,
+                budget=budget,
+                progress=progress,
+            ).into(path)
 
     def upload(
-        self, path: Path, key: str, *, sha256: str, content_type: str, progress: Moved = ignore_progress
-    ) -> None:
+        self,
+        path: Path,
+        key: str,
+        *,
+        sha256: str,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        condition: Condition | None = None,
+        progress: Moved = ignore_progress,
+    ) -> Receipt:
         """Send the file, in parts where it is large, and ask the server what it has now."""
-        arguments = {"Metadata": {SHA256: sha256}, "ContentType": content_type, **self._encryption()}
-        with path.open("rb") as stream, self._attempt("write", key):
-            self._client.upload_fileobj(
-                stream, self.bucket, key, ExtraArgs=arguments, Callback=progress, Config=TRANSFER
+        token = uuid.uuid4().hex
+        description = {**check_metadata(metadata or {}), SHA256: sha256, TOKEN: token}
+
+        def send(budget: Budget, arguments: dict[str, str]) -> Receipt:
+            upload = Upload(
+                client=self._client,
+                place=self._place(key),
+                path=path,
+                sha256=sha256,
+                attributes={"Metadata": description, "ContentType": content_type, **self._encryption()},
+                condition=arguments,
+                has_checksums=self._has_checksums,
+                budget=budget,
+                progress=progress,
             )
-        expected = StoredObject(path.stat().st_size, sha256)
-        got = self.stat(key)
-        if got != expected:
-            raise StorageError(
-                f"{self.uri(key)} has {got.size_bytes} bytes and digest {got.sha256} after {expected.size_bytes} bytes"
-                f" with digest {sha256} were written; look for another writer of that key"
+            return self._send(upload)
+
+        receipt = self._publish("write", key, condition, token, send)
+        self._check(key, condition, token, StoredObject(path.stat().st_size, sha256, receipt.etag))
+        return receipt
+
+    def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
+        """Let the server copy, which S3 does for up to 5 GiB; the version is that of this moment."""
+        source = self._head(source_key)
+        token = uuid.uuid4().hex
+        description = {**source["Metadata"], TOKEN: token}
+
+        def send(budget: Budget, arguments: dict[str, str]) -> Receipt:
+            answer = budget.run(
+                lambda: self._client.copy_object(
+                    **self._place(key),
+                    CopySource=self._place(source_key),
+                    CopySourceIfMatch=source["ETag"],
+                    MetadataDirective="REPLACE",
+                    Metadata=description,
+                    ContentType=source["ContentType"],
+                    **self._encryption(),
+                    **arguments,
+                )
             )
+            return Receipt(answer["CopyObjectResult"]["ETag"], is_verified=False)
+
+        self._publish("copy", key, condition, token, send)
+        expected = StoredObject(source["ContentLength"], source["Metadata"].get(SHA256), source["ETag"])
+        self._check(key, condition, token, expected)
 
     def check_upload(self, key: str) -> None:
         """Begin an upload in parts and abort it: that needs the bucket, the permission and the encryption."""
-        with self._attempt("write", key):
-            begun = self._client.create_multipart_upload(Bucket=self.bucket, Key=key, **self._encryption())
-            self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=begun["UploadId"])
+        with self._operation("write", key) as budget:
+            place = self._place(key)
+            begun = budget.run(lambda: self._client.create_multipart_upload(**place, **self._encryption()))
+            budget.run(lambda: self._client.abort_multipart_upload(**place, UploadId=begun["UploadId"]))
 
     def delete(self, key: str) -> None:
         """Remove the object."""
-        with self._attempt("delete", key):
-            self._client.delete_object(Bucket=self.bucket, Key=key)
+        with self._operation("delete", key) as budget:
+            budget.run(lambda: self._client.delete_object(**self._place(key)))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Remove the objects, a thousand by each request."""
+        everything = [*keys]
+        refused: dict[str, str] = {}
+        for start in range(0, len(everything), DELETIONS):
+            batch = {"Objects": [{"Key": key} for key in everything[start : start + DELETIONS]], "Quiet": True}
+            with self._operation("delete", everything[start]) as budget:
+                answer = budget.run(partial(self._client.delete_objects, Bucket=self.bucket, Delete=batch))
+            refused |= {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
+        for key, code in refused.items():
+            with self._operation("delete", key):
+                raise ClientError({"Error": {"Code": code}}, "DeleteObjects")
 
     def abort_uploads(self, key: str) -> None:
         """Remove the parts of multipart uploads that nobody completed."""
-        with self._attempt("delete", key):
-            listing = self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
+        with self._operation("delete", key) as budget:
+            listing = budget.run(lambda: self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=key))
             for upload in listing.get("Uploads", []):
                 if upload["Key"] == key:
-                    self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+                    abort = partial(self._client.abort_multipart_upload, UploadId=upload["UploadId"])
+                    budget.run(partial(abort, **self._place(key)))
+
+    def _pages(self, prefix: str, budget: Budget) -> Iterator[Iterator[ListedObject]]:
+        ask = partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix)
+        while True:
+            page = budget.run(ask)
+            yield (ListedObject(entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return
+            ask = partial(ask, ContinuationToken=page["NextContinuationToken"])
+
+    def _head(self, key: str) -> Any:
+        """Ask for the object's headers. The answer has no body, so a failure is asked again by GET for its code."""
+
+        def ask() -> Any:
+            try:
+                return self._client.head_object(**self._place(key))
+            except ClientError as error:
+                if 400 <= http_status(error.response) < 500:
+                    self._client.get_object(**self._place(key), Range="bytes=0-0")
+                raise
+
+        with self._operation("read", key) as budget:
+            return budget.run(ask)
+
+    def _send(self, upload: Upload) -> Receipt:
+        """Send it, without checksums if the server knows none."""
+        try:
+            return upload.send()
+        except ClientError as error:
+            if not (upload.has_checksums and is_not_implemented(error)):
+                raise
+        receipt = replace(upload, has_checksums=False).send()
+        self._has_checksums = False
+        return receipt
+
+    def _publish(
+        self,
+        verb: str,
+        key: str,
+        condition: Condition | None,
+        token: str,
+        send: Callable[[Budget, dict[str, str]], Receipt],
+    ) -> Receipt:
+        """Write under the condition. A write that lost against itself, by a repeated request, has won."""
+        with self._operation(verb, key, is_conditional=condition is not None) as budget:
+            arguments = self._condition_arguments(key, condition, budget)
+            try:
+                return send(budget, arguments)
+            except ClientError as error:
+                if not may_be_done(error) or self._version(key)[1] != token:
+                    raise
+        return Receipt(self._version(key)[0], is_verified=False)
+
+    def _condition_arguments(self, key: str, condition: Condition | None, budget: Budget) -> dict[str, str]:
+        """Name the condition for the server, or look by ourselves where it ignores conditions."""
+        if condition is None:
+            return {}
+        if self._has_conditions is None:
+            self._has_conditions = honours_conditions(self._client, self.bucket, key, budget, self.connection.server)
+        if self._has_conditions:
+            return condition_arguments(condition)
+        if self._version(key)[0] != (condition.etag if isinstance(condition, IfMatch) else ""):
+            raise self._conflict(key)
+        return {}
+
+    def _version(self, key: str) -> tuple[str, str]:
+        """Give the ETag of what is at `key` and the token of who wrote it; empty where there is nothing."""
+        try:
+            head = self._head(key)
+        except SourceMissingError:
+            return "", ""
+        return head["ETag"], head["Metadata"].get(TOKEN, "")
+
+    def _check(self, key: str, condition: Condition | None, token: str, expected: StoredObject) -> None:
+        """Compare what the key holds with what was written. Two writers of the same content are both right."""
+        head = self._head(key)
+        if head["Metadata"].get(TOKEN) == token and head["ContentLength"] == expected.size_bytes:
+            return
+        if condition is not None:
+            raise self._conflict(key)
+        sha256 = head["Metadata"].get(SHA256)
+        if (head["ContentLength"], sha256) != (expected.size_bytes, expected.sha256):
+            raise StorageError(
+                f"{self.uri(key)} has {head['ContentLength']} bytes and digest {sha256} after {expected.size_bytes}"
+                f" bytes with digest {expected.sha256} were written; look for another writer of that key"
+            )
+
+    def _conflict(self, key: str) -> ConflictError:
+        return ConflictError(
+            f"{self.uri(key)} was written by another since it was looked at; use what is there or delete it"
+        )
+
+    def _place(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": key}
 
     def _encryption(self) -> dict[str, str]:
         return self.connection.encryption.headers() if self.connection.encryption else {}
 
-    def _attempt(self, verb: str, key: str) -> Any:
-        return translated(Attempt(verb, self.uri(key), self.bucket, self.connection))
-
-
-def open_client(connection: Connection, scratch: Path) -> Any:
-    """Make the SDK's client, quiet and bounded in time."""
-    for name in ("botocore", "boto3", "s3transfer", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if connection.insecure_skip_tls_verify:
-        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
-    style = {"addressing_style": connection.addressing_style}
-    try:
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=connection.endpoint,
-            region_name=connection.region,
-            verify=trust(connection, scratch),
-            config=Config(s3=style, **CLIENT_OPTIONS),
-            **explicit_credentials(connection),
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(
-            f"the {connection.side}'s S3 connection cannot be set up: {error}; correct spec.{connection.side}.s3"
-        ) from error
-
-
-def explicit_credentials(connection: Connection) -> dict[str, str | None]:
-    """Name the client's arguments for the Secret's credentials; none lets the SDK ask its own chain."""
-    credentials = connection.credentials
-    if credentials is None:
-        return {}
-    return {
-        "aws_access_key_id": credentials.access_key_id,
-        "aws_secret_access_key": credentials.secret_access_key,
-        "aws_session_token": credentials.session_token,
-    }
-
-
-def trust(connection: Connection, scratch: Path) -> bool | str | None:
-    """Say whom to trust, in the SDK's terms: False nobody's check, a file of certificates, None the SDK's own."""
-    if connection.insecure_skip_tls_verify:
-        return False
-    if connection.ca_pem is None:
-        return None
-    try:
-        ssl.create_default_context(cadata=connection.ca_pem)
-    except ssl.SSLError as error:
-        raise ConfigurationError(
-            f"the {connection.side}'s CA is not a PEM certificate; correct ca.crt in the Secret of s3.caSecretRef"
-        ) from error
-    bundle = scratch / f"{connection.side}-ca.pem"
-    bundle.write_text(connection.ca_pem)
-    return str(bundle)
+    @contextmanager
+    def _operation(self, verb: str, key: str, *, is_conditional: bool = False) -> Iterator[Budget]:
+        """Give a budget for requests, and make our errors of those that fail."""
+        attempt = Attempt(verb, self.uri(key), self.bucket, self.connection, is_conditional)
+        with translated(attempt):
+            yield Budget(self.connection.patience, self._contact, attempt.judge)

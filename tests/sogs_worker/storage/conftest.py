@@ -1,0 +1,69 @@
+"""What tests of stores share: a machine without its own AWS set-up, and an ear for secrets in all that is printed."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faults.proxy import FaultProxy
+from s3_server import S3Server
+
+SIGNATURE = re.compile(r"X-Amz-Signature|X-Amz-Credential|Signature=[0-9a-f]{16}|AWS4-HMAC", re.IGNORECASE)
+SESSION_TOKEN = "a-session-token-that-nobody-may-see"  # noqa: S105  (made up)
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep this machine's own AWS set-up out."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+
+@pytest.fixture(autouse=True)
+def _secrets_stay_secret(
+    request: pytest.FixtureRequest,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Search all that a test prints, logs at any level, or raises as an error with its causes."""
+    if "s3" not in request.fixturenames:
+        yield
+        return
+    server: S3Server = request.getfixturevalue("s3")
+    caplog.set_level(logging.DEBUG)
+    raised: list[BaseException] = []
+    watch_errors(monkeypatch, raised)
+    yield
+    printed = [*capfd.readouterr(), caplog.text, *("".join(traceback.format_exception(error)) for error in raised)]
+    identities = (server.admin, server.reader, server.gardener)
+    secrets = [SESSION_TOKEN, *(key for who in identities for key in (who.access_key, who.secret_key))]
+    for text in printed:
+        assert not [secret for secret in secrets if secret in text], "a secret was shown"
+        assert not SIGNATURE.search(text), "a signature was shown"
+
+
+def watch_errors(monkeypatch: pytest.MonkeyPatch, raised: list[BaseException]) -> None:
+    """Keep every error of ours that is made."""
+    from sogs_worker.errors import WorkerError
+
+    def remember(error: WorkerError, *arguments: object) -> None:
+        Exception.__init__(error, *arguments)
+        raised.append(error)
+
+    monkeypatch.setattr(WorkerError, "__init__", remember)
+
+
+@pytest.fixture
+def proxy(s3: S3Server) -> Iterator[FaultProxy]:
+    """Run a proxy that forwards until it is given rules."""
+    with FaultProxy(s3.endpoint) as running:
+        yield running

@@ -1,0 +1,71 @@
+"""One object of a bucket, by parallel ranges of one version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sogs_worker.errors import StorageError
+from sogs_worker.storage.base import Moved
+from sogs_worker.storage.parallel import map_in_threads
+from sogs_worker.storage.partial import Partial
+from sogs_worker.storage.retry import Budget
+
+THREADS = 8
+BUFFER_BYTES = 1 << 20
+"""Read at once: all that a thread holds of the object."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """What is to be downloaded.
+
+    Attributes:
+        client: the SDK's.
+        place: `Bucket` and `Key`.
+        uri: the object, for messages.
+        size_bytes: its length.
+        etag: its version; each range is asked for on the condition that it still is the one.
+        budget: of the operation.
+        progress: told of the bytes that are there, those of an earlier try included.
+    """
+
+    client: Any
+    place: dict[str, str]
+    uri: str
+    size_bytes: int
+    etag: str
+    budget: Budget
+    progress: Moved
+
+    def into(self, path: Path) -> None:
+        """Fill the file, beginning with what an interrupted download of the same version left beside it."""
+        partial = Partial(path, size_bytes=self.size_bytes, etag=self.etag)
+        with partial.opened() as missing:
+            self.progress(self.size_bytes - sum(map(len, missing)))
+            map_in_threads(lambda span: self._fetch(span, partial), missing, THREADS)
+
+    def _fetch(self, span: range, partial: Partial) -> None:
+        """Fetch a range; where it breaks off, it goes on from there."""
+        position = span.start
+
+        def attempt() -> None:
+            nonlocal position
+            body = self._open(range(position, span.stop))
+            while chunk := body.read(BUFFER_BYTES):
+                partial.write(position, memoryview(chunk))
+                position += len(chunk)
+                self.progress(len(chunk))
+
+        self.budget.run(attempt)
+        partial.note(span)
+
+    def _open(self, span: range) -> Any:
+        """Ask for a range. A server that does not know conditions or ranges is noticed before a byte is taken."""
+        interval = f"bytes={span.start}-{span.stop - 1}"
+        answer = self.client.get_object(**self.place, Range=interval, IfMatch=self.etag)
+        if answer["ETag"] != self.etag or answer["ContentLength"] != len(span):
+            answer["Body"].close()
+            raise StorageError(f"{self.uri} changed while it was read, or its server cannot send ranges; run it again")
+        return answer["Body"]
