@@ -58,7 +58,7 @@ def test_worker_compresses_a_scene_and_reads_it_back(worker_image):
 
 
 def test_worker_has_all_it_imports(worker_image):
-    done = worker_image.execute("python", "-c", "import boto3, PIL.Image, tqdm, sogs_worker.cli")
+    done = worker_image.execute("python", "-c", "import boto3, PIL.Image, rich, sogs_worker.cli")
     assert (done.returncode, done.stderr) == (0, "")
 
 
