@@ -8,21 +8,23 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sogs_worker.engines.parameters import Parameters, parse_parameters
-from sogs_worker.errors import InterruptedRunError, NotPermittedError, StorageError, UsageError, WorkerError
+from sogs_worker.errors import InterruptedRunError, UsageError, WorkerError
+from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_is_path, check_output, make_folder, plan_outputs
 
 # What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
 if TYPE_CHECKING:
+    from sogs_worker.batch import Outcome
     from sogs_worker.compress import SceneReport
 
 MEGABYTE = 1_000_000
 MAX_VIEWS = 1000
+INTERRUPTED = "interrupted, no half-written output is left"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
         return int(options.command(options))
     except WorkerError as error:
-        print(f"sogs-worker: {error}", file=sys.stderr)
+        report_fault(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("sogs-worker: interrupted, nothing was written", file=sys.stderr)
+        print(f"sogs-worker: {INTERRUPTED}", file=sys.stderr)
         return InterruptedRunError.exit_code
 
 
@@ -54,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="sogs-worker", description="Compress 3D Gaussian splats to SOG bundles.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compress(commands)
+    _add_sagemaker(commands)
     decompress = commands.add_parser("decompress", help="write the scene of a bundle as PLY")
     decompress.add_argument("bundle", metavar="BUNDLE", help=".sog, or the meta.json of an unbundled scene")
     decompress.add_argument("output", metavar="OUT.ply")
@@ -74,18 +77,46 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_compress(commands: Any) -> None:
-    default = Parameters()
     compress = commands.add_parser("compress", help="compress scenes to SOG bundles")
-    compress.add_argument("inputs", metavar="IN", nargs="+", help=".ply, .sog, or the meta.json of an unbundled scene")
+    compress.add_argument(
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help=f"a scene ({', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json),"
+        f" an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both",
+    )
     compress.add_argument("output", metavar="OUT", help="a .sog file, or a folder ending in /")
-    compress.add_argument("--engine", default=default.engine, help="default: %(default)s")
-    compress.add_argument("--device", default="auto", help="auto (a GPU where there is one), cuda or cpu")
-    compress.add_argument("--format", default=default.format, help="default: %(default)s")
-    compress.add_argument("--quality", default=default.quality, help="fast, balanced or best; default: %(default)s")
-    compress.add_argument("--sh-bands", type=int, default=default.sh_bands, help="most SH bands to keep, 0 to 3")
-    compress.add_argument("--seed", type=int, default=default.seed, help="of all random draws; default: %(default)s")
+    _add_encoder_options(compress, {})
     compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
     compress.set_defaults(command=run_compress)
+
+
+def _add_sagemaker(commands: Any) -> None:
+    sagemaker = commands.add_parser(
+        "sagemaker",
+        help="the SageMaker Processing job: all scenes of a folder",
+        epilog="The environment has the options' defaults: SPLATS_QUALITY for --quality, and so on.",
+    )
+    sagemaker.add_argument("--input", default="/opt/ml/processing/input", help="default: %(default)s")
+    sagemaker.add_argument("--output", default="/opt/ml/processing/output", help="default: %(default)s")
+    _add_encoder_options(sagemaker, os.environ)
+    sagemaker.set_defaults(command=run_sagemaker)
+
+
+def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add the options that decide the output; `environment` has other defaults, such as SPLATS_SH_BANDS."""
+    default = Parameters()
+
+    def add(option: str, standard: str | int, meaning: str) -> None:
+        value = environment.get(f"SPLATS_{option.upper().replace('-', '_')}", standard)
+        parser.add_argument(f"--{option}", type=type(standard), default=value, help=f"{meaning}; default: %(default)s")
+
+    add("engine", default.engine, "the encoder")
+    add("device", "auto", "auto (a GPU where there is one), cuda or cpu")
+    add("format", default.format, "of the output")
+    add("quality", default.quality, "fast, balanced or best")
+    add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
+    add("seed", default.seed, "of all random draws")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -106,32 +137,71 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def run_compress(options: argparse.Namespace) -> int:
-    """Compress scenes one after the other; the first that fails ends the command."""
-    fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
-    parameters = parse_parameters({**fields, "shBands": options.sh_bands})
-    from sogs_worker.outputs import plan_outputs
+    """Compress scenes one after the other; return the exit code of the first fault, after the others are done."""
+    parameters = read_parameters(options)
+    from sogs_worker.archives.local import find_scenes
 
-    pairs = plan_outputs(options.inputs, options.output)
+    for text in options.inputs:
+        check_is_path(text)
+    check_output(options.output, len(options.inputs))
+    scenes, faults = find_scenes([Path(text) for text in options.inputs], Path(options.output))
+    targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], options.output)
+    for fault in faults:
+        report_fault(fault)
+    if not scenes:
+        return faults[0].exit_code
+    device = load_torch(options.device)
+    from sogs_worker.batch import compress_scenes
+    from sogs_worker.progress import showing_progress
+
+    with showing_progress([scene.size_bytes for scene in scenes], as_json=options.json) as progress:
+        pairs = list(zip(scenes, targets, strict=True))
+        for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
+            with progress.aside():
+                if isinstance(outcome.result, WorkerError):
+                    faults.append(outcome.result)
+                    report_fault(outcome.result)
+                else:
+                    record = _record(outcome, outcome.result, device)
+                    print(json.dumps(record) if options.json else _format_record(record), flush=True)
+    return faults[0].exit_code if faults else 0
+
+
+def run_sagemaker(options: argparse.Namespace) -> int:
+    """Run the container of a SageMaker Processing job."""
+    from sogs_worker.sagemaker import run_processing
+
+    return run_processing(
+        Path(options.input),
+        Path(options.output),
+        parameters=read_parameters(options),
+        load_torch=lambda: load_torch(options.device),
+    )
+
+
+def read_parameters(options: argparse.Namespace) -> Parameters:
+    """Check the options of the encoder."""
+    fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
+    return parse_parameters({**fields, "shBands": options.sh_bands})
+
+
+def load_torch(device: str) -> str:
+    """Load what takes seconds, and choose the device: `cpu` or `cuda`."""
     from sogs_worker.engines.device import resolve_device, start_driver
 
-    if options.device != "cpu":
+    if device != "cpu":
         start_driver()
     gc.disable()  # collecting garbage among the million objects of torch's modules takes a fifth of their import
-    from sogs_worker.compress import compress_file
-    from sogs_worker.progress import showing_progress
+    import sogs_worker.compress  # noqa: F401
 
     gc.freeze()
     gc.enable()
-    device = resolve_device(options.device)
-    for source, target in pairs:
-        _make_folder(target.parent)
-        started_s = time.monotonic()
-        with showing_progress(source.name, as_json=options.json) as progress:
-            report = compress_file(source, target, parameters=parameters, device=device, progress=progress)
-            progress("done", 1.0)
-        record = _record(source, target, report, time.monotonic() - started_s, device)
-        print(json.dumps(record) if options.json else _format_record(record), flush=True)
-    return 0
+    return resolve_device(device)
+
+
+def report_fault(fault: WorkerError) -> None:
+    """Say what went wrong, in one sentence."""
+    print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
 
 
 def run_decompress(options: argparse.Namespace) -> int:
@@ -143,7 +213,7 @@ def run_decompress(options: argparse.Namespace) -> int:
     if target.suffix.lower() != ".ply":
         raise UsageError(f"{target}: the output must end in .ply")
     splats = read_sog(source)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     write_ply(target, splats)
     print(f"{target}  {_format_size(target.stat().st_size)}  {len(splats):,} splats")
     return 0
@@ -190,7 +260,7 @@ def run_render(options: argparse.Namespace) -> int:
     device = resolve_device(options.device)
     splats, _ = drop_unusable(read_scene(Path(options.file)))
     picture = preview_png(splats, device=device)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     with replacing(target) as file:
         file.write(picture)
     print(f"{target}  {_format_size(len(picture))}  {len(splats):,} splats")
@@ -204,16 +274,16 @@ def run_job(_options: argparse.Namespace) -> int:
     return int(run.main())
 
 
-def _record(source: Path, target: Path, report: SceneReport, seconds: float, device: str) -> dict[str, Any]:
+def _record(outcome: Outcome, report: SceneReport, device: str) -> dict[str, Any]:
     return {
-        "input": str(source),
-        "output": str(target),
+        "input": outcome.scene.name,
+        "output": str(outcome.target),
         "sourceBytes": report.source_bytes,
         "bytes": report.bytes,
         "ratio": round(report.ratio, 2),
         "splats": report.splats,
         "dropped": report.dropped,
-        "seconds": round(seconds, 2),
+        "seconds": round(outcome.seconds, 2),
         "device": device,
     }
 
@@ -235,14 +305,5 @@ def _format_size(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise NotPermittedError(f"{folder}: may not be made; choose another folder") from error
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be made: {error.strerror or error}; choose another folder") from error
-
-
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise InterruptedRunError("interrupted by SIGTERM, nothing was written")
+    raise InterruptedRunError(INTERRUPTED)
