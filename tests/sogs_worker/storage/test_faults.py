@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from sogs_worker.errors import (
     StorageError,
     WorkerError,
 )
+from sogs_worker.storage.connection import Credentials
 from sogs_worker.storage.s3 import S3Store
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -196,6 +198,19 @@ class TestWriting:
         check_failure(case, bucket, "out.sog", lambda: upload(store, tmp_path))
         assert proxy.count("PUT") == 1
         assert proxy.count() <= 2
+
+
+def test_an_expired_session_is_told_without_its_token(
+    s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path
+) -> None:
+    credentials = Credentials(s3.admin.access_key, s3.admin.secret_key, "a-token")
+    connection = build_connection(s3, endpoint=proxy.endpoint, credentials=credentials)
+    proxy.rules.append(Rule(answer(400, "ExpiredToken")))
+    with pytest.raises(NotPermittedError, match="has expired") as caught:
+        download(S3Store(bucket, connection, scratch=tmp_path), tmp_path)
+    assert proxy.requests[0].headers["x-amz-security-token"] == "a-token"
+    shown = "".join(traceback.format_exception(caught.value)) + repr(connection) + repr(credentials)
+    assert "a-token" not in shown
 
 
 def check_failure(case: Case, bucket: str, key: str, action: object) -> None:

@@ -38,8 +38,8 @@ SHA256 = "sha256"
 TOKEN = "upload"  # noqa: S105  (no secret)
 """Name of the metadata that tells this write from all others: its answer may be lost after the object was written."""
 
-DELETIONS = 1000
-"""The most that S3 deletes by one request."""
+PAGE_KEYS = 1000
+"""The most that S3 lists or deletes by one request."""
 
 
 class S3Store:
@@ -171,8 +171,8 @@ class S3Store:
         """Remove the objects, a thousand by each request."""
         everything = [*keys]
         refused: dict[str, str] = {}
-        for start in range(0, len(everything), DELETIONS):
-            batch = {"Objects": [{"Key": key} for key in everything[start : start + DELETIONS]], "Quiet": True}
+        for start in range(0, len(everything), PAGE_KEYS):
+            batch = {"Objects": [{"Key": key} for key in everything[start : start + PAGE_KEYS]], "Quiet": True}
             with self._operation("delete", everything[start]) as budget:
                 answer = budget.run(partial(self._client.delete_objects, Bucket=self.bucket, Delete=batch))
             refused |= {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
@@ -190,7 +190,7 @@ class S3Store:
                     budget.run(partial(abort, **self._place(key)))
 
     def _pages(self, prefix: str, budget: Budget) -> Iterator[Iterator[ListedObject]]:
-        ask = partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix)
+        ask = partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS)
         while True:
             page = budget.run(ask)
             yield (ListedObject(entry["Key"], entry["Size"]) for entry in page.get("Contents", []))

@@ -75,6 +75,17 @@ WRONG_CLOCK = Diagnosis(
     ConfigurationError,
     "cannot {verb} {uri}: this node's clock is too far from that of {server} ({detail}); set the node's clock",
 )
+OTHER_HOST = Diagnosis(
+    ConfigurationError,
+    "cannot {verb} {uri}: the certificate of {server} is for another host name; correct s3.endpoint or the certificate",
+)
+UNTRUSTED = "cannot {verb} {uri}: the certificate of {server} is not trusted; "
+WRONG_CA = Diagnosis(ConfigurationError, UNTRUSTED + "correct the CA in the Secret of s3.caSecretRef")
+UNKNOWN_CA = Diagnosis(ConfigurationError, UNTRUSTED + "put its CA into the Secret of s3.caSecretRef")
+NO_TLS = Diagnosis(
+    ConfigurationError,
+    "cannot {verb} {uri}: {server} does not speak TLS; correct the scheme or the port of s3.endpoint",
+)
 NO_ENCRYPTION = Diagnosis(
     ConfigurationError, "{server} cannot encrypt {uri} as asked ({detail}); correct s3.serverSideEncryption"
 )
@@ -97,6 +108,7 @@ NOT_IMPLEMENTED = ("NotImplemented", "XNotImplemented", "501")
 BY_CODE: dict[str, Diagnosis] = {
     "NoSuchKey": NO_OBJECT,
     "404": NO_OBJECT,
+    "AccessDenied": DENIED,
     **dict.fromkeys(("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity"), WRONG_KEY),
     **dict.fromkeys(("ExpiredToken", "TokenRefreshRequired", "RequestExpired"), EXPIRED),
     "RequestTimeTooSkewed": WRONG_CLOCK,
@@ -246,15 +258,14 @@ def diagnose_failure(error: Exception, connection: Connection) -> Diagnosis:
 
 
 def diagnose_tls(detail: str, connection: Connection) -> Diagnosis:
-    """Tell a certificate that is not trusted from one of another host, from a server without TLS, from a cut."""
-    if "ostname mismatch" in detail or "IP address mismatch" in detail:
-        sentence = "cannot {verb} {uri}: the certificate of {server} is for another host name; correct s3.endpoint"
-        return Diagnosis(ConfigurationError, sentence + " or the certificate")
+    """Tell a certificate of another host from one that is not trusted, from a server without TLS, from a cut.
+
+    The words are OpenSSL's and urllib3's.
+    """
+    if "ostname mismatch" in detail or "IP address mismatch" in detail or "doesn't match" in detail:
+        return OTHER_HOST
     if "CERTIFICATE_VERIFY_FAILED" in detail:
-        remedy = "correct the CA in" if connection.ca_pem else "put its CA into"
-        sentence = "cannot {verb} {uri}: the certificate of {server} is not trusted; "
-        return Diagnosis(ConfigurationError, sentence + remedy + " the Secret of s3.caSecretRef")
-    if "EOF" in detail or "reset" in detail:
-        return SILENT
-    sentence = "cannot {verb} {uri}: {server} does not speak TLS; correct the scheme or the port of s3.endpoint"
-    return Diagnosis(ConfigurationError, sentence)
+        return WRONG_CA if connection.ca_pem else UNKNOWN_CA
+    if "WRONG_VERSION_NUMBER" in detail or "record layer" in detail:
+        return NO_TLS
+    return SILENT
