@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.compressed_ply import is_compressed, read_compressed
 from sogs_worker.formats.output import naming, replacing
-from sogs_worker.formats.ply_header import ENCODINGS, Element, Header, read_header
+from sogs_worker.formats.ply_header import Element, Header, read_header
 from sogs_worker.formats.ply_layout import ATTRIBUTES, locate_attributes
+from sogs_worker.formats.ply_rows import Rows
 from sogs_worker.splats import Floats, Splats
 
 CHUNK_ROWS = 1 << 13
@@ -33,6 +35,8 @@ Chunk = Callable[[], Floats]
 def read_ply(path: Path) -> Splats:
     """Read a scene from a PLY file: ASCII or binary of either byte order, properties in any order and of any type.
 
+    A compressed one, which is known by its properties, is read too.
+
     Other elements and what follows the vertices are ignored. Values are converted to float32; those beyond its range
     become infinite. No more is allocated than the file's size allows.
 
@@ -42,11 +46,14 @@ def read_ply(path: Path) -> Splats:
     """
     with naming(path), path.open("rb") as file:
         header = read_header(file)
+        if is_compressed(header):
+            return read_compressed(file, header)
         before, vertex = _split_at_vertex(header)
         columns = locate_attributes(vertex)
         if vertex.count == 0:
             raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
-        chunks = _plan_text(file, before, vertex) if header.encoding == "ascii" else _plan_binary(file, header, before)
+        is_text = header.encoding == "ascii"
+        chunks = _plan_text(file, before, vertex) if is_text else _plan_binary(Rows(file, header, vertex))
         return _gather(chunks, columns, vertex.count)
 
 
@@ -84,33 +91,18 @@ def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
     raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
 
 
-def _plan_binary(file: BinaryIO, header: Header, before: tuple[Element, ...]) -> Iterator[Chunk]:
+def _plan_binary(rows: Rows) -> Iterator[Chunk]:
     """Return, for each chunk of the vertices' rows, a function that reads it."""
-    order = ENCODINGS[header.encoding]
-    start = header.size_bytes
-    for element in before:
-        if element.has_list:
-            raise BadInputError(f"element {element.name} before the vertices has a list, so that they cannot be found")
-        start += element.count * np.dtype(element.row_dtype(order)).itemsize
-    vertex = header.elements[len(before)]
-    row = np.dtype(vertex.row_dtype(order))
-    expected, got = vertex.count * row.itemsize, max(0, os.fstat(file.fileno()).st_size - start)
-    if got < expected:
-        raise BadInputError(
-            f"the PLY is truncated: expected {expected:,} bytes of vertices, got {got:,}; copy it again"
-        )
-    chunks = range(0, vertex.count, CHUNK_ROWS)
-    return (partial(_read_rows, file, row, start, first, min(CHUNK_ROWS, vertex.count - first)) for first in chunks)
+    count = rows.element.count
+    return (partial(_read_rows, rows, first, min(CHUNK_ROWS, count - first)) for first in range(0, count, CHUNK_ROWS))
 
 
-def _read_rows(file: BinaryIO, row: np.dtype[Any], start: int, first: int, count: int) -> Floats:
-    data = os.pread(file.fileno(), count * row.itemsize, start + first * row.itemsize)
-    if len(data) < count * row.itemsize:
-        raise BadInputError("the PLY became shorter while it was read; copy it again")
-    types = {row[name] for name in row.names or ()}
+def _read_rows(rows: Rows, first: int, count: int) -> Floats:
+    table = rows.read(first, count)
+    types = {rows.dtype[name] for name in rows.dtype.names or ()}
     if len(types) > 1:
-        return structured_to_unstructured(np.frombuffer(data, row), np.float32)
-    return np.frombuffer(data, types.pop()).reshape(count, -1).astype(np.float32, copy=False)
+        return structured_to_unstructured(table, np.float32)
+    return table.view(types.pop()).reshape(count, -1).astype(np.float32, copy=False)
 
 
 def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:

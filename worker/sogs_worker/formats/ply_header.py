@@ -33,6 +33,9 @@ ENCODINGS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 MAX_BYTES = 1 << 20
 """A longer header is taken for a file that is not a PLY: real ones have some kilobytes."""
 
+MAX_DIGITS = 18
+"""Of a count: what 64 bits hold."""
+
 
 @dataclass(frozen=True)
 class Property:
@@ -74,6 +77,10 @@ class Header:
     elements: tuple[Element, ...]
     size_bytes: int
 
+    def find(self, name: str) -> Element | None:
+        """Return the first element of that name."""
+        return next((each for each in self.elements if each.name == name), None)
+
 
 def read_header(file: BinaryIO) -> Header:
     """Read the header from the start of a file; lines may end in LF or CR LF.
@@ -91,7 +98,7 @@ def read_header(file: BinaryIO) -> Header:
                 encoding = name
             case ["comment" | "obj_info", *_]:
                 pass
-            case ["element", name, count] if count.isdecimal():
+            case ["element", name, count] if count.isdecimal() and len(count) <= MAX_DIGITS:
                 elements.append(Element(name, int(count), ()))
             case ["property", *rest] if elements:
                 last = elements[-1]

@@ -33,16 +33,12 @@ def locate_attributes(vertex: Element) -> dict[str, list[int]]:
         BadInputError: if a property is missing, repeated or a list, or the f_rest properties do not make whole bands.
     """
     names = [each.name for each in vertex.properties]
-    if any(name.startswith("packed_") for name in names):
-        raise BadInputError(
-            "this is a compressed PLY (packed_position), which cannot be read; convert it to a plain PLY"
-        )
     if vertex.has_list:
         listed = next(each.name for each in vertex.properties if each.type is None)
         raise BadInputError(f"vertex property {listed} is a list; expected one number, export the scene again")
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise BadInputError(f"vertex property {repeated[0]} is declared twice; export the scene again")
-    wanted = ATTRIBUTES | {"shn": sh_names(_sh_coefficients(names))}
+    wanted = ATTRIBUTES | {"shn": sh_names(count_sh_coefficients(names))}
     missing = [name for columns in wanted.values() for name in columns if name not in names]
     if missing:
         raise BadInputError(
@@ -51,8 +47,12 @@ def locate_attributes(vertex: Element) -> dict[str, list[int]]:
     return {attribute: [names.index(name) for name in columns] for attribute, columns in wanted.items()}
 
 
-def _sh_coefficients(names: list[str]) -> int:
-    """Count the SH coefficients a channel."""
+def count_sh_coefficients(names: list[str]) -> int:
+    """Count the SH coefficients a channel among the names of properties.
+
+    Raises:
+        BadInputError: if the f_rest properties do not make whole bands.
+    """
     found = [match for name in names if (match := _SH_NAME.fullmatch(name))]
     indices = sorted(int(match[1]) for match in found)
     if len(set(indices)) < len(indices):

@@ -1,0 +1,162 @@
+"""Packed scene files written from the formats' published layouts with `struct`, sharing nothing with the readers.
+
+Every packer takes integers or raw floats as the format stores them, so that a test says what each of them means.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gzip
+import io
+import json
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SPZ_SH = (0, 3, 8, 15)
+CHUNK_NAMES = [
+    f"{end}_{part}{axis}" for part, axes in (("", "xyz"), ("scale_", "xyz"), ("", "rgb")) for end in ("min", "max")
+    for axis in axes
+]  # fmt: skip
+
+
+def draw_bytes(count: int, seed: int = 0) -> bytes:
+    return np.random.default_rng(seed).integers(0, 256, count, np.uint8).tobytes()
+
+
+def pack_spz_body(count: int, *, version: int, bands: int, seed: int = 0) -> list[bytes]:
+    """Positions, alphas, colours, scales, rotations, SH, with random bits."""
+    widths = [6 if version == 1 else 9, 1, 3, 3, 3 if version < 3 else 4, 3 * SPZ_SH[bands]]
+    parts = [draw_bytes(count * width, seed + i) for i, width in enumerate(widths)]
+    if version == 1:
+        parts[0] = np.random.default_rng(seed).normal(size=3 * count).astype("<f2").tobytes()
+    return parts
+
+
+def pack_spz_header(count: int, *, version: int, bands: int, flags: int = 0, fraction_bits: int = 12) -> bytes:
+    return struct.pack("<IIIBBBB", 0x5053474E, version, count, bands, fraction_bits, flags, 0)
+
+
+def pack_spz(count: int = 5, *, version: int = 2, bands: int = 1, flags: int = 0, tail: bytes = b"") -> bytes:
+    """Versions 1 to 3."""
+    header = pack_spz_header(count, version=version, bands=bands, flags=flags)
+    return gzip.compress(header + b"".join(pack_spz_body(count, version=version, bands=bands)) + tail, mtime=0)
+
+
+def pack_spz4(
+    count: int = 5, *, bands: int = 1, extension: bytes = b"", change: Callable[[list[list[int]]], object] | None = None
+) -> bytes:
+    """Version 4; `change` alters the table of [compressed, uncompressed] sizes."""
+    parts = [part for part in pack_spz_body(count, version=4, bands=bands) if part]
+    packed = [compress_zstd(part) for part in parts]
+    table = [[len(small), len(part)] for small, part in zip(packed, parts, strict=True)]
+    if change:
+        change(table)
+    start = 32 + len(extension)
+    header = struct.pack(
+        "<IIIBBBBI12x", 0x5053474E, 4, count, bands, 12, 2 if extension else 0, len(parts), start
+    )  # fmt: skip
+    return header + extension + b"".join(struct.pack("<QQ", *sizes) for sizes in table) + b"".join(packed)
+
+
+def compress_zstd(data: bytes) -> bytes:
+    """One frame, by the system's library; skips the test where there is none."""
+    try:
+        library = ctypes.CDLL("libzstd.so.1")
+    except OSError:
+        pytest.skip("libzstd.so.1 is not installed, which SPZ version 4 needs")
+    library.ZSTD_compress.restype = ctypes.c_size_t
+    target = ctypes.create_string_buffer(len(data) + 1024)
+    size = library.ZSTD_compress(target, ctypes.c_size_t(len(target)), data, ctypes.c_size_t(len(data)), 3)
+    return target.raw[:size]
+
+
+def pack_splat(rows: Sequence[tuple[float, ...]]) -> bytes:
+    """Position, three standard deviations, r g b a, w x y z of each splat."""
+    return b"".join(struct.pack("<6f8B", *row[:6], *(int(each) for each in row[6:])) for row in rows)
+
+
+def draw_splat_rows(count: int, seed: int = 0) -> list[tuple[float, ...]]:
+    rng = np.random.default_rng(seed)
+    unit = rng.normal(size=(count, 4))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    columns = [rng.normal(size=(count, 3)), np.exp(rng.normal(size=(count, 3)) - 4), rng.integers(0, 256, (count, 4))]
+    return [tuple(row) for row in np.concatenate([*columns, np.floor(unit * 127 + 128)], axis=1).tolist()]
+
+
+def pack_compressed_ply(
+    count: int = 300,
+    *,
+    bands: int = 1,
+    colours: bool = True,
+    order: str = "little",
+    chunks: int | None = None,
+    harmonics: int | None = None,
+) -> bytes:
+    """Random words within random bounds."""
+    sign = "<" if order == "little" else ">"
+    names = CHUNK_NAMES if colours else CHUNK_NAMES[:12]
+    groups = -(-count // 256) if chunks is None else chunks
+    rng = np.random.default_rng(0)
+    low, high = rng.normal(size=(2, groups, len(names) // 2)).astype("f4")
+    bounds = np.concatenate([np.concatenate([low[:, i : i + 3], high[:, i : i + 3]], 1) for i in (0, 3, 6)], axis=1)
+    words = rng.integers(0, 1 << 32, (count, 4), np.uint32)
+    sh_count = count if harmonics is None else harmonics
+    width = 3 * SPZ_SH[bands]
+    lines = ["ply", f"format binary_{order}_endian 1.0", f"element chunk {groups}"]
+    lines += [*(f"property float {name}" for name in names), f"element vertex {count}"]
+    lines += [f"property uint packed_{name}" for name in ("position", "rotation", "scale", "color")]
+    if bands:
+        lines += [f"element sh {sh_count}", *(f"property uchar f_rest_{i}" for i in range(width))]
+    header = "\n".join([*lines, "end_header", ""]).encode()
+    body = bounds[:, : len(names)].astype(f"{sign}f4").tobytes() + words.astype(f"{sign}u4").tobytes()
+    return header + body + draw_bytes(sh_count * width)
+
+
+def build_sog_v1(count: int = 100, *, bands: int = 2, entries: int = 64) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The metadata and the planes of an unbundled scene of version 1."""
+    side = int(np.sqrt(count))
+    rng = np.random.default_rng(0)
+
+    def plane(height: int, width: int, channels: int, low: int = 0) -> np.ndarray:
+        pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
+        if channels == 4 and low:
+            pixels[..., 3] = rng.integers(low, 256, (height, width), np.uint8)
+        return pixels
+
+    pixels = {
+        "means_l.webp": plane(side, side, 3),
+        "means_u.webp": plane(side, side, 3),
+        "scales.webp": plane(side, side, 3),
+        "quats.webp": plane(side, side, 4, 252),
+        "sh0.webp": plane(side, side, 4),
+    }
+    meta: dict[str, Any] = {
+        "means": {"shape": [side * side, 3], "mins": [-1, -2, -3], "maxs": [1.5, 2, 3]},
+        "scales": {"shape": [side * side, 3], "mins": [-9, -8, -7], "maxs": [-3, -2, -1]},
+        "quats": {"shape": [side * side, 4], "encoding": "quaternion_packed"},
+        "sh0": {"shape": [side * side, 1, 4], "mins": [-1, -2, -3, -6], "maxs": [3, 2, 1, 8]},
+    }
+    if bands:
+        coefficients = SPZ_SH[bands]
+        labels = np.zeros((side, side, 3), np.uint8)
+        labels[..., 0] = rng.integers(0, min(entries, 256), (side, side))
+        pixels |= {"shN_centroids.webp": plane(entries // 64, 64 * coefficients, 3), "shN_labels.webp": labels}
+        meta["shN"] = {"shape": [side * side, 3 * coefficients], "mins": -2.5, "maxs": 1.5, "quantization": 8}
+    for name, section in meta.items():
+        section["files"] = [file for file in pixels if file.startswith(name)]
+    return meta, {name: encode_webp(values) for name, values in pixels.items()}
+
+
+def encode_webp(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, exact=True, quality=0)
+    return file.getvalue()
+
+
+def dump(meta: dict[str, Any]) -> bytes:
+    return json.dumps(meta).encode()
