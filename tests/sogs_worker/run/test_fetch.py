@@ -36,9 +36,9 @@ def test_refuses_another_content(store: LocalStore, tmp_path: Path) -> None:
 
 
 def test_refuses_other_kinds_of_files_without_moving_them(store: LocalStore, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"a\.splat is of a kind that cannot be read"):
-        fetch_quietly(store, "a.splat", tmp_path)
-    assert not (tmp_path / "source.splat").exists()
+    with pytest.raises(BadInputError, match=r"a\.obj is of a kind that cannot be read"):
+        fetch_quietly(store, "a.obj", tmp_path)
+    assert not (tmp_path / "source.obj").exists()
 
 
 def test_refuses_what_scratch_cannot_hold(tmp_path: Path) -> None:

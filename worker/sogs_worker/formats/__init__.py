@@ -7,9 +7,11 @@ from pathlib import Path
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.ply import read_ply
 from sogs_worker.formats.sog import UNBUNDLED, read_meta, read_sog
+from sogs_worker.formats.splat import read_splat
+from sogs_worker.formats.spz import read_spz
 from sogs_worker.splats import Splats
 
-READERS = {".ply": read_ply, ".sog": read_sog, ".json": read_sog}
+READERS = {".ply": read_ply, ".spz": read_spz, ".splat": read_splat, ".sog": read_sog, ".json": read_sog}
 """Readers by the file name's suffix; `.json` is the meta.json of an unbundled scene."""
 
 
@@ -29,4 +31,4 @@ def read_scene(path: Path) -> Splats:
 
 def scene_bytes(path: Path) -> int:
     """Return what a scene takes on disk: its file, or all files that the metadata of an unbundled one names."""
-    return sum(read_meta(path)[1].values()) if path.suffix == UNBUNDLED else path.stat().st_size
+    return sum(read_meta(path)[1].values()) if path.suffix.lower() == UNBUNDLED else path.stat().st_size
