@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sogs_worker.encode.clean import is_usable
 from sogs_worker.formats import read_scene, scene_bytes
+from sogs_worker.formats.meta import Meta
 from sogs_worker.formats.sog import read_meta
 from sogs_worker.splats import Floats
 
@@ -19,7 +18,8 @@ def inspect_file(path: Path) -> dict[str, Any]:
     """Describe a scene file as a JSON object.
 
     Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `bounds` of the
-    others; for SOG also `palette` (entries), `codebooks` (least and greatest value of each), `files` (bytes of each).
+    others; for SOG also `codebooks` (least and greatest value of each), `files` (bytes of each), and for its version 2
+    `palette` (entries).
 
     Raises:
         WorkerError: if it cannot be read.
@@ -47,7 +47,7 @@ def format_description(description: dict[str, Any]) -> str:
     if bounds := description["bounds"]:
         lines += [f"{name:<10} {'  '.join(f'{value:.4g}' for value in bounds[name])}" for name in ("min", "max")]
     if "files" in description:
-        lines.append(f"palette    {description['palette']:,} entries")
+        lines += [f"palette    {description['palette']:,} entries"] if "palette" in description else []
         lines += [
             f"codebook   {name} {low:.4g} to {high:.4g}" for name, (low, high) in description["codebooks"].items()
         ]
@@ -63,11 +63,5 @@ def _describe_bounds(positions: Floats) -> dict[str, list[float]] | None:
 
 def _describe_bundle(path: Path) -> dict[str, Any]:
     meta, sizes_bytes = read_meta(path)
-    codebooks = {"scales": meta.scales, "sh0": meta.sh0}
-    if meta.palette:
-        codebooks["shN"] = meta.palette.codebook
-    return {
-        "palette": meta.palette.count if meta.palette else 0,
-        "codebooks": {name: [float(np.min(book)), float(np.max(book))] for name, book in codebooks.items()},
-        "files": sizes_bytes,
-    }
+    palette = {"palette": meta.palette.count if meta.palette else 0} if isinstance(meta, Meta) else {}
+    return {**palette, "codebooks": meta.ranges, "files": sizes_bytes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ MAX_BYTES = 2**32 - 2**20
 MAX_FILE_BYTES = 2**30
 """The greatest plane before compression; an archive that declares more is not unpacked."""
 
+MAX_RATIO = 8
+FREE_BYTES = 1 << 20
+"""A file of an archive may be larger than the archive by this factor, or this large: images hardly shrink in a ZIP."""
+
 UNIX = 3
 READABLE = 0o644 << 16
 
@@ -27,7 +32,7 @@ class Files(Protocol):
     """Files by name."""
 
     def read(self, name: str) -> bytes:
-        """Return a file's content; `BadInputError` if it is missing or damaged."""
+        """Return a file's content; `BadInputError` if it is missing, damaged or too large."""
         ...
 
     def size_bytes(self, name: str) -> int:
@@ -60,13 +65,15 @@ class ZipFiles:
             self._archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise BadInputError("not a ZIP archive, or a damaged one; copy the bundle again") from error
+        file.seek(0, os.SEEK_END)
+        self._max_bytes = min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * file.tell()))
 
     def read(self, name: str) -> bytes:
         """Return a file's content, checked against its checksum."""
         entry = self._entry(name)
         try:
-            if entry.file_size > MAX_FILE_BYTES:
-                raise BadInputError(f"{name} declares {entry.file_size:,} bytes, but {MAX_FILE_BYTES:,} is the limit")
+            if entry.file_size > self._max_bytes:
+                raise BadInputError(f"{name} declares {entry.file_size:,} bytes, but {self._max_bytes:,} is the limit")
             return self._archive.read(entry)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise BadInputError(f"{name} in the bundle is damaged; copy it again") from error
@@ -90,7 +97,11 @@ class FolderFiles:
 
     def read(self, name: str) -> bytes:
         """Return a file's content."""
-        return self._path(name).read_bytes()
+        with self._path(name).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise BadInputError(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no plane has")
+        return data
 
     def size_bytes(self, name: str) -> int:
         """Return a file's length."""

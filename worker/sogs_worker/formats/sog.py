@@ -1,33 +1,36 @@
-"""SOG version 2: quantised scenes as planes and metadata, in a bundle; and the way back."""
+"""SOG: quantised scenes as planes and metadata, in a bundle; version 2 is written, 1 and 2 are read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats, dequantize
-from sogs_worker.encode.rotation import MODE
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
 from sogs_worker.formats.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.meta import Meta, PaletteMeta, parse_meta
+from sogs_worker.formats.meta_fields import MAX_BYTES as MAX_META_BYTES
+from sogs_worker.formats.meta_fields import parse_document
 from sogs_worker.formats.output import naming, replacing
-from sogs_worker.formats.planes import read_palette_entries, read_texels
-from sogs_worker.formats.webp import decode_webp
-from sogs_worker.splats import SH_COEFFICIENTS, Splats
+from sogs_worker.formats.planes import read_palette_entries
+from sogs_worker.formats.plausible import refuse_implausible
+from sogs_worker.formats.sog_v1 import MetaV1, parse_meta_v1, read_v1
+from sogs_worker.splats import Splats
 
 META = "meta.json"
 
 UNBUNDLED = ".json"
 """Suffix of a path that means an unbundled scene: its metadata, beside which the planes lie."""
 
-Bytes = NDArray[np.uint8]
+AnyMeta = Meta | MetaV1
 
 
 def write_sog(path: Path, scene: EncodedScene) -> None:
@@ -37,49 +40,60 @@ def write_sog(path: Path, scene: EncodedScene) -> None:
 
 
 def read_sog(path: Path) -> Splats:
-    """Read a scene from a bundle, or from the meta.json of an unbundled one.
+    """Read a scene of version 1 or 2 from a bundle, or from the meta.json of an unbundled one.
 
     Raises:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    return dequantize(read_quantized(path))
+    with _opened(path) as (meta, files), np.errstate(over="ignore", invalid="ignore"):
+        return dequantize(_lift(meta, files)) if isinstance(meta, Meta) else read_v1(meta, files)
 
 
 def read_quantized(path: Path) -> QuantizedSplats:
-    """Read a scene as `read_sog` does, but leave it quantised."""
+    """Read a scene of version 2 as `read_sog` does, but leave it quantised."""
     with _opened(path) as (meta, files):
-        return _lift(meta, files)
+        if isinstance(meta, Meta):
+            return _lift(meta, files)
+        raise BadInputError("SOG version 1 has no codebooks; compress the scene to version 2 first")
 
 
-def read_meta(path: Path) -> tuple[Meta, dict[str, int]]:
+def read_meta(path: Path) -> tuple[AnyMeta, dict[str, int]]:
     """Read the metadata of a bundle or of an unbundled scene, and how many bytes each of its files takes."""
     with _opened(path) as (meta, files):
-        meta_name = path.name if path.suffix == UNBUNDLED else META
+        meta_name = path.name if path.suffix.lower() == UNBUNDLED else META
         return meta, {name: files.size_bytes(name) for name in [meta_name, *meta.file_names]}
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Meta, Files]]:
+def _opened(path: Path) -> Iterator[tuple[AnyMeta, Files]]:
     with naming(path), path.open("rb") as file:
-        if path.suffix == UNBUNDLED:
-            yield parse_meta(file.read()), FolderFiles(path.parent)
+        if path.suffix.lower() == UNBUNDLED:
+            files: Files = FolderFiles(path.parent)
+            meta = _parse(file.read(MAX_META_BYTES + 1))
+            stored_bytes = sum(files.size_bytes(name) for name in meta.file_names)
         else:
             files = ZipFiles(file)
-            yield parse_meta(files.read(META)), files
+            meta = _parse(files.read(META))
+            stored_bytes = file.seek(0, os.SEEK_END)
+        refuse_implausible(meta.count, meta.coefficients, stored_bytes)
+        yield meta, files
+
+
+def _parse(data: bytes) -> AnyMeta:
+    if len(data) > MAX_META_BYTES:
+        raise BadInputError(f"meta.json has more than {MAX_META_BYTES:,} bytes; write the bundle again")
+    document = parse_document(data)
+    return parse_meta_v1(document) if "version" not in document else parse_meta(document)
 
 
 def _lift(meta: Meta, files: Files) -> QuantizedSplats:
     """Read the planes and take the attributes out of them."""
-    low, high = (_texels(files, name, meta.count)[:, :3] for name in meta.files["means"])
-    rotations = _texels(files, meta.files["quats"][0], meta.count)
-    if (modes := rotations[:, 3]).min() < MODE:
-        raise BadInputError(f"{meta.files['quats'][0]}: alpha must be 252 to 255, got {modes.min()}")
-    sh0 = _texels(files, meta.files["sh0"][0], meta.count)
+    sh0 = read_attribute(files, meta.files["sh0"][0], meta.count)
     return QuantizedSplats(
-        means=Means(low + (high.astype(np.uint16) << 8), meta.mins, meta.maxs),
-        rotations=rotations,
-        scales=Coded(_texels(files, meta.files["scales"][0], meta.count)[:, :3], meta.scales),
+        means=Means(read_steps(files, meta.files["means"], meta.count), meta.mins, meta.maxs),
+        rotations=read_rotations(files, meta.files["quats"][0], meta.count),
+        scales=Coded(read_attribute(files, meta.files["scales"][0], meta.count)[:, :3], meta.scales),
         sh0=Coded(sh0[:, :3], meta.sh0),
         alphas=sh0[:, 3],
         palette=_lift_palette(meta, meta.palette, files) if meta.palette else None,
@@ -88,17 +102,10 @@ def _lift(meta: Meta, files: Files) -> QuantizedSplats:
 
 def _lift_palette(meta: Meta, palette: PaletteMeta, files: Files) -> Palette:
     centroids, labels = meta.files["shN"]
-    pairs = _texels(files, labels, meta.count).astype(np.uint16)
-    indices = pairs[:, 0] + (pairs[:, 1] << 8)
+    indices = read_labels(files, labels, meta.count)
     if indices.max() >= palette.count:
         raise BadInputError(f"{labels}: label {indices.max()} is out of range; the palette has {palette.count} entries")
-    data = files.read(centroids)
+    plane = read_plane(files, centroids, palette.count * meta.coefficients)
     with naming(centroids):
-        entries = read_palette_entries(decode_webp(data), palette.count, SH_COEFFICIENTS[palette.bands])
+        entries = read_palette_entries(plane, palette.count, meta.coefficients)
     return Palette(entries, palette.codebook, indices)
-
-
-def _texels(files: Files, name: str, count: int) -> Bytes:
-    data = files.read(name)
-    with naming(name):
-        return read_texels(decode_webp(data), count)
