@@ -11,18 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import InterruptedRunError, UsageError, WorkerError
 from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_is_path, check_output, make_folder, plan_outputs
+from sogs_worker.results import format_size, print_fault, print_outcome
 
 # What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
-if TYPE_CHECKING:
-    from sogs_worker.batch import Outcome
-    from sogs_worker.compress import SceneReport
-
-MEGABYTE = 1_000_000
 MAX_VIEWS = 1000
 INTERRUPTED = "interrupted, no half-written output is left"
 
@@ -44,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
         return int(options.command(options))
     except WorkerError as error:
-        report_fault(error)
+        print_fault(error)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"sogs-worker: {INTERRUPTED}", file=sys.stderr)
@@ -147,7 +143,7 @@ def run_compress(options: argparse.Namespace) -> int:
     scenes, faults = find_scenes([Path(text) for text in options.inputs], Path(options.output))
     targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], options.output)
     for fault in faults:
-        report_fault(fault)
+        print_fault(fault)
     if not scenes:
         return faults[0].exit_code
     device = load_torch(options.device)
@@ -158,12 +154,9 @@ def run_compress(options: argparse.Namespace) -> int:
         pairs = list(zip(scenes, targets, strict=True))
         for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
             with progress.aside():
-                if isinstance(outcome.result, WorkerError):
-                    faults.append(outcome.result)
-                    report_fault(outcome.result)
-                else:
-                    record = _record(outcome, outcome.result, device)
-                    print(json.dumps(record) if options.json else _format_record(record), flush=True)
+                print_outcome(outcome, device, as_json=options.json)
+            if isinstance(outcome.result, WorkerError):
+                faults.append(outcome.result)
     return faults[0].exit_code if faults else 0
 
 
@@ -199,11 +192,6 @@ def load_torch(device: str) -> str:
     return resolve_device(device)
 
 
-def report_fault(fault: WorkerError) -> None:
-    """Say what went wrong, in one sentence."""
-    print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
-
-
 def run_decompress(options: argparse.Namespace) -> int:
     """Write the scene of a bundle as PLY."""
     from sogs_worker.formats.ply import write_ply
@@ -215,7 +203,7 @@ def run_decompress(options: argparse.Namespace) -> int:
     splats = read_sog(source)
     make_folder(target.parent)
     write_ply(target, splats)
-    print(f"{target}  {_format_size(target.stat().st_size)}  {len(splats):,} splats")
+    print(f"{target}  {format_size(target.stat().st_size)}  {len(splats):,} splats")
     return 0
 
 
@@ -263,7 +251,7 @@ def run_render(options: argparse.Namespace) -> int:
     make_folder(target.parent)
     with replacing(target) as file:
         file.write(picture)
-    print(f"{target}  {_format_size(len(picture))}  {len(splats):,} splats")
+    print(f"{target}  {format_size(len(picture))}  {len(splats):,} splats")
     return 0
 
 
@@ -272,37 +260,6 @@ def run_job(_options: argparse.Namespace) -> int:
     from sogs_worker import run
 
     return int(run.main())
-
-
-def _record(outcome: Outcome, report: SceneReport, device: str) -> dict[str, Any]:
-    return {
-        "input": outcome.scene.name,
-        "output": str(outcome.target),
-        "sourceBytes": report.source_bytes,
-        "bytes": report.bytes,
-        "ratio": round(report.ratio, 2),
-        "splats": report.splats,
-        "dropped": report.dropped,
-        "seconds": round(outcome.seconds, 2),
-        "device": device,
-    }
-
-
-def _format_record(record: dict[str, Any]) -> str:
-    parts = [
-        Path(record["output"]).name,
-        f"{_format_size(record['sourceBytes'])} -> {_format_size(record['bytes'])}",
-        f"{record['ratio']:.1f}x",
-        f"{record['splats']:,} splats",
-        f"{record['seconds']:.1f} s",
-    ]
-    if record["dropped"]:
-        parts.append(f"{record['dropped']:,} unusable or invisible splats dropped")
-    return "  ".join(parts)
-
-
-def _format_size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,0 +1,63 @@
+"""What commands say of what they did: a line for people or a JSON object for programs, and one sentence of a fault."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sogs_worker.errors import WorkerError
+
+# What loads torch is imported by who needs it.
+if TYPE_CHECKING:
+    from sogs_worker.batch import Outcome
+    from sogs_worker.compress import SceneReport
+
+MEGABYTE = 1_000_000
+
+
+def print_outcome(outcome: Outcome, device: str, *, as_json: bool) -> None:
+    """Say what became of a scene."""
+    if isinstance(outcome.result, WorkerError):
+        print_fault(outcome.result)
+        return
+    record = _build_record(outcome, outcome.result, device)
+    print(json.dumps(record) if as_json else _format_record(record), flush=True)
+
+
+def print_fault(fault: WorkerError) -> None:
+    """Say what went wrong, in one sentence."""
+    print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
+
+
+def format_size(size_bytes: int) -> str:
+    """Write a number of bytes for people."""
+    return f"{size_bytes / MEGABYTE:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
+
+
+def _build_record(outcome: Outcome, report: SceneReport, device: str) -> dict[str, Any]:
+    return {
+        "input": outcome.scene.name,
+        "output": str(outcome.target),
+        "sourceBytes": report.source_bytes,
+        "bytes": report.bytes,
+        "ratio": round(report.ratio, 2),
+        "splats": report.splats,
+        "dropped": report.dropped,
+        "seconds": round(outcome.seconds, 2),
+        "device": device,
+    }
+
+
+def _format_record(record: dict[str, Any]) -> str:
+    parts = [
+        Path(record["output"]).name,
+        f"{format_size(record['sourceBytes'])} -> {format_size(record['bytes'])}",
+        f"{record['ratio']:.1f}x",
+        f"{record['splats']:,} splats",
+        f"{record['seconds']:.1f} s",
+    ]
+    if record["dropped"]:
+        parts.append(f"{record['dropped']:,} unusable or invisible splats dropped")
+    return "  ".join(parts)
