@@ -24,6 +24,7 @@ BLOCK = 1 << 16
 FLATTEST = np.float32(1e-9)
 """What a standard deviation of 0 is read as, so that the splat stays, as flat as no picture can tell."""
 
+SMALLEST_SCALE = 1e-12
 LARGEST_SCALE = 1e6
 FARTHEST = 1e9
 """World units: where most splats are beyond these, the bytes are something else, since the format has no magic."""
@@ -65,8 +66,9 @@ def _count_rows(file: BinaryIO) -> int:
 def _refuse_other_files(rows: NDArray[Any]) -> None:
     with np.errstate(invalid="ignore"):
         near = (np.abs(rows["position"]) <= FARTHEST).all(axis=1)
-        small = ((rows["scale"] >= 0) & (rows["scale"] <= LARGEST_SCALE)).all(axis=1)
-    if np.count_nonzero(near & small) * 2 < len(rows):
+        scales = rows["scale"]
+        sized = ((scales == 0) | (scales >= SMALLEST_SCALE) & (scales <= LARGEST_SCALE)).all(axis=1)
+    if np.count_nonzero(near & sized) * 2 < len(rows):
         raise BadInputError("most positions or scales make no sense; it is not a .splat file, or a damaged one")
 
 
