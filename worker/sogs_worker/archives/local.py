@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from sogs_worker.archives.archive import Archive, open_archive
+from sogs_worker.archives.entries import check_name
 from sogs_worker.archives.members import MAX_META_BYTES, Member, is_archive, is_hidden, is_scene, plane_names
 from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, WorkerError
 from sogs_worker.outputs import META, Origin
@@ -88,6 +89,7 @@ def _is_source(path: Path) -> bool:
 def _open(path: Path, base: Path) -> list[LocalScene]:
     """Return the one scene of a file, or those of an archive."""
     file, folder = PurePosixPath(path.relative_to(base)), base.resolve().name
+    check_name(file)
     if not is_archive(path.name):
         return [LocalScene(path, Origin(file, None, folder), _size_bytes(path))]
     archive = open_archive(path)
