@@ -10,6 +10,7 @@ import pytest
 
 from archive_builders import pack
 from sogs_worker import cli
+from sogs_worker.errors import InterruptedRunError
 from sogs_worker.formats.ply import write_ply
 from sogs_worker.formats.sog import read_sog
 from splat_builders import build_splats
@@ -229,3 +230,14 @@ def test_a_message_has_at_most_a_kilobyte_and_is_utf_8(ml: Path) -> None:
     data = (ml / "output" / "message").read_bytes()
     assert len(data) == 1024
     assert data.decode() == "ü" * 512
+
+
+def test_a_stop_is_told(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise InterruptedRunError("interrupted, no half-written output is left")
+
+    scene(ml / "processing" / "input" / "a.ply", 10)
+    monkeypatch.setattr("sogs_worker.batch.compress_file", stop)
+    assert call(ml) == 75
+    assert (ml / "output" / "message").read_text() == "interrupted, no half-written output is left"
+    assert [path.name for path in (ml / "processing" / "output").iterdir()] == ["sogs_output_0"]
