@@ -45,7 +45,7 @@ def read_rotations(files: Files, name: str, count: int) -> NDArray[np.uint8]:
     """Return the packed rotations, (N, 4) uint8."""
     rotations = read_attribute(files, name, count)
     if (modes := rotations[:, 3]).min() < MODE:
-        raise BadInputError(f"{name}: alpha must be 252 to 255, got {modes.min()}")
+        raise BadInputError(f"{name}: alpha must be 252 to 255, got {modes.min()}; write the bundle again")
     return rotations
 
 

@@ -73,7 +73,9 @@ class ZipFiles:
         entry = self._entry(name)
         try:
             if entry.file_size > self._max_bytes:
-                raise BadInputError(f"{name} declares {entry.file_size:,} bytes, but {self._max_bytes:,} is the limit")
+                raise BadInputError(
+                    f"{name} declares {entry.file_size:,} bytes, but {self._max_bytes:,} is the limit; write it again"
+                )
             return self._archive.read(entry)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise BadInputError(f"{name} in the bundle is damaged; copy it again") from error
@@ -100,7 +102,9 @@ class FolderFiles:
         with self._path(name).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise BadInputError(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no plane has")
+            raise BadInputError(
+                f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no plane has; write the scene again"
+            )
         return data
 
     def size_bytes(self, name: str) -> int:

@@ -58,7 +58,9 @@ def read_compressed(file: BinaryIO, header: Header) -> Splats:
     if count == 0:
         raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
     if bounds.element.count * GROUP < count:
-        raise BadInputError(f"{bounds.element.count:,} chunks of {GROUP} are fewer than the {count:,} vertices")
+        raise BadInputError(
+            f"{bounds.element.count:,} chunks of {GROUP} are fewer than the {count:,} vertices; export it again"
+        )
     if harmonics and harmonics.element.count != count:
         raise BadInputError(f"the PLY has {count:,} vertices, but sh of {harmonics.element.count:,}; export it again")
     with np.errstate(over="ignore", invalid="ignore"):  # bounds may be anything; the encoder drops what is not finite

@@ -100,7 +100,7 @@ def parse_meta(document: Section) -> Meta:
     """
     if document.get("version") != VERSION:
         raise BadInputError(
-            f"SOG version {shown(document.get('version'))} cannot be read; expected version 1 or {VERSION}"
+            f"SOG version {shown(document.get('version'))} cannot be read; write it as version 1 or {VERSION}"
         )
     sections = parse_sections(document)
     return Meta(

@@ -56,7 +56,7 @@ def parse_count(value: object, field: str, greatest: int | None = None) -> int:
     """Return an integer from 1 to `greatest`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (greatest and value > greatest):
         limit = f"1 to {greatest}" if greatest else "1 or more"
-        raise BadInputError(f"meta.json: {field} must be {limit}, got {shown(value)}")
+        raise BadInputError(f"meta.json: {field} must be {limit}, got {shown(value)}; write the bundle again")
     return value
 
 
@@ -65,7 +65,7 @@ def parse_numbers(section: Section, field: str, length: int) -> Floats:
     values = section.get(field.split(".")[-1])
     if not isinstance(values, list) or len(values) != length:
         got = f"{len(values)}" if isinstance(values, list) else shown(values)
-        raise BadInputError(f"meta.json: {field} must have {length} numbers, got {got}")
+        raise BadInputError(f"meta.json: {field} must have {length} numbers, got {got}; write the bundle again")
     return np.array([parse_number(value, field) for value in values], np.float32)
 
 
@@ -73,7 +73,9 @@ def parse_number(value: object, field: str) -> float:
     """Return a number that float32 can hold."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not abs(value) <= LARGEST:  # type: ignore[arg-type]
-        raise BadInputError(f"meta.json: {field} must have finite numbers only, got {shown(value)}")
+        raise BadInputError(
+            f"meta.json: {field} must have finite numbers only, got {shown(value)}; write the bundle again"
+        )
     return float(value)  # type: ignore[arg-type]
 
 
@@ -82,10 +84,14 @@ def parse_files(section: Section, attribute: str) -> tuple[str, ...]:
     names = section.get("files")
     expected = len(FILES[attribute])
     if not isinstance(names, list) or len(names) != expected:
-        raise BadInputError(f"meta.json: {attribute}.files must name {expected} files, got {shown(names)}")
+        raise BadInputError(
+            f"meta.json: {attribute}.files must name {expected} files, got {shown(names)}; write the bundle again"
+        )
     for name in names:
         if not isinstance(name, str) or PureWindowsPath(name).name != name or not name.strip(".") or "\0" in name:
-            raise BadInputError(f"meta.json: {attribute}.files must be plain file names, got {shown(name)}")
+            raise BadInputError(
+                f"meta.json: {attribute}.files must be plain file names, got {shown(name)}; write the bundle again"
+            )
     return tuple(names)
 
 

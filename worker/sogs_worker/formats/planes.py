@@ -57,7 +57,9 @@ def read_texels(plane: Plane, count: int) -> NDArray[np.uint8]:
     """
     height, width, _ = plane.shape
     if height * width < count:
-        raise BadInputError(f"the plane's {width} x {height} texels are fewer than the {count:,} splats of meta.json")
+        raise BadInputError(
+            f"the plane's {width} x {height} texels are fewer than the {count:,} splats of meta.json; write it again"
+        )
     return plane.reshape(-1, 4)[:count]
 
 
@@ -70,5 +72,7 @@ def read_palette_entries(plane: Plane, count: int, coefficients: int) -> NDArray
     height, width, _ = plane.shape
     if width != PALETTE_ROW * coefficients or height * PALETTE_ROW < count:
         expected = f"{PALETTE_ROW * coefficients} x {math.ceil(count / PALETTE_ROW)}"
-        raise BadInputError(f"the plane of palette entries is {width} x {height} texels, expected {expected}")
+        raise BadInputError(
+            f"the plane of palette entries is {width} x {height} texels, expected {expected}; write it again"
+        )
     return plane.reshape(-1, coefficients, 4)[:count, :, :3]

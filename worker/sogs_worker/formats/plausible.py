@@ -20,5 +20,5 @@ def refuse_implausible(count: int, coefficients: int, size_bytes: int) -> None:
     decoded_bytes = count * 4 * (14 + 3 * coefficients)
     if decoded_bytes > max(FREE_BYTES, MAX_RATIO * size_bytes):
         raise BadInputError(
-            f"claims {count:,} splats, which {size_bytes:,} bytes cannot hold; it is damaged or made to do harm"
+            f"claims {count:,} splats, which {size_bytes:,} bytes cannot hold; take the file from where it was made"
         )

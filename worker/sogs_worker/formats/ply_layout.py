@@ -42,7 +42,8 @@ def locate_attributes(vertex: Element) -> dict[str, list[int]]:
     missing = [name for columns in wanted.values() for name in columns if name not in names]
     if missing:
         raise BadInputError(
-            f"not a Gaussian splat scene: vertex lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''}"
+            f"not a Gaussian splat scene: vertex lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''};"
+            " export it with all Gaussian properties"
         )
     return {attribute: [names.index(name) for name in columns] for attribute, columns in wanted.items()}
 
@@ -59,7 +60,9 @@ def count_sh_coefficients(names: list[str]) -> int:
         raise BadInputError("two f_rest properties have the same index; export the scene again")
     if indices != list(range(len(indices))):
         gap = next(i for i in range(len(indices)) if i not in indices)
-        raise BadInputError(f"f_rest properties are not contiguous: f_rest_{gap} is missing of {len(indices)}")
+        raise BadInputError(
+            f"f_rest properties are not contiguous: f_rest_{gap} is missing of {len(indices)}; export it again"
+        )
     if len(indices) not in (allowed := [3 * each for each in SH_COEFFICIENTS]):
-        raise BadInputError(f"{len(indices)} f_rest properties make no whole SH bands; expected one of {allowed}")
+        raise BadInputError(f"{len(indices)} f_rest properties make no whole SH bands; export with one of {allowed}")
     return len(indices) // 3

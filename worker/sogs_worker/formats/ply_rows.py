@@ -57,4 +57,6 @@ class Rows:
 
 def _refuse_lists(element: Element) -> None:
     if element.has_list:
-        raise BadInputError(f"element {element.name} has a list, so that its rows and what follows cannot be found")
+        raise BadInputError(
+            f"element {element.name} has a list, after which nothing can be found; export the scene again"
+        )

@@ -104,7 +104,9 @@ def _lift_palette(meta: Meta, palette: PaletteMeta, files: Files) -> Palette:
     centroids, labels = meta.files["shN"]
     indices = read_labels(files, labels, meta.count)
     if indices.max() >= palette.count:
-        raise BadInputError(f"{labels}: label {indices.max()} is out of range; the palette has {palette.count} entries")
+        raise BadInputError(
+            f"{labels}: label {indices.max()} is out of range; the palette has {palette.count} entries; write it again"
+        )
     plane = read_plane(files, centroids, palette.count * meta.coefficients)
     with naming(centroids):
         entries = read_palette_entries(plane, palette.count, meta.coefficients)

@@ -127,13 +127,15 @@ def _read_palette(meta: MetaV1, shn: Range, files: Files) -> Floats:
     height, width, _ = plane.shape
     if width not in (allowed := [PALETTE_ROW * each for each in SH_COEFFICIENTS[1:]]):
         raise BadInputError(
-            f"{centroids}: the plane of palette entries must be one of {allowed} texels wide, got {width}"
+            f"{centroids}: the palette must be one of {allowed} texels wide, got {width}; write it again"
         )
     count = min(height * PALETTE_ROW, MAX_PALETTE)
     entries = read_palette_entries(plane, count, width // PALETTE_ROW)
     indices = read_labels(files, labels, meta.count)
     if indices.max() >= count:
-        raise BadInputError(f"{labels}: label {indices.max()} is out of range; the palette has {count} entries")
+        raise BadInputError(
+            f"{labels}: label {indices.max()} is out of range; the palette has {count} entries; write it again"
+        )
     return shn.values(entries)[indices]
 
 
@@ -141,7 +143,9 @@ def _parse_shape(means: Section) -> int:
     """Return the count of splats from [N, 3]."""
     shape = means.get("shape")
     if not isinstance(shape, list) or not shape:
-        raise BadInputError(f"meta.json has no version, and means.shape must be a list then, got {shown(shape)}")
+        raise BadInputError(
+            f"meta.json has no version, and means.shape must be a list then, got {shown(shape)}; write it again"
+        )
     return parse_count(shape[0], "means.shape")
 
 

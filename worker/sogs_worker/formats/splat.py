@@ -69,7 +69,9 @@ def _refuse_other_files(rows: NDArray[Any]) -> None:
         scales = rows["scale"]
         sized = ((scales == 0) | (scales >= SMALLEST_SCALE) & (scales <= LARGEST_SCALE)).all(axis=1)
     if np.count_nonzero(near & sized) * 2 < len(rows):
-        raise BadInputError("most positions or scales make no sense; it is not a .splat file, or a damaged one")
+        raise BadInputError(
+            "most positions or scales make no sense; it is not a .splat file, or a damaged one; export it again"
+        )
 
 
 def _decode(rows: NDArray[Any]) -> dict[str, NDArray[np.floating]]:
