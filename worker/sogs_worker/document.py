@@ -36,6 +36,13 @@ class Fields:
             raise UsageError(f"{self._prefix}{name} must be of type {kind.__name__}, got {value!r}; {REMEDY}")
         return value
 
+    def number(self, name: str) -> float | None:
+        """Take a number, whole or not, that may be absent (None)."""
+        value = self._left.pop(name, None)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UsageError(f"{self._prefix}{name} must be a number, got {value!r}; {REMEDY}")
+        return None if value is None else float(value)
+
     def required(self, name: str, kind: type[Any]) -> Any:
         """Take a field that must be there."""
         value = self.optional(name, kind)

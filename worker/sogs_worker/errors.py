@@ -66,6 +66,13 @@ class ConfigurationError(WorkerError):
     reason = "Configuration"
 
 
+class QualityGateError(WorkerError):
+    """An output misses a bound of spec.gate; it was not published, and another run would make the same."""
+
+    exit_code = 80
+    reason = "QualityGate"
+
+
 class NoGPUError(WorkerError):
     """A GPU was asked for and none is usable here."""
 

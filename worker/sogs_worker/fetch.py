@@ -1,66 +1,137 @@
-"""The first stage: the source, complete and as announced, in scratch."""
+"""The first stage: objects of the source, complete and as announced, in scratch."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from sogs_worker.archives import open_archive
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.joblog import ProgressLog, counting
-from sogs_worker.outputs import SCENE_SUFFIXES
 from sogs_worker.publication import digest_file
-from sogs_worker.storage.base import Store
+from sogs_worker.sources import SourceObject, name_members, require_readable
+from sogs_worker.storage.base import Moved, Store, ignore_progress
 
 SPACE_PER_SOURCE_BYTE = 1.5
-"""Scratch has to hold the source, the bundle and the copy of the bundle that is read back."""
+"""Scratch has to hold the source, its bundles and the copy of a bundle that may be read back."""
 SPACE_AT_LEAST_BYTES = 16 << 20
 
 DOWNLOAD_SHARE = 0.8
 """Part of the stage `read` that the download takes; parsing takes the rest."""
 
 
-def fetch(store: Store, key: str, *, sha256: str | None, scratch: Path, log: ProgressLog) -> Path:
-    """Download the scene at `key` and check it.
+@dataclass(frozen=True)
+class Fetched:
+    """An object of the source in scratch.
+
+    Attributes:
+        path: the file.
+        uri: of the object, for messages.
+        sha256: hexadecimal digest of the file.
+        origin: the object.
+    """
+
+    path: Path
+    uri: str
+    sha256: str
+    origin: SourceObject
+
+
+@dataclass(frozen=True)
+class LocalScene:
+    """One scene in scratch.
+
+    Attributes:
+        path: the file, of an unbundled scene its meta.json.
+        uri: where it came from, for messages.
+        content: names its content: the file's digest; of a part of an archive, the archive's and the part's name.
+        output: name of its output without suffix, relative to the destination.
+    """
+
+    path: Path
+    uri: str
+    content: str
+    output: PurePosixPath
+
+
+def fetch(
+    store: Store, origin: SourceObject, *, sha256: str | None, folder: Path, progress: Moved = ignore_progress
+) -> Fetched:
+    """Download an object and check it.
 
     Args:
         store: where it is.
-        key: its name there.
+        origin: the object.
         sha256: what its content must be; None: anything.
-        scratch: the folder it goes to.
-        log: told of the bytes.
-
-    Returns:
-        The file; its suffix is the key's.
+        folder: where it goes, under its own name.
+        progress: told of the bytes.
 
     Raises:
         BadInputError: a format that cannot be read, or another content than announced.
-        StorageError: scratch cannot hold it.
+        StorageError: there is no space for it.
     """
-    path = scratch / f"source{suffix(store.uri(key))}"
-    size_bytes = store.stat(key).size_bytes
-    require_space(scratch, size_bytes, store.uri(key))
-    store.download(key, path, counting(size_bytes, log.part("read", 0.0, DOWNLOAD_SHARE)))
-    if sha256 and (got := digest_file(path)) != sha256:
+    uri = store.uri(origin.key)
+    require_readable(origin.key, uri)
+    require_space(folder, origin.size_bytes, uri)
+    path = folder / PurePosixPath(origin.key).name
+    store.download(origin.key, path, progress)
+    got = digest_file(path)
+    if sha256 and got != sha256:
         raise BadInputError(
-            f"{store.uri(key)} has the SHA-256 {got}, not {sha256}; upload the right file or correct spec.source.sha256"
+            f"{uri} has the SHA-256 {got}, not {sha256}; upload the right file or correct spec.source.sha256"
         )
-    return path
+    return Fetched(path, uri, got, origin)
 
 
-def suffix(uri: str) -> str:
-    """Return the suffix that tells the format, if it is one that can be read: before any bytes are moved."""
-    if not uri.lower().endswith(SCENE_SUFFIXES):
-        kinds = " or ".join(SCENE_SUFFIXES)
-        raise BadInputError(f"{uri} is of a kind that cannot be read; convert the scene to {kinds}")
-    return PurePosixPath(uri).suffix.lower()
+def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, LocalScene]]:
+    """Yield place, number and scene of what an object holds; of an archive one at a time, removed when the next is due.
+
+    Raises:
+        BadInputError: the archive is damaged or has no scene; names the object.
+    """
+    output = fetched.origin.output
+    if not fetched.origin.is_archive:
+        yield 0, 1, LocalScene(fetched.path, fetched.uri, fetched.sha256, output)
+        return
+    with speaking_of(fetched):
+        archive = open_archive(fetched.path)
+    names = name_members(output, [member.name for member in archive.scenes])
+    with archive:
+        for place, (member, name) in enumerate(zip(archive.scenes, names, strict=True)):
+            with speaking_of(fetched):
+                path = archive.extract(member, folder)
+            content = f"{fetched.sha256} {member.name}"
+            yield place, len(names), LocalScene(path, f"{fetched.uri}: {member.name}", content, name)
+            for file in folder.iterdir():
+                file.unlink()
 
 
-def require_space(scratch: Path, source_bytes: int, uri: str) -> None:
+@contextmanager
+def speaking_of(fetched: Fetched) -> Iterator[None]:
+    """Say of the object what is wrong with its copy."""
+    try:
+        yield
+    except BadInputError as error:
+        raise BadInputError(str(error).replace(str(fetched.path), fetched.uri)) from error
+
+
+def has_space(folder: Path, source_bytes: int) -> bool:
+    """Say whether there is space for a source and what is made of it."""
+    return shutil.disk_usage(folder).free >= needed_bytes(source_bytes)
+
+
+def require_space(folder: Path, source_bytes: int, uri: str) -> None:
     """Refuse a source that scratch cannot hold."""
-    needed_bytes = int(source_bytes * SPACE_PER_SOURCE_BYTE) + SPACE_AT_LEAST_BYTES
-    free_bytes = shutil.disk_usage(scratch).free
-    if free_bytes < needed_bytes:
+    if not has_space(folder, source_bytes):
         raise StorageError(
-            f"{uri} needs {needed_bytes:,} bytes of scratch space and {free_bytes:,} are free;"
-            " raise the ephemeral-storage of spec.resources or use a node with more disk"
+            f"{uri} needs {needed_bytes(source_bytes):,} bytes of scratch space and"
+            f" {shutil.disk_usage(folder).free:,} are free; raise the ephemeral-storage of spec.resources or use a node"
+            " with more disk"
         )
+
+
+def needed_bytes(source_bytes: int) -> int:
+    """Return what a source and all that is made of it take."""
+    return int(source_bytes * SPACE_PER_SOURCE_BYTE) + SPACE_AT_LEAST_BYTES

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sogs_worker.engines.device import resolve_device
-from sogs_worker.errors import BadInputError, NoGPUError, StorageError, WorkerError
-from sogs_worker.fetch import DOWNLOAD_SHARE, fetch
-from sogs_worker.joblog import ProgressLog, counting, write_message
+from sogs_worker.errors import NoGPUError, StorageError, WorkerError
+from sogs_worker.joblog import ProgressLog, write_message
 from sogs_worker.manifest import Output, Result
-from sogs_worker.publication import Publication
+from sogs_worker.pipeline import Pipeline, Work
+from sogs_worker.production import Recipe
+from sogs_worker.publication import Publication, hidden_folder
 from sogs_worker.settings import Settings, read_settings
-from sogs_worker.storage.base import Store
+from sogs_worker.storage.base import ConflictError, Store
 from sogs_worker.storage.s3 import S3Store
 from sogs_worker.task import Place, Task, load_task
 from sogs_worker.termination import report_failure, report_success
-
-# What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
-if TYPE_CHECKING:
-    from sogs_worker.compress import SceneReport
-    from sogs_worker.splats import Splats
-
-BUNDLE_TYPE = "application/zip"
-PICTURE_TYPE = "image/png"
-MANIFEST_TYPE = "application/json"
-
-UPLOAD_FROM = 0.6
-"""Part of the stage `write` that compressing the planes takes; the upload takes the rest."""
 
 
 def main() -> int:
@@ -69,35 +58,36 @@ def unexpected_error(error: Exception) -> WorkerError:
 
 
 def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
-    """Compress the source and publish the result, its manifest last.
+    """Compress the source's scenes and publish the outputs, all or none, the manifest last.
 
     Raises:
-        WorkerError: names the object and the remedy. What was uploaded by then is in the journal.
+        WorkerError: names the object and the remedy.
     """
     started_s = time.monotonic()
     log.report("read", 0.0)
     device = choose_device(settings)
-    scratch, key = settings.scratch, task.source.location.key
-    store = open_store(task.destination, scratch)
-    store.check_upload(task.output_key)  # before the hours of work, not after them
-    source = fetch(open_store(task.source, scratch), key, sha256=task.source_sha256, scratch=scratch, log=log)
-    bundle = scratch / "output.sog"
-    report = compress(task, source, bundle, device=device, log=log)
-    source.unlink()  # makes room for what is read back
-    publication = Publication(store, settings.journal)
-    output = publish(task, publication, bundle, report, device=device, log=log)
-    seconds = time.monotonic() - started_s
-    result = Result(
-        outputs=(output,),
-        manifest_uri=store.uri(task.manifest_key),
-        seconds=seconds,
-        gpu_seconds=seconds if device == "cuda" else 0.0,
-        device=device,
-        encoder=task.encoder,
-    )
-    publish_manifest(publication, task.manifest_key, result, scratch)
+    store = open_store(task.destination, settings.scratch)
+    publication = open_publication(task, store, settings)
+    publication.check(task.manifest_key)  # before the hours of work, not after them
+    manifest = publication.resume()
+    if manifest is None:
+        source = open_store(task.source, settings.scratch)
+        recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
+        pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, log))
+
+        def describe(outputs: Sequence[Output]) -> dict[str, Any]:
+            seconds = time.monotonic() - started_s
+            held_s = seconds if device == "cuda" else 0.0
+            uri = store.uri(task.manifest_key)
+            return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder).to_manifest()
+
+        outputs, staged = pipeline.run()
+        try:
+            manifest = publication.commit(staged, task.manifest_key, describe(outputs))
+        except ConflictError:  # what the faster run has published stays, if it is what this one has made
+            manifest = publication.commit([], task.manifest_key, describe(pipeline.adopt_outputs()))
     log.report("done", 1.0)
-    return result
+    return Result.from_manifest(manifest, task.encoder)
 
 
 def choose_device(settings: Settings) -> str:
@@ -121,79 +111,10 @@ def open_store(place: Place, scratch: Path) -> Store:
     return S3Store(place.location.bucket, place.connection, scratch=scratch)
 
 
-def compress(task: Task, source: Path, bundle: Path, *, device: str, log: ProgressLog) -> SceneReport:
-    """Encode the downloaded scene; what is wrong with it is said of the object, not of the copy."""
-    from sogs_worker.compress import compress_file
-
-    spans = {"read": (DOWNLOAD_SHARE, 1.0), "encode": (0.0, 1.0), "write": (0.0, UPLOAD_FROM)}
-    uri = task.source.location.uri
-    try:
-        report = compress_file(
-            source,
-            bundle,
-            parameters=task.encoder,
-            device=device,
-            progress=lambda stage, fraction: log.part(stage, *spans[stage])(fraction),
-        )
-    except BadInputError as error:
-        raise BadInputError(str(error).replace(str(source), uri)) from error
-    if report.dropped:
-        write_message(f"{report.dropped} unusable or invisible splats of {uri} were left out")
-    return report
-
-
-def publish(
-    task: Task, publication: Publication, bundle: Path, report: SceneReport, *, device: str, log: ProgressLog
-) -> Output:
-    """Publish the bundle, prove that it arrived, and add the picture if one is wanted."""
-    publication.retract_manifest(task.manifest_key)
-    sent = counting(report.bytes, log.part("write", UPLOAD_FROM, 1.0))
-    sha256 = publication.upload(bundle, task.output_key, content_type=BUNDLE_TYPE, progress=sent)
-    copy = bundle.with_name("published.sog")
-    splats = verify(task, publication, copy, sha256=sha256, report=report, log=log)
-    return Output(
-        name=task.scene_name,
-        uri=publication.uri(task.output_key),
-        sha256=sha256,
-        bytes=report.bytes,
-        source_bytes=report.source_bytes,
-        splats=report.splats,
-        preview_uri=publish_preview(task, publication, splats, bundle.with_name("preview.png"), device),
-    )
-
-
-def verify(
-    task: Task, publication: Publication, copy: Path, *, sha256: str, report: SceneReport, log: ProgressLog
-) -> Splats:
-    """Read the published bundle back: the same bytes, and they decode to as many splats."""
-    from sogs_worker.formats import read_scene
-
-    log.report("verify", 0.0)
-    received = counting(report.bytes, log.part("verify", 0.0, 0.5))
-    publication.read_back(task.output_key, copy, sha256=sha256, progress=received)
-    splats = read_scene(copy)
-    if len(splats) != report.splats:
-        uri = publication.uri(task.output_key)
-        raise StorageError(f"{uri} decodes to {len(splats)} splats instead of {report.splats}; run it again")
-    return splats
-
-
-def publish_preview(task: Task, publication: Publication, splats: Splats, path: Path, device: str) -> str | None:
-    """Draw what was published, not what was read."""
-    if not task.preview:
-        return None
-    from sogs_worker.render import preview_png
-
-    path.write_bytes(preview_png(splats, device=device))
-    publication.upload(path, task.preview_key, content_type=PICTURE_TYPE)
-    return publication.uri(task.preview_key)
-
-
-def publish_manifest(publication: Publication, key: str, result: Result, scratch: Path) -> None:
-    """Say that all outputs are complete."""
-    path = scratch / "manifest.json"
-    path.write_text(json.dumps(result.to_manifest(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    publication.upload(path, key, content_type=MANIFEST_TYPE)
+def open_publication(task: Task, store: Store, settings: Settings) -> Publication:
+    """Prepare to publish what this attempt at a task makes."""
+    folder = hidden_folder(task.manifest_key, task.digest)
+    return Publication(store, folder, attempt=settings.attempt, scratch=settings.scratch)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-SHARES = {"read": 10, "encode": 75, "write": 10, "verify": 5, "done": 0}
+SHARES = {"read": 10, "encode": 75, "verify": 5, "write": 10, "done": 0}
 """Stages in order and the percent of a run that each takes, roughly: most of it is the encoder's."""
 
 STARTS = {stage: sum(list(SHARES.values())[:index]) for index, stage in enumerate(SHARES)}
@@ -32,7 +32,7 @@ def write_message(message: str) -> None:
 
 
 class ProgressLog:
-    """Turns the progress of stages into lines for one scene. May be called from several threads."""
+    """Turns the progress of scenes' stages into lines of the whole run. May be called from several threads."""
 
     def __init__(
         self, write: Callable[[dict[str, Any]], None] = write_line, clock: Callable[[], float] = time.monotonic
@@ -49,13 +49,21 @@ class ProgressLog:
         self._written_s = self._started_s
         self._stage = ""
         self._percent = 0
+        self._window = (0.0, 1.0)
+        self._scenes = (0, 1)
         self._lock = threading.Lock()
+
+    def enter(self, begin: float, end: float, *, done: int, total: int) -> None:
+        """Begin a scene, which takes the run from the fraction `begin` to `end`, after `done` of `total` scenes."""
+        with self._lock:
+            self._window, self._scenes = (begin, end), (done, total)
 
     def report(self, stage: str, fraction: float) -> None:
         """Note that `fraction` of `stage` is done. Percent are of the whole run and never fall."""
         with self._lock:
-            percent = int(STARTS[stage] + SHARES[stage] * min(max(fraction, 0.0), 1.0))
-            self._percent = max(self._percent, percent)
+            begin, end = self._window
+            percent = STARTS[stage] + SHARES[stage] * min(max(fraction, 0.0), 1.0)
+            self._percent = max(self._percent, int(100 * begin + (end - begin) * percent))
             now_s = self._clock()
             if stage != self._stage or now_s - self._written_s >= INTERVAL_S:
                 self._stage, self._written_s = stage, now_s
@@ -66,13 +74,13 @@ class ProgressLog:
         return lambda fraction: self.report(stage, begin + (end - begin) * fraction)
 
     def _line(self, now_s: float) -> dict[str, Any]:
-        done = self._stage == "done"
+        done, total = self._scenes
         return {
             "stage": self._stage,
             "percent": self._percent,
             "etaSeconds": self._eta_s(now_s),
-            "scenesDone": int(done),
-            "scenesTotal": 1,
+            "scenesDone": total if self._stage == "done" else done,
+            "scenesTotal": total,
         }
 
     def _eta_s(self, now_s: float) -> int | None:

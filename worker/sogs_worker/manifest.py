@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sogs_worker.engines.parameters import ENCODER_VERSION, Parameters
 
 VERSION = 1
+
+IDENTICAL_PSNR = 100.0
+"""Written for an infinite PSNR, which JSON does not have: pictures of 8 bits that differ have less."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,9 @@ class Output:
         source_bytes: length of the scene it came from.
         splats: how many it has.
         preview_uri: of its picture; None without one.
+        psnr: dB, mean over views of the decoded bundle against its scene, infinite if they look the same; None if it
+            was not measured.
+        is_cached: whether it was there before this run.
     """
 
     name: str
@@ -31,10 +38,16 @@ class Output:
     source_bytes: int
     splats: int
     preview_uri: str | None = None
+    psnr: float | None = None
+    is_cached: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """Write it down as docs/job.md has it."""
-        preview = {"previewUri": self.preview_uri} if self.preview_uri else {}
+        optional = {
+            "psnr": self.psnr and round(min(self.psnr, IDENTICAL_PSNR), 2),
+            "previewUri": self.preview_uri,
+            "cached": self.is_cached or None,
+        }
         return {
             "name": self.name,
             "uri": self.uri,
@@ -43,8 +56,23 @@ class Output:
             "sourceBytes": self.source_bytes,
             "splats": self.splats,
             "ratio": round(self.source_bytes / self.bytes, 2),
-            **preview,
+            **{name: value for name, value in optional.items() if value is not None},
         }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Output:
+        """Read what `to_document` has written."""
+        return Output(
+            name=document["name"],
+            uri=document["uri"],
+            sha256=document["sha256"],
+            bytes=document["bytes"],
+            source_bytes=document["sourceBytes"],
+            splats=document["splats"],
+            preview_uri=document.get("previewUri"),
+            psnr=document.get("psnr"),
+            is_cached=document.get("cached", False),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,9 +106,22 @@ class Result:
             "splats": sum(output.splats for output in self.outputs),
             "seconds": round(self.seconds, 2),
             "gpuSeconds": round(self.gpu_seconds, 2),
+            "cacheHits": sum(output.is_cached for output in self.outputs),
             "engine": self.encoder.engine,
             "device": self.device,
         }
+
+    @staticmethod
+    def from_manifest(manifest: Mapping[str, Any], encoder: Parameters) -> Result:
+        """Read the manifest of an earlier attempt with these parameters."""
+        return Result(
+            outputs=tuple(Output.from_document(document) for document in manifest["outputs"]),
+            manifest_uri=manifest["manifestUri"],
+            seconds=manifest["seconds"],
+            gpu_seconds=manifest["gpuSeconds"],
+            device=manifest["device"],
+            encoder=encoder,
+        )
 
     def to_manifest(self) -> dict[str, Any]:
         """Write the manifest down."""

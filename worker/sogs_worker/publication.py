@@ -1,24 +1,195 @@
-"""Publishing all or nothing: what a run begins to upload is written down first, so that it can be withdrawn."""
+"""Publishing all or nothing, in two steps that any process may finish.
+
+Outputs are uploaded under hidden names. When all of them are there, a record says what goes where; then the server
+copies each to its own name, and the manifest comes last. Until the record is written a run that ends leaves everything
+visible as it was; after that, the next run of the same task does what the record says, and none of the work again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, WorkerError
-from sogs_worker.joblog import write_message
-from sogs_worker.storage.base import Moved, Store, ignore_progress
+from sogs_worker.errors import SourceMissingError, StorageError
+from sogs_worker.storage.base import (
+    Condition,
+    ConflictError,
+    IfAbsent,
+    IfMatch,
+    Moved,
+    Store,
+    StoredObject,
+    ignore_progress,
+)
+
+HIDDEN = ".splats"
+RECORD = "record.json"
+JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An upload that was begun: its key and its content's digest."""
+class Staged:
+    """An output under its hidden name.
+
+    Attributes:
+        key: the name that it is to get.
+        hidden_key: the name that it has.
+        sha256: hexadecimal digest of its content.
+        seen: version of the object that it replaces; None: there was none.
+        metadata: kept with it.
+    """
 
     key: str
+    hidden_key: str
     sha256: str
+    seen: str | None
+    metadata: Mapping[str, str]
+
+    @property
+    def condition(self) -> Condition:
+        """What must hold when it gets its name: nobody else has written there since."""
+        return IfAbsent() if self.seen is None else IfMatch(self.seen)
+
+
+def hidden_folder(manifest_key: str, task_digest: str) -> str:
+    """Name the folder for what a task has not published yet: beside its manifest, and the same for all attempts."""
+    manifest = PurePosixPath(manifest_key)
+    folder = manifest.parent / HIDDEN / manifest.name.removesuffix(".manifest.json") / task_digest[:16]
+    return f"{folder}/".removeprefix("./")
+
+
+class Publication:
+    """What one attempt at a task uploads."""
+
+    def __init__(self, store: Store, folder: str, *, attempt: str, scratch: Path) -> None:
+        """Begin.
+
+        Args:
+            store: the destination.
+            folder: see `hidden_folder`.
+            attempt: tells this attempt's uploads from another's.
+            scratch: a folder for small files.
+        """
+        self._store = store
+        self._folder = folder
+        self._attempt = attempt
+        self._scratch = scratch
+
+    def check(self, manifest_key: str) -> None:
+        """Raise what publishing would, as far as that can be known before there is something to publish."""
+        for key in (manifest_key, self._folder + RECORD):
+            self._store.check_upload(key)
+
+    def resume(self) -> dict[str, Any] | None:
+        """Finish what an earlier attempt has recorded and return its manifest; otherwise remove what it has left."""
+        record = self._read_record()
+        if record is None:
+            self._store.delete_many([entry.key for entry in self._store.list(self._folder)])
+            return None
+        try:
+            return self._publish(record)
+        except (ConflictError, SourceMissingError):  # written by others since, or cleaned up: the record is void
+            self._clear()
+            return None
+
+    def stage(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        progress: Moved = ignore_progress,
+    ) -> Staged:
+        """Upload a file under its hidden name, and prove that it arrived."""
+        sha256 = digest_file(path)
+        hidden_key = f"{self._folder}{self._attempt}/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        there = look_up(self._store, key)
+        staged = Staged(key, hidden_key, sha256, there.etag if there else None, dict(metadata or {}))
+        receipt = self._store.upload(
+            path, hidden_key, sha256=sha256, content_type=content_type, metadata=metadata, progress=progress
+        )
+        if not receipt.is_verified:
+            self._read_back(staged)
+        return staged
+
+    def commit(self, outputs: list[Staged], manifest_key: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the outputs visible, then the manifest; return the manifest.
+
+        Raises:
+            ConflictError: another run has written to one of the keys since, or commits the same task just now. None of
+                these outputs replaces what it has written, and the hidden ones are removed.
+        """
+        record = {
+            "outputs": [asdict(output) for output in sorted(outputs, key=lambda output: output.key)],
+            "manifestKey": manifest_key,
+            "manifest": manifest,
+        }
+        try:
+            self._upload_json(record, self._folder + RECORD, IfAbsent())
+            return self._publish(record)
+        except ConflictError:
+            self._clear()
+            raise
+
+    def discard(self) -> None:
+        """Remove what this attempt has uploaded, unless it is recorded: then the next attempt makes it visible."""
+        prefix = f"{self._folder}{self._attempt}/"
+        if self._read_record() is None:
+            self._store.delete_many([entry.key for entry in self._store.list(prefix)])
+
+    def _publish(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = [Staged(**fields) for fields in record["outputs"]]
+        for output in [output for output in outputs if self._is_due(output)]:
+            self._store.copy(output.hidden_key, output.key, condition=output.condition)
+        self._upload_json(record["manifest"], record["manifestKey"])
+        self._clear()
+        return dict(record["manifest"])
+
+    def _is_due(self, output: Staged) -> bool:
+        """Say whether an output is still to get its name; of all outputs, before the first of them does."""
+        there = look_up(self._store, output.key)
+        if there and (there.sha256, there.metadata) == (output.sha256, output.metadata):
+            return False
+        if (there.etag if there else None) != output.seen:
+            raise ConflictError(f"{self._store.uri(output.key)} was written by another run meanwhile; that stays")
+        return True
+
+    def _clear(self) -> None:
+        """Remove the hidden folder, the record first: without it what is left is rubbish that nobody acts upon."""
+        self._store.delete(self._folder + RECORD)
+        self._store.delete_many([entry.key for entry in self._store.list(self._folder)])
+
+    def _read_back(self, staged: Staged) -> None:
+        """Download what was uploaded and compare it: the store has not."""
+        copy = self._scratch / "read-back"
+        self._store.download(staged.hidden_key, copy)
+        got = digest_file(copy)
+        copy.unlink()
+        if got != staged.sha256:
+            raise StorageError(
+                f"{self._store.uri(staged.hidden_key)} came back with the digest {got} instead of {staged.sha256};"
+                " check the storage, and run it again"
+            )
+
+    def _read_record(self) -> dict[str, Any] | None:
+        copy = self._scratch / RECORD
+        try:
+            self._store.download(self._folder + RECORD, copy)
+            return dict(json.loads(copy.read_bytes()))
+        except SourceMissingError:
+            return None
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def _upload_json(self, document: Mapping[str, Any], key: str, condition: Condition | None = None) -> None:
+        path = self._scratch / "document.json"
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        self._store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
 
 
 def digest_file(path: Path) -> str:
@@ -27,80 +198,9 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-class Publication:
-    """What one run uploads."""
-
-    def __init__(self, store: Store, journal: Path) -> None:
-        """Begin.
-
-        Args:
-            store: the destination.
-            journal: a file that outlives this process; see `withdraw`.
-        """
-        self._store = store
-        self._journal = journal
-
-    def uri(self, key: str) -> str:
-        """Name the object at `key`."""
-        return self._store.uri(key)
-
-    def retract_manifest(self, key: str) -> None:
-        """Remove an earlier run's manifest: it says that all it names is complete, which is about to change."""
-        try:
-            self._store.stat(key)
-        except (SourceMissingError, NotPermittedError):
-            # Some servers say "not permitted" of a missing object to who may not list.
-            return
-        self._store.delete(key)
-
-    def upload(self, path: Path, key: str, *, content_type: str, progress: Moved = ignore_progress) -> str:
-        """Upload a file and return its digest."""
-        entry = Entry(key, digest_file(path))
-        with self._journal.open("a") as journal:
-            journal.write(json.dumps(asdict(entry)) + "\n")
-        self._store.upload(path, key, sha256=entry.sha256, content_type=content_type, progress=progress)
-        return entry.sha256
-
-    def read_back(self, key: str, copy: Path, *, sha256: str, progress: Moved = ignore_progress) -> None:
-        """Download what was published to `copy` and compare it with what was sent."""
-        self._store.download(key, copy, progress)
-        if (got := digest_file(copy)) != sha256:
-            raise StorageError(
-                f"{self._store.uri(key)} came back with the digest {got} instead of {sha256};"
-                " look for another writer of that key, or check the storage"
-            )
-
-
-def read_journal(journal: Path) -> Iterator[Entry]:
-    """Read the uploads that were begun, in their order."""
-    for line in journal.read_text().splitlines():
-        yield Entry(**json.loads(line))
-
-
-def withdraw(store: Store, journal: Path) -> None:
-    """Remove what a run that failed has published, the latest first: so the manifest never outlives its outputs.
-
-    An object with other content than the journal's is another run's and stays.
-    """
-    for entry in reversed(list(read_journal(journal))):
-        try:
-            remove(store, entry)
-        except WorkerError as error:
-            write_message(f"{store.uri(entry.key)} may be left over from this failed run, without a manifest: {error}")
-
-
-def remove(store: Store, entry: Entry) -> None:
-    """Remove one upload, finished or not."""
+def look_up(store: Store, key: str) -> StoredObject | None:
+    """Describe the object at `key`, None where there is none."""
     try:
-        store.abort_uploads(entry.key)
-    finally:
-        if holds(store, entry):
-            store.delete(entry.key)
-
-
-def holds(store: Store, entry: Entry) -> bool:
-    """Say whether the store has this very content under the key."""
-    try:
-        return store.stat(entry.key).sha256 == entry.sha256
+        return store.stat(key)
     except SourceMissingError:
-        return False
+        return None

@@ -1,22 +1,23 @@
 """The Job's entry: starts the work in a process of its own and answers for how it ends.
 
 A signal cannot interrupt a long computation inside torch or an upload in the SDK's threads, but another process can
-be ended at once. What it had begun to publish stands in its journal and is withdrawn here, whatever the reason was.
+be ended at once. What it has uploaded under hidden names is removed here, whatever the reason was.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from sogs_worker.errors import ConfigurationError, InterruptedRunError, WorkerError
 from sogs_worker.joblog import write_message
-from sogs_worker.publication import withdraw
-from sogs_worker.settings import Settings, read_settings, termination_log
+from sogs_worker.settings import ATTEMPT, Settings, read_settings, termination_log
 from sogs_worker.task import Task, load_task
 from sogs_worker.termination import report_failure
 
@@ -37,10 +38,11 @@ def main() -> int:
 
 
 def prepare_scratch(settings: Settings) -> None:
-    """Make sure that there is a folder to work in, without a journal of an earlier attempt in the same container."""
+    """Make sure that there is an empty folder to work in."""
     try:
-        settings.scratch.mkdir(parents=True, exist_ok=True)
-        settings.journal.write_bytes(b"")
+        if settings.scratch.is_dir():
+            shutil.rmtree(settings.scratch)
+        settings.scratch.mkdir(parents=True)
     except OSError as error:
         raise ConfigurationError(
             f"the scratch folder {settings.scratch} cannot be written to: {error.strerror}; mount a volume there"
@@ -62,7 +64,10 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         # A session of its own: Ctrl-C in a terminal reaches this process only, which then ends the other.
-        self._worker = subprocess.Popen([sys.executable, "-m", "sogs_worker.job"], start_new_session=True)
+        environment = {**os.environ, ATTEMPT: self._settings.attempt}
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "sogs_worker.job"], env=environment, start_new_session=True
+        )
         if self._interrupted:
             self._worker.kill()
         import sogs_worker.storage.s3  # noqa: F401  (takes a second, which a stop does not have)
@@ -70,7 +75,7 @@ class Supervisor:
         code = self._worker.wait()
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
-        if code != 0 and self._settings.journal.stat().st_size:
+        if code != 0:
             self._withdraw()
         return code
 
@@ -89,17 +94,24 @@ class Supervisor:
         )
 
     def _withdraw(self) -> None:
-        """Withdraw in the time there is: a server that does not answer must not hold up the end."""
-        from sogs_worker.storage.s3 import S3Store
-
-        destination = self._task.destination
+        """Remove hidden uploads in the time there is: a server that does not answer must not hold up the end."""
+        from sogs_worker.job import open_publication, open_store
 
         def work() -> None:
-            store = S3Store(destination.location.bucket, destination.connection, scratch=self._settings.scratch)
-            withdraw(store, self._settings.journal)
+            store = open_store(self._task.destination, self._settings.scratch)
+            open_publication(self._task, store, self._settings).discard()
 
-        thread = threading.Thread(target=work, daemon=True)
+        thread = threading.Thread(target=suppressed, args=[work], daemon=True)
         thread.start()
         thread.join(STOP_TIMEOUT_S if self._interrupted else WITHDRAW_TIMEOUT_S)
         if thread.is_alive():
-            write_message(f"{destination.connection.server} took too long; objects without a manifest may be left")
+            server = self._task.destination.connection.server
+            write_message(f"{server} took too long; what this run has uploaded stays hidden until its next attempt")
+
+
+def suppressed(work: Callable[[], None]) -> None:
+    """Tell what went wrong, and no more: the run's own failure is what counts."""
+    try:
+        work()
+    except WorkerError as error:
+        write_message(f"what this run has uploaded stays hidden until its next attempt: {error}")

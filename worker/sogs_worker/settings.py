@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sogs_worker.errors import UsageError
+
+OWN_FOLDER = "splats-run"
+"""Emptied by each attempt: nothing else of what the scratch folder may hold is touched."""
+
+ATTEMPT = "SPLATS_ATTEMPT"
+"""Set by the supervisor for the process that works, so that both speak of the same attempt."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +22,11 @@ class Settings:
 
     Attributes:
         run_document: the file that says what to do.
-        scratch: a folder to work in; everything else is read-only.
+        scratch: a folder of the run's own to work in; everything else is read-only.
         termination_log: the file that takes the result.
         device: `cuda` or `cpu`.
         cpu_fallback: whether `cuda` may become `cpu` where the container sees no GPU.
+        attempt: tells this attempt at the task from others.
     """
 
     run_document: Path
@@ -26,11 +34,7 @@ class Settings:
     termination_log: Path
     device: str
     cpu_fallback: bool
-
-    @property
-    def journal(self) -> Path:
-        """The file that lists what this run has begun to publish."""
-        return self.scratch / "published.jsonl"
+    attempt: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -47,10 +51,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise UsageError(f"SPLATS_DEVICE must be cuda or cpu, got {device!r}")
     return Settings(
         run_document=Path(environment["SPLATS_RUN"]),
-        scratch=Path(environment["SPLATS_SCRATCH"]),
+        scratch=Path(environment["SPLATS_SCRATCH"]) / OWN_FOLDER,
         termination_log=termination_log(environment),
         device=device,
         cpu_fallback=environment.get("SPLATS_CPU_FALLBACK") == "1",
+        attempt=environment.get(ATTEMPT) or uuid.uuid4().hex,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from pathlib import Path, PurePosixPath
 from sogs_worker.document import Fields
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import ConfigurationError, UsageError
-from sogs_worker.outputs import BUNDLE_SUFFIX, SCENE_SUFFIXES
+from sogs_worker.gate import Gate
+from sogs_worker.outputs import BUNDLE_SUFFIX
+from sogs_worker.sources import name_objects
 from sogs_worker.storage.connection import AddressingStyle, Connection, Credentials, Encryption, Side
 from sogs_worker.storage.location import Location, parse_location
 
@@ -39,7 +42,10 @@ class Task:
         source_sha256: what its content must be; None: anything.
         destination: a prefix, or the exact key of the one output.
         encoder: what decides the output.
-        preview: whether to publish a picture beside it.
+        preview: whether to publish a picture beside each output.
+        gate: what outputs must be to be published.
+        use_cache: whether an output that was made from the same is kept.
+        digest: hexadecimal SHA-256 of the document: the same for all attempts at this task.
     """
 
     name: str
@@ -49,30 +55,24 @@ class Task:
     destination: Place
     encoder: Parameters
     preview: bool
+    gate: Gate
+    use_cache: bool
+    digest: str
 
-    @property
-    def scene_name(self) -> str:
-        """The source's name without folder and format."""
-        name = PurePosixPath(self.source.location.key).name
-        suffix = next((suffix for suffix in SCENE_SUFFIXES if name.lower().endswith(suffix)), "")
-        return name[: len(name) - len(suffix)] or name
-
-    @property
-    def output_key(self) -> str:
-        """Where the bundle goes."""
+    def bundle_key(self, output: PurePosixPath) -> str:
+        """Where the bundle goes that is called so, without suffix."""
         destination = self.destination.location
-        return f"{destination.key}{self.scene_name}{BUNDLE_SUFFIX}" if destination.is_prefix else destination.key
+        return f"{destination.key}{output}{BUNDLE_SUFFIX}" if destination.is_prefix else destination.key
 
-    @property
-    def preview_key(self) -> str:
-        """Where the picture goes: beside the bundle."""
-        return self.output_key.removesuffix(BUNDLE_SUFFIX) + ".png"
+    def preview_key(self, output: PurePosixPath) -> str:
+        """Where its picture goes: beside the bundle."""
+        return self.bundle_key(output).removesuffix(BUNDLE_SUFFIX) + ".png"
 
     @property
     def manifest_key(self) -> str:
         """Where the manifest goes: named after the resource, or after the output's exact key."""
         destination = self.destination.location
-        stem = f"{destination.key}{self.name}" if destination.is_prefix else self.output_key.removesuffix(BUNDLE_SUFFIX)
+        stem = f"{destination.key}{self.name}" if destination.is_prefix else destination.key.removesuffix(BUNDLE_SUFFIX)
         return f"{stem}.manifest.json"
 
 
@@ -111,6 +111,9 @@ def parse_task(document: object, environment: Mapping[str, str]) -> Task:
         destination=parse_place(destination, "destination", environment),
         encoder=parse_parameters(fields.required("encoder", dict)),
         preview=bool(fields.optional("preview", bool)),
+        gate=parse_gate(fields.optional("gate", dict)),
+        use_cache=fields.choice("cache", ("Use", "Ignore"), "Ignore") == "Use",
+        digest=hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
     )
     for part in (fields, source, destination):
         part.finish()
@@ -119,13 +122,34 @@ def parse_task(document: object, environment: Mapping[str, str]) -> Task:
 
 
 def check_places(task: Task) -> None:
-    """Refuse a source of many scenes, and an output that would replace its source."""
-    source, destination = task.source, task.destination
-    if source.location.is_prefix:
-        raise UsageError(f"spec.source.uri is {source.location.uri!r}, a prefix; name one scene in this version")
-    same_server = source.connection.endpoint == destination.connection.endpoint
-    if same_server and source.location == Location(destination.location.bucket, task.output_key):
-        raise UsageError(f"the output would replace its source {source.location.uri}; correct spec.destination.uri")
+    """Refuse sources and destinations that do not fit each other."""
+    source, destination = task.source.location, task.destination.location
+    if source.is_prefix and task.source_sha256:
+        raise UsageError("spec.source.sha256 is of one object, and spec.source.uri is a prefix; remove one of them")
+    if source.is_prefix and not destination.is_prefix:
+        raise UsageError(f"spec.destination.uri is {destination.uri!r}, one key for many scenes; end it with a slash")
+    if task.source.connection.endpoint != task.destination.connection.endpoint:
+        return
+    if source.is_prefix and destination.bucket == source.bucket and destination.key.startswith(source.key):
+        raise UsageError(
+            f"spec.destination.uri {destination.uri!r} lies in the source's prefix, where the next run would take its"
+            " outputs for scenes; name another prefix"
+        )
+    outputs = [] if source.is_prefix else [task.bundle_key(output) for output in name_objects([source.file])]
+    if destination.bucket == source.bucket and source.key in outputs:
+        raise UsageError(f"the output would replace its source {source.uri}; correct spec.destination.uri")
+
+
+def parse_gate(document: dict[str, object] | None) -> Gate:
+    """Parse the bounds that outputs have to keep."""
+    fields = Fields(document or {}, "gate")
+    gate = Gate(
+        min_psnr=fields.number("minPSNR"),
+        max_size_bytes=fields.optional("maxSizeBytes", int),
+        min_ratio=fields.number("minRatio"),
+    )
+    fields.finish()
+    return gate
 
 
 def parse_digest(text: str | None) -> str | None:

@@ -1,47 +1,76 @@
-"""The source: what is refused before and after it is moved."""
+"""The source: what is refused before and after it is moved, and what an archive gives."""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.fetch import fetch, require_space
-from sogs_worker.joblog import ProgressLog
+from sogs_worker.fetch import Fetched, fetch, has_space, require_space, unpack
+from sogs_worker.sources import find_objects
 from sogs_worker.storage.local import LocalStore
+from sogs_worker.storage.location import Location
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     (tmp_path / "store").mkdir()
     (tmp_path / "store/a.PLY").write_bytes(b"content")
-    (tmp_path / "store/a.splat").write_bytes(b"content")
+    (tmp_path / "store/a.obj").write_bytes(b"content")
     return LocalStore(tmp_path / "store")
 
 
-def fetch_quietly(store: LocalStore, key: str, scratch: Path, sha256: str | None = None) -> Path:
-    return fetch(store, key, sha256=sha256, scratch=scratch, log=ProgressLog(write=lambda _line: None))
+def bring(store: LocalStore, key: str, folder: Path, sha256: str | None = None) -> Fetched:
+    (entry,) = find_objects(store, Location("bucket", key))
+    return fetch(store, entry, sha256=sha256, folder=folder)
 
 
 def test_brings_the_file(store: LocalStore, tmp_path: Path) -> None:
-    path = fetch_quietly(store, "a.PLY", tmp_path, hashlib.sha256(b"content").hexdigest())
-    assert (path.suffix, path.read_bytes()) == (".ply", b"content")
+    digest = hashlib.sha256(b"content").hexdigest()
+    fetched = bring(store, "a.PLY", tmp_path, digest)
+    assert (fetched.path.suffix, fetched.path.read_bytes(), fetched.sha256) == (".PLY", b"content", digest)
 
 
 def test_refuses_another_content(store: LocalStore, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=f"SHA-256 {hashlib.sha256(b'content').hexdigest()}, not 00"):
-        fetch_quietly(store, "a.PLY", tmp_path, "00")
+        bring(store, "a.PLY", tmp_path, "00")
 
 
 def test_refuses_other_kinds_of_files_without_moving_them(store: LocalStore, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"a\.obj is of a kind that cannot be read"):
-        fetch_quietly(store, "a.obj", tmp_path)
-    assert not (tmp_path / "source.obj").exists()
+        bring(store, "a.obj", tmp_path)
+    assert not (tmp_path / "a.obj").exists()
 
 
 def test_refuses_what_scratch_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"needs 1,500,016,777,216 bytes .* raise the ephemeral-storage"):
         require_space(tmp_path, 10**12, "s3://scenes/huge.ply")
+    assert not has_space(tmp_path, 10**12)
     require_space(tmp_path, 1, "s3://scenes/tiny.ply")
+
+
+def test_unpacks_one_scene_at_a_time(store: LocalStore, tmp_path: Path) -> None:
+    with zipfile.ZipFile(store.root / "many.zip", "w") as archive:
+        archive.writestr("x/a.ply", b"one")
+        archive.writestr("y/a.ply", b"two")
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    seen = []
+    for place, count, scene in unpack(bring(store, "many.zip", tmp_path), folder):
+        assert [path.name for path in folder.iterdir()] == ["a.ply"]
+        assert scene.uri.endswith(("many.zip: x/a.ply", "many.zip: y/a.ply"))
+        seen.append((place, count, scene.output, scene.path.read_bytes()))
+    assert seen == [(0, 2, PurePosixPath("many/x/a"), b"one"), (1, 2, PurePosixPath("many/y/a"), b"two")]
+    assert list(folder.iterdir()) == []
+
+
+def test_says_of_the_object_what_is_wrong_with_an_archive(store: LocalStore, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (store.root / "broken.zip").write_bytes(b"PK no archive")
+    with pytest.raises(BadInputError, match=r"^file://.*/store/broken\.zip: is damaged") as caught:
+        list(unpack(bring(store, "broken.zip", scratch), tmp_path))
+    assert str(scratch) not in str(caught.value)

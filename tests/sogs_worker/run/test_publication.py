@@ -1,99 +1,217 @@
-"""All or nothing: what is withdrawn after a failure, in which order, and what stays."""
+"""All or nothing: whenever a run ends and whoever else writes, what is visible is one run's; the next one ends well."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sogs_worker.errors import StorageError
-from sogs_worker.publication import Publication, withdraw
-from sogs_worker.storage.local import LocalStore, unfinished
+from sogs_worker.publication import Publication, digest_file, hidden_folder, look_up
+from sogs_worker.storage.base import ConflictError, Receipt
+from sogs_worker.storage.local import LocalStore
+
+MANIFEST = "out/garden.manifest.json"
+FOLDER = hidden_folder(MANIFEST, "a" * 64)
+OUTPUTS = {"out/a.sog": "new a", "out/b.sog": "new b", "out/c.sog": "new c"}
+WRITES = ("upload", "copy", "delete", "delete_many")
+FIRST_COPY = 5
+"""After the cleaning of an earlier attempt, three uploads and the record."""
 
 
-class Deletions(LocalStore):
-    """A folder that remembers the order in which objects were deleted."""
+class Killed(BaseException):
+    """The process ends here; nothing after it happens."""
 
-    def __init__(self, root: Path) -> None:
+
+class Mortal(LocalStore):
+    """A folder whose user is killed at one of its writes, before or after it is done."""
+
+    def __init__(self, root: Path, *, dies_at: int | None = None, is_done: bool = False) -> None:
         super().__init__(root)
-        self.deleted: list[str] = []
+        self.writes = 0
+        for name in WRITES:
+            setattr(self, name, self._count(getattr(super(), name), dies_at, is_done=is_done))
 
-    def delete(self, key: str) -> None:
-        super().delete(key)
-        self.deleted.append(key)
+    def _count(self, write: Callable[..., Any], dies_at: int | None, *, is_done: bool) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            place, self.writes = self.writes, self.writes + 1
+            if place != dies_at:
+                return write(*arguments, **options)
+            if is_done:
+                write(*arguments, **options)
+            raise Killed
+
+        return counted
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Deletions:
-    return Deletions(tmp_path / "store")
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    path = tmp_path / "journal"
-    path.touch()
+def scratch(tmp_path: Path) -> Path:
+    path = tmp_path / "scratch"
+    path.mkdir()
     return path
 
 
-def publish(store: LocalStore, journal: Path, key: str, content: str) -> str:
-    path = journal.with_name("file")
-    path.write_text(content)
-    return Publication(store, journal).upload(path, key, content_type="text/plain")
+@pytest.fixture
+def root(tmp_path: Path, scratch: Path) -> Path:
+    """Prepare a destination with the outputs of an earlier task."""
+    path = tmp_path / "store"
+    for key, text in [("out/a.sog", "old a"), ("out/b.sog", "old b"), (MANIFEST, json.dumps({"of": "old"}))]:
+        write(LocalStore(path), scratch, key, text)
+    return path
 
 
-def test_withdraws_all_with_the_last_first(store: Deletions, journal: Path) -> None:
-    for key in ("a.sog", "a.png", "a.manifest.json"):
-        publish(store, journal, key, key)
-    withdraw(store, journal)
-    assert store.deleted == ["a.manifest.json", "a.png", "a.sog"]
-    assert list(store.root.iterdir()) == []
+def write(store: LocalStore, scratch: Path, key: str, text: str) -> None:
+    file = scratch / "written"
+    file.write_text(text)
+    store.upload(file, key, sha256=digest_file(file), content_type="text/plain")
 
 
-def test_leaves_what_another_run_has_written_since(store: Deletions, journal: Path) -> None:
-    publish(store, journal, "a.sog", "ours")
-    (store.root / "a.sog").write_text("theirs")
-    withdraw(store, journal)
-    assert (store.root / "a.sog").read_text() == "theirs"
+def publication(store: LocalStore, scratch: Path, attempt: str = "1") -> Publication:
+    return Publication(store, FOLDER, attempt=attempt, scratch=scratch)
 
 
-def test_removes_an_upload_that_was_never_finished(store: Deletions, journal: Path) -> None:
-    publish(store, journal, "a.sog", "ours")
-    (store.root / "a.sog").rename(unfinished(store.root / "a.sog"))
-    withdraw(store, journal)
-    assert list(store.root.iterdir()) == []
+def run(store: LocalStore, scratch: Path, attempt: str = "1") -> dict[str, Any]:
+    """Do what a run does."""
+    publishing = publication(store, scratch, attempt)
+    if manifest := publishing.resume():
+        return manifest
+    staged = [publishing.stage(file_of(scratch, text), key, content_type="x/y") for key, text in OUTPUTS.items()]
+    return publishing.commit(staged, MANIFEST, {"of": "new"})
 
 
-def test_has_nothing_to_do_where_nothing_was_begun(store: Deletions, journal: Path) -> None:
-    withdraw(store, journal)
-    assert store.deleted == []
+def file_of(scratch: Path, text: str) -> Path:
+    path = scratch / text
+    path.write_text(text)
+    return path
 
 
-def test_goes_on_after_an_object_that_cannot_be_withdrawn(
-    store: Deletions, journal: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    publish(store, journal, "a.sog", "ours")
-    publish(store, journal, "a.png", "ours")
-    unfinished(store.root / "a.png").mkdir()  # cannot be removed as a file
-    (store.root / "a.png").unlink()
-    withdraw(store, journal)
-    assert store.deleted == ["a.sog"]
-    assert "a.png may be left over" in capsys.readouterr().out
+def visible(root: Path) -> dict[str, str]:
+    """Read all objects that are not hidden."""
+    store = LocalStore(root)
+    keys = [entry.key for entry in store.list("") if "/.splats/" not in entry.key]
+    return {key: (root / key).read_text() for key in keys}
 
 
-def test_retracts_the_manifest_of_an_earlier_run(store: Deletions, journal: Path) -> None:
-    publication = Publication(store, journal)
-    publication.retract_manifest("a.manifest.json")
-    assert store.deleted == []
-    store.root.mkdir()
-    (store.root / "a.manifest.json").write_text("{}")
-    publication.retract_manifest("a.manifest.json")
-    assert store.deleted == ["a.manifest.json"]
+def manifest_of(root: Path) -> str:
+    return str(json.loads(visible(root)[MANIFEST])["of"])
 
 
-def test_notices_that_other_bytes_come_back(store: Deletions, journal: Path, tmp_path: Path) -> None:
-    sha256 = publish(store, journal, "a.sog", "ours")
-    publication = Publication(store, journal)
-    publication.read_back("a.sog", tmp_path / "copy", sha256=sha256)
-    (store.root / "a.sog").write_text("rotten")
-    with pytest.raises(StorageError, match=r"a\.sog came back with the digest"):
-        publication.read_back("a.sog", tmp_path / "copy", sha256=sha256)
+def hidden(root: Path) -> list[str]:
+    return [entry.key for entry in LocalStore(root).list(FOLDER)]
+
+
+def test_a_run_replaces_all_and_leaves_nothing_hidden(root: Path, scratch: Path) -> None:
+    assert run(LocalStore(root), scratch) == {"of": "new"}
+    assert {key: text for key, text in visible(root).items() if key != MANIFEST} == OUTPUTS
+    assert manifest_of(root) == "new"
+    assert hidden(root) == []
+
+
+def test_whenever_a_run_is_killed_the_next_one_ends_well(root: Path, scratch: Path, tmp_path: Path) -> None:
+    whole = Mortal(root.with_name("whole"))
+    run(whole, scratch)
+    assert whole.writes >= 7  # three uploads, the record, three copies, the manifest, and cleaning
+    for dies_at in range(whole.writes):
+        for is_done in (False, True):
+            place = tmp_path / f"{dies_at}{is_done}"
+            copy_tree(root, place)
+            before = visible(place)
+            with pytest.raises(Killed):
+                run(Mortal(place, dies_at=dies_at, is_done=is_done), scratch)
+            seen = visible(place)
+            if manifest_of(place) == "new":
+                assert OUTPUTS.items() <= seen.items(), "the manifest came before what it names"
+            assert all(seen[key] in (before.get(key), OUTPUTS.get(key)) for key in seen if key != MANIFEST)
+            if not any(key.endswith("record.json") for key in hidden(place)) and manifest_of(place) == "old":
+                assert seen == before, "something was visible before there was a record"
+            run(LocalStore(place), scratch, attempt="2")
+            assert OUTPUTS.items() <= visible(place).items()
+            assert (manifest_of(place), hidden(place)) == ("new", [])
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    for path in source.rglob("*"):
+        if path.is_file():
+            (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+            (target / path.relative_to(source)).write_bytes(path.read_bytes())
+
+
+def test_a_recorded_run_is_finished_without_its_work(root: Path, scratch: Path) -> None:
+    first = Mortal(root, dies_at=FIRST_COPY)
+    with pytest.raises(Killed):
+        run(first, scratch)
+    assert publication(LocalStore(root), scratch, attempt="2").resume() == {"of": "new"}
+    assert OUTPUTS.items() <= visible(root).items()
+
+
+def test_of_two_runs_one_wins_and_the_other_changes_nothing(root: Path, scratch: Path) -> None:
+    ours = publication(LocalStore(root), scratch, attempt="1")
+    staged = [ours.stage(file_of(scratch, text), key, content_type="x/y") for key, text in OUTPUTS.items()]
+    write(LocalStore(root), scratch, "out/b.sog", "theirs")
+    before = visible(root)
+    with pytest.raises(ConflictError, match=r"b\.sog was written by another run meanwhile"):
+        ours.commit(staged, MANIFEST, {"of": "new"})
+    assert visible(root) == before
+    assert hidden(root) == []
+
+
+def test_of_two_attempts_at_one_task_one_commits(root: Path, scratch: Path) -> None:
+    ours, theirs = (publication(LocalStore(root), scratch, attempt) for attempt in ("1", "2"))
+    staged = [ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
+    record = [theirs.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
+    assert theirs.commit(record, MANIFEST, {"of": "new"}) == {"of": "new"}
+    assert ours.commit(staged, MANIFEST, {"of": "new"}) == {"of": "new"}  # the same content: nothing to replace
+    assert visible(root)["out/a.sog"] == "new a"
+
+
+def test_a_record_whose_outputs_are_gone_is_void(root: Path, scratch: Path) -> None:
+    with pytest.raises(Killed):
+        run(Mortal(root, dies_at=FIRST_COPY), scratch)
+    store = LocalStore(root)
+    assert any(key.endswith("record.json") for key in hidden(root))
+    store.delete_many([key for key in hidden(root) if not key.endswith("record.json")])
+    assert publication(store, scratch, attempt="2").resume() is None
+    assert hidden(root) == []
+    assert manifest_of(root) == "old"
+
+
+def test_discards_what_is_not_recorded_and_keeps_what_is(root: Path, scratch: Path) -> None:
+    ours = publication(LocalStore(root), scratch)
+    ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")
+    ours.discard()
+    assert hidden(root) == []
+    with pytest.raises(Killed):
+        run(Mortal(root, dies_at=FIRST_COPY), scratch)
+    before = hidden(root)
+    ours.discard()
+    assert hidden(root) == before
+
+
+class Forgetful(LocalStore):
+    """A folder that does not check what it is given."""
+
+    def upload(self, path: Path, key: str, **options: Any) -> Receipt:
+        receipt = super().upload(path, key, **options)
+        if key.startswith(FOLDER) and not key.endswith(".json"):
+            (self.root / key).write_text("rotten")
+        return receipt._replace(is_verified=False)
+
+
+def test_notices_that_other_bytes_come_back(root: Path, scratch: Path) -> None:
+    with pytest.raises(StorageError, match="came back with the digest"):
+        publication(Forgetful(root), scratch).stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")
+
+
+def test_the_hidden_folder_is_the_tasks_own() -> None:
+    assert hidden_folder(MANIFEST, "a" * 64) == FOLDER
+    assert FOLDER.startswith("out/.splats/garden/")
+    assert hidden_folder(MANIFEST, "b" * 64) != FOLDER
+    assert hidden_folder("out/lawn.manifest.json", "a" * 64) != FOLDER
+    assert hidden_folder("garden.manifest.json", "a" * 64).startswith(".splats/garden/")
+
+
+def test_an_object_that_is_missing_is_none(root: Path) -> None:
+    assert look_up(LocalStore(root), "out/none.sog") is None

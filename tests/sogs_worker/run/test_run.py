@@ -74,7 +74,7 @@ class TestSuccess:
         lines = [line for line in job.run().lines if "stage" in line]
         stages = list(dict.fromkeys(line["stage"] for line in lines))
         percents = [line["percent"] for line in lines]
-        assert stages == ["read", "encode", "write", "verify", "done"]
+        assert stages == ["read", "encode", "verify", "write", "done"]
         assert percents == sorted(percents)
         assert (percents[0], percents[-1]) == (0, 100)
         assert {(line["scenesDone"], line["scenesTotal"]) for line in lines[:-1]} == {(0, 1)}
@@ -188,7 +188,12 @@ FAILURES = [
         (78, "Configuration"),
         "has no AWS_SECRET_ACCESS_KEY",
     ),
-    ("scratch", environment(SPLATS_SCRATCH="/dev/null/no"), (78, "Configuration"), "/dev/null/no cannot be written to"),
+    (
+        "scratch",
+        environment(SPLATS_SCRATCH="/dev/null/no"),
+        (78, "Configuration"),
+        "/dev/null/no/splats-run cannot be written to",
+    ),
     ("CA", environment(SOURCE_CA_PEM="no PEM"), (78, "Configuration"), "source's CA is not a PEM certificate"),
 ]
 
@@ -222,13 +227,13 @@ class TestFailure:
         assert "raise the ephemeral-storage" in ended.sentence
         assert_one_sentence(job, ended)
 
-    def test_after_the_upload_withdraws_it(self, job: Job) -> None:
+    def test_of_the_last_write_is_told_before_the_work(self, job: Job) -> None:
         # These credentials may write the bundle and not the manifest, the last thing that a run writes.
         job.server.client().create_bucket(Bucket="gardens")
         job.document["destination"]["uri"] = "s3://gardens/compressed/"
         job.authenticate(job.server.gardener, "DESTINATION")
         ended = job.run()
-        assert any(line.get("stage") == "verify" for line in ended.lines), "the bundle was not uploaded"
+        assert not any(line.get("stage") == "encode" for line in ended.lines)
         assert ended.failure == (77, "NotPermitted")
         assert "may not write s3://gardens/compressed/my-garden.manifest.json" in ended.sentence
         assert job.server.keys("gardens") == set()

@@ -13,9 +13,14 @@ LEAST = {"SPLATS_RUN": "/etc/splats/run.json", "SPLATS_SCRATCH": "/scratch"}
 
 
 def test_reads_the_variables() -> None:
-    more = {"SPLATS_TERMINATION_LOG": "/log", "SPLATS_DEVICE": "cuda", "SPLATS_CPU_FALLBACK": "1"}
+    more = {
+        "SPLATS_TERMINATION_LOG": "/log",
+        "SPLATS_DEVICE": "cuda",
+        "SPLATS_CPU_FALLBACK": "1",
+        "SPLATS_ATTEMPT": "7",
+    }
     assert read_settings({**LEAST, **more}) == Settings(
-        Path("/etc/splats/run.json"), Path("/scratch"), Path("/log"), "cuda", cpu_fallback=True
+        Path("/etc/splats/run.json"), Path("/scratch/splats-run"), Path("/log"), "cuda", cpu_fallback=True, attempt="7"
     )
 
 
@@ -26,6 +31,7 @@ def test_has_defaults() -> None:
         "cpu",
         False,
     )
+    assert settings.attempt != read_settings(LEAST).attempt
 
 
 @pytest.mark.parametrize(

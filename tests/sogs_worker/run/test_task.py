@@ -11,6 +11,8 @@ import pytest
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import ConfigurationError, UsageError
+from sogs_worker.gate import Gate
+from sogs_worker.sources import name_objects
 from sogs_worker.storage.connection import Connection, Credentials, Encryption
 from sogs_worker.storage.location import Location
 from sogs_worker.task import load_task, parse_task
@@ -97,7 +99,25 @@ def test_takes_everything_that_is_there() -> None:
 def test_names_what_is_published(source: str, destination: str, keys: tuple[str, str, str]) -> None:
     uris = {"source__uri": f"s3://scenes/{source}", "destination__uri": f"s3://scenes/{destination}"}
     task = parse_task(build_document(**uris), {})
-    assert (task.output_key, task.preview_key, task.manifest_key) == keys
+    (output,) = name_objects([task.source.location.file])
+    assert (task.bundle_key(output), task.preview_key(output), task.manifest_key) == keys
+
+
+def test_reads_the_bounds_of_the_gate() -> None:
+    gate = {"minPSNR": 30, "maxSizeBytes": 1000, "minRatio": 2.5}
+    assert parse_task(build_document(gate=gate), {}).gate == Gate(30.0, 1000, 2.5)
+    assert parse_task(build_document(), {}).gate == Gate()
+
+
+@pytest.mark.parametrize(("word", "use_cache"), [("Use", True), ("Ignore", False), (None, False)])
+def test_uses_the_cache_where_it_may(word: str | None, use_cache: bool) -> None:
+    assert parse_task(build_document(cache=word), {}).use_cache is use_cache
+
+
+def test_a_task_is_the_same_as_long_as_its_document_is() -> None:
+    digest = parse_task(build_document(), {}).digest
+    assert parse_task(build_document(), ENVIRONMENT).digest == digest
+    assert parse_task(build_document(encoder__seed=1), {}).digest != digest
 
 
 @pytest.mark.parametrize(
@@ -109,7 +129,12 @@ def test_names_what_is_published(source: str, destination: str, keys: tuple[str,
         ({"source": "s3://scenes/a.ply"}, "source must be of type dict"),
         ({"source__uri": "https://host/a.ply"}, "spec.source.uri is 'https://host/a.ply'"),
         ({"destination__uri": "pvc://claim/out/"}, "spec.destination.uri is 'pvc://claim/out/'"),
-        ({"source__uri": "s3://scenes/raw/"}, "a prefix; name one scene"),
+        (
+            {"source__uri": "s3://scenes/raw/", "destination__uri": "s3://scenes/x.sog"},
+            "one key for many scenes; end it with a slash",
+        ),
+        ({"source__uri": "s3://scenes/", "destination__uri": "s3://scenes/out/"}, "lies in the source's prefix"),
+        ({"source__uri": "s3://scenes/raw/", "source__sha256": "a" * 64}, "spec.source.sha256 is of one object"),
         ({"destination__uri": "s3://scenes/raw/garden.ply"}, "the output would replace its source"),
         ({"source__sha256": "abc"}, "source.sha256 must be 64 hexadecimal digits, got 'abc'"),
         ({"source__s3__endpoint": "s3.example"}, "must begin with http:// or https://"),
@@ -119,7 +144,10 @@ def test_names_what_is_published(source: str, destination: str, keys: tuple[str,
         ({"destination__s3__serverSideEncryption": {"kmsKeyId": "k"}}, "its type must be aws:kms"),
         ({"encoder__engine": "sogs"}, "encoder.engine must be native"),
         ({"encoder__quality": 5}, "encoder.quality must be"),
-        ({"gate": {"minPSNR": 30}}, "gate is not known to this worker"),
+        ({"gate": {"minPSNR": "high"}}, "gate.minPSNR must be a number, got 'high'"),
+        ({"gate": {"minSSIM": 1}}, "gate.minSSIM is not known to this worker"),
+        ({"cache": "Never"}, "cache must be one of Use, Ignore, got 'Never'"),
+        ({"dryRun": True}, "dryRun is not known to this worker"),
         ({"source__s3__profile": "me"}, "source.s3.profile is not known"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from sogs_worker.errors import UsageError
 
@@ -22,6 +23,11 @@ class Location:
     def is_prefix(self) -> bool:
         """Whether objects go below this location rather than to it."""
         return not self.key or self.key.endswith("/")
+
+    @property
+    def file(self) -> PurePosixPath:
+        """The object's name without its folder."""
+        return PurePosixPath(PurePosixPath(self.key).name)
 
     @property
     def uri(self) -> str:

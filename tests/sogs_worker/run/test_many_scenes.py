@@ -1,0 +1,174 @@
+"""Runs over many scenes: names, totals, what is kept from earlier runs, what the gate stops, who wins a race."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from .conftest import Ended, Job, build_ply
+
+
+@pytest.fixture
+def many(job: Job) -> Job:
+    """Prepare a prefix with a scene, an archive of two, and what is none."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("first/scan.ply", build_ply(120, seed=1))
+        file.writestr("second/scan.ply", build_ply(130, seed=2))
+        file.writestr("readme.txt", b"no scene")
+    job.put("raw/tour.zip", archive.getvalue())
+    job.put("raw/notes.txt", b"no scene")
+    job.put("raw/.hidden.ply", b"no scene")
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/"
+    return job
+
+
+def outputs(ended: Ended) -> dict[str, dict[str, Any]]:
+    assert ended.code == 0, (ended.errors, ended.message)
+    return {output["name"]: output for output in ended.message["outputs"]}
+
+
+def published(job: Job) -> set[str]:
+    return {key for key in job.server.keys(job.bucket) if not key.startswith("raw/")}
+
+
+def test_all_scenes_below_a_prefix_are_made(many: Job) -> None:
+    ended = many.run()
+    assert {name: output["splats"] for name, output in outputs(ended).items()} == {
+        "garden": 300,
+        "tour/first/scan": 120,
+        "tour/second/scan": 130,
+    }
+    assert (ended.message["splats"], ended.message["cacheHits"]) == (550, 0)
+    assert published(many) == {
+        "compressed/garden.sog",
+        "compressed/tour/first/scan.sog",
+        "compressed/tour/second/scan.sog",
+        "compressed/my-garden.manifest.json",
+    }
+    lines = [line for line in ended.lines if "stage" in line]
+    percents = [line["percent"] for line in lines]
+    assert percents == sorted(percents)
+    assert [lines[-1][name] for name in ("stage", "percent", "scenesDone", "scenesTotal")] == ["done", 100, 3, 3]
+
+
+def test_a_second_run_makes_nothing(many: Job) -> None:
+    many.document["cache"] = "Use"
+    first = outputs(many.run())
+    many.put("raw/lawn.ply", build_ply(140, seed=3))
+    second = many.run()
+    assert second.message["cacheHits"] == 3
+    assert {name: output["sha256"] for name, output in outputs(second).items() if name in first} == {
+        name: output["sha256"] for name, output in first.items()
+    }
+    assert {name for name, output in outputs(second).items() if not output.get("cached")} == {"lawn"}
+
+
+@pytest.mark.parametrize("change", [{"encoder": {"seed": 1}}, {"preview": True}, {"gate": {"minPSNR": 1}}], ids=str)
+def test_what_lacks_something_is_made_again(job: Job, change: dict[str, Any]) -> None:
+    job.document["cache"] = "Use"
+    job.run()
+    for name, value in change.items():
+        job.document[name] = {**job.document[name], **value} if name == "encoder" else value
+    assert job.run().message["cacheHits"] == 0
+    assert job.run().message["cacheHits"] == 1
+
+
+def test_content_counts_where_the_version_differs(job: Job) -> None:
+    job.document["cache"] = "Use"
+    job.run()
+    job.put("raw/again.ply", job.get("raw/garden.ply"))
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/again.ply"
+    job.document["destination"]["uri"] = f"s3://{job.bucket}/compressed/garden.sog"
+    assert job.run().message["cacheHits"] == 1
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ({"minPSNR": 199}, "spec.gate.minPSNR is 199 dB"),
+        ({"maxSizeBytes": 10}, "spec.gate.maxSizeBytes is 10"),
+        ({"minRatio": 1000}, "spec.gate.minRatio is 1000"),
+    ],
+)
+def test_what_misses_the_gate_is_not_published(job: Job, gate: dict[str, Any], words: str) -> None:
+    job.document["gate"] = gate
+    ended = job.run()
+    assert ended.failure == (80, "QualityGate")
+    assert words in ended.sentence
+    assert "compressed/garden.sog" in ended.sentence
+    assert published(job) == set()
+
+
+def test_what_passes_the_gate_tells_its_psnr(job: Job) -> None:
+    job.document["gate"] = {"minPSNR": 10, "maxSizeBytes": 10**6, "minRatio": 0.1}
+    assert 10 < outputs(job.run())["garden"]["psnr"] < 100
+
+
+def test_one_broken_scene_leaves_nothing_of_the_others(many: Job) -> None:
+    many.put("raw/zzz.ply", build_ply(100)[:-50])
+    ended = many.run()
+    assert ended.failure == (65, "BadInput")
+    assert f"s3://{many.bucket}/raw/zzz.ply" in ended.sentence
+    assert published(many) == set()
+
+
+def test_a_broken_scene_in_an_archive_is_named(job: Job) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("good.ply", build_ply(50))
+        file.writestr("bad.ply", b"hello")
+    job.put("raw/two.zip", archive.getvalue())
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/two.zip"
+    ended = job.run()
+    assert ended.failure == (65, "BadInput")
+    assert f"s3://{job.bucket}/raw/two.zip: bad.ply" in ended.sentence
+    assert published(job) == set()
+
+
+def test_an_exact_key_takes_one_scene(job: Job) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.ply", build_ply(50))
+        file.writestr("b.ply", build_ply(50))
+    job.put("raw/two.zip", archive.getvalue())
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/two.zip"
+    job.document["destination"]["uri"] = f"s3://{job.bucket}/compressed/x.sog"
+    ended = job.run()
+    assert ended.failure == (64, "Usage")
+    assert "one key for many scenes; end it with a slash" in ended.sentence
+
+
+def test_an_empty_prefix_is_a_missing_source(job: Job) -> None:
+    job.document["source"]["uri"] = f"s3://{job.bucket}/nothing/"
+    ended = job.run()
+    assert ended.failure == (66, "SourceMissing")
+    assert "has no scene and no archive" in ended.sentence
+
+
+def test_two_runs_at_once_end_with_one_state(job: Job) -> None:
+    """Both start with nothing there; whoever publishes second finds the other's output and reports it."""
+    second = Job(
+        job.server, job.bucket, job.folder / "second", json.loads(json.dumps(job.document)), {**job.environment}
+    )
+    second.folder.mkdir()
+    second.document["name"] = "other-garden"
+    for name, place in (
+        ("SPLATS_RUN", "run.json"),
+        ("SPLATS_SCRATCH", "scratch"),
+        ("SPLATS_TERMINATION_LOG", "termination-log"),
+    ):
+        second.environment[name] = str(second.folder / place)
+    processes = job.start(), second.start()
+    ended = job.finish(processes[0]), second.finish(processes[1])
+    first, other = (outputs(each)["garden"] for each in ended)
+    assert first["sha256"] == other["sha256"]
+    assert published(job) == {
+        "compressed/garden.sog",
+        "compressed/my-garden.manifest.json",
+        "compressed/other-garden.manifest.json",
+    }

@@ -1,0 +1,229 @@
+"""Scenes on their way: while one is encoded, the next object is fetched and the bundle before is sent."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from sogs_worker.cache import Origin, kept_output
+from sogs_worker.errors import InterruptedRunError, UsageError
+from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, LocalScene, fetch, has_space, unpack
+from sogs_worker.joblog import ProgressLog, counting, write_message
+from sogs_worker.manifest import Output
+from sogs_worker.production import Product, Recipe, produce
+from sogs_worker.publication import Publication, Staged, look_up
+from sogs_worker.sources import SourceObject, find_objects
+from sogs_worker.storage.base import ConflictError, Moved, Store, ignore_progress
+from sogs_worker.task import Task
+
+BUNDLE_TYPE = "application/zip"
+PICTURE_TYPE = "image/png"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task and what it is done with."""
+
+    task: Task
+    recipe: Recipe
+    source: Store
+    store: Store
+    publication: Publication
+    scratch: Path
+    log: ProgressLog
+
+
+@dataclass(frozen=True)
+class Made:
+    """An output, what it was made from, and what of it is to be published: nothing if it was there."""
+
+    output: Output
+    name: PurePosixPath
+    origin: Origin
+    staged: tuple[Staged, ...] = ()
+
+
+class Pipeline:
+    """Makes the outputs of one task; for one call of `run`."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._made: list[Future[Made]] = []
+        self._stopped = threading.Event()
+        self._fetching = ThreadPoolExecutor(1)
+        self._sending = ThreadPoolExecutor(1)
+
+    def run(self) -> tuple[list[Output], list[Staged]]:
+        """Make all outputs, or find them made; return them, and what of them is to be published.
+
+        Raises:
+            WorkerError: of the first object or scene that fails. What is on its way then is given up.
+        """
+        objects = find_objects(self._work.source, self._work.task.source.location)
+        with self._ending_threads():
+            for place, fetched in enumerate(self._arrivals(objects)):
+                self._finish(fetched, objects, place)
+            self._work.log.report("write", 0.0)
+            made = [future.result() for future in self._made]
+        return [each.output for each in made], [staged for each in made for staged in each.staged]
+
+    def adopt_outputs(self) -> list[Output]:
+        """Return what another run has published meanwhile in place of these outputs.
+
+        Raises:
+            ConflictError: one of them was made from something else.
+        """
+        return [self._adopt(future.result()) for future in self._made]
+
+    @contextmanager
+    def _ending_threads(self) -> Iterator[None]:
+        """Let transfers that nobody waits for any more end at once."""
+        try:
+            yield
+        except BaseException:
+            self._stopped.set()
+            raise
+        finally:
+            self._fetching.shutdown(cancel_futures=True)
+            self._sending.shutdown(cancel_futures=True)
+
+    def _arrivals(self, objects: list[SourceObject]) -> Iterator[Fetched | Made]:
+        """Yield the objects in their order; the next is fetched ahead if scratch can hold it beside this one."""
+        ahead: Future[Fetched | Made] | None = None
+        for place, entry in enumerate(objects):
+            arrived = (ahead or self._fetching.submit(self._fetch, entry)).result()
+            following = objects[place + 1 : place + 2]
+            has_room = bool(following) and has_space(self._work.scratch, following[0].size_bytes)
+            ahead = self._fetching.submit(self._fetch, following[0]) if has_room else None
+            yield arrived
+
+    def _fetch(self, entry: SourceObject) -> Fetched | Made:
+        """Download an object, unless it is a scene whose output is there already."""
+        work, task = self._work, self._work.task
+        entry = replace(entry, etag=entry.etag or work.source.stat(entry.key).etag)
+        if not entry.is_archive and (made := self._find(self._origin(entry, task.source_sha256 or ""), entry.output)):
+            return made
+        folder = work.scratch / "source" / entry.output
+        folder.mkdir(parents=True, exist_ok=True)
+        # Percent are of what is waited for; later objects arrive while others are encoded.
+        shown = work.log.part("read", 0.0, DOWNLOAD_SHARE) if not self._made else lambda _fraction: None
+        moved = self._unless_stopped(counting(entry.size_bytes, shown))
+        return fetch(work.source, entry, sha256=task.source_sha256, folder=folder, progress=moved)
+
+    def _finish(self, arrived: Fetched | Made, objects: list[SourceObject], place: int) -> None:
+        """Make what an object holds."""
+        sizes = [entry.size_bytes for entry in objects]
+        whole_bytes = sum(sizes) or 1
+        begin, share = sum(sizes[:place]) / whole_bytes, sizes[place] / whole_bytes
+        if isinstance(arrived, Made):
+            self._add(done(arrived))
+            return
+        unpacked = self._work.scratch / "scene"
+        unpacked.mkdir(exist_ok=True)
+        for number, count, scene in unpack(arrived, unpacked):
+            total = len(self._made) + count - number + len(objects) - place - 1
+            first = begin + share * number / count
+            self._work.log.enter(first, first + share / count, done=len(self._made), total=total)
+            self._add(self._make(scene, self._origin(arrived.origin, scene.content)))
+        shutil.rmtree(arrived.path.parent)
+
+    def _add(self, made: Future[Made]) -> None:
+        if self._made and not self._work.task.destination.location.is_prefix:
+            uri = self._work.task.destination.location.uri
+            raise UsageError(f"spec.destination.uri is {uri!r}, one key for many scenes; end it with a slash")
+        self._made.append(made)
+
+    def _origin(self, entry: SourceObject, content: str) -> Origin:
+        etag = None if entry.is_archive else entry.etag
+        return Origin(content, etag, self._work.source.uri(entry.key), self._work.task.encoder)
+
+    def _make(self, scene: LocalScene, origin: Origin) -> Future[Made]:
+        """Encode a scene, and begin to send the bundle."""
+        if found := self._find(origin, scene.output):
+            return done(found)
+        work = self._work
+        uri = work.store.uri(work.task.bundle_key(scene.output))
+        stem = work.scratch / f"output-{len(self._made)}"
+        spans = {"read": (DOWNLOAD_SHARE, 1.0), "encode": (0.0, 1.0), "write": (1.0, 1.0), "verify": (0.0, 1.0)}
+
+        def show(stage: str, fraction: float) -> None:
+            work.log.part("encode" if stage == "write" else stage, *spans[stage])(fraction)
+
+        product = produce(scene, work.recipe, uri=uri, stem=stem, progress=show)
+        if product.dropped:
+            write_message(f"{product.dropped} unusable or invisible splats of {scene.uri} were left out")
+        if self._made:
+            self._made[-1].result()  # one bundle waits in scratch, not many
+        return self._sending.submit(self._send, scene, product, origin)
+
+    def _send(self, scene: LocalScene, product: Product, origin: Origin) -> Made:
+        """Upload a bundle and its picture under hidden names."""
+        task, publication = self._work.task, self._work.publication
+        size_bytes = product.bundle.stat().st_size
+        bundle = publication.stage(
+            product.bundle,
+            task.bundle_key(scene.output),
+            content_type=BUNDLE_TYPE,
+            metadata=origin.metadata(splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr),
+            progress=self._unless_stopped(ignore_progress),
+        )
+        product.bundle.unlink()
+        staged = [bundle]
+        if product.picture:
+            staged.append(publication.stage(product.picture, task.preview_key(scene.output), content_type=PICTURE_TYPE))
+            product.picture.unlink()
+        output = Output(
+            name=str(scene.output),
+            uri=self._work.store.uri(bundle.key),
+            sha256=bundle.sha256,
+            bytes=size_bytes,
+            source_bytes=product.source_bytes,
+            splats=product.splats,
+            psnr=product.psnr,
+            preview_uri=self._work.store.uri(staged[1].key) if product.picture else None,
+        )
+        return Made(output, scene.output, origin, tuple(staged))
+
+    def _find(self, origin: Origin, name: PurePosixPath) -> Made | None:
+        """Return the output of that name if it was made from the same and lacks nothing."""
+        return self._look(origin, name) if self._work.task.use_cache else None
+
+    def _look(self, origin: Origin, name: PurePosixPath) -> Made | None:
+        task, store = self._work.task, self._work.store
+        key = task.bundle_key(name)
+        picture = task.preview_key(name) if task.preview else None
+        if picture and look_up(store, picture) is None:
+            return None
+        output = kept_output(look_up(store, key), origin, task.gate, name=str(name), uri=store.uri(key))
+        if output is None:
+            return None
+        return Made(replace(output, preview_uri=picture and store.uri(picture)), name, origin)
+
+    def _adopt(self, made: Made) -> Output:
+        found = self._look(made.origin, made.name)
+        if found is None:
+            raise ConflictError(
+                f"{made.output.uri} was written by another run meanwhile, from something else; it stays, and nothing of"
+                " this run was published: let only one resource write there"
+            )
+        return found.output
+
+    def _unless_stopped(self, moved: Moved) -> Moved:
+        def check(more_bytes: int) -> None:
+            if self._stopped.is_set():
+                raise InterruptedRunError("another scene of the run has failed")
+            moved(more_bytes)
+
+        return check
+
+
+def done(made: Made) -> Future[Made]:
+    """Make a future of what is there already."""
+    future: Future[Made] = Future()
+    future.set_result(made)
+    return future

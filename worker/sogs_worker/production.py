@@ -1,0 +1,99 @@
+"""From one scene in scratch to a bundle that has been looked at: decoded, counted, judged by the gate, drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.fetch import LocalScene
+from sogs_worker.gate import Gate
+
+# What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A bundle in scratch.
+
+    Attributes:
+        bundle: the file.
+        picture: the PNG of what it decodes to; None if none is wanted.
+        source_bytes: length of its scene.
+        splats: that it has.
+        dropped: splats of the scene that it has not, as unusable or invisible.
+        psnr: dB, infinite for the same pictures; None if it was not measured.
+    """
+
+    bundle: Path
+    picture: Path | None
+    source_bytes: int
+    splats: int
+    dropped: int
+    psnr: float | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task makes its products.
+
+    Attributes:
+        encoder: the parameters.
+        device: `cpu` or `cuda`.
+        preview: whether to draw a picture.
+        gate: bounds.
+    """
+
+    encoder: Parameters
+    device: str
+    preview: bool
+    gate: Gate
+
+
+def produce(scene: LocalScene, recipe: Recipe, *, uri: str, stem: Path, progress: Progress) -> Product:
+    """Encode a scene and prove that the bundle is what it should be.
+
+    Args:
+        scene: what to encode.
+        recipe: how.
+        uri: where the bundle will go, for messages.
+        stem: path of the files to make, without suffix.
+        progress: told the stages `read`, `encode`, `verify` and their fractions.
+
+    Raises:
+        WorkerError: what is wrong with the scene is said of where it came from; see `Gate.check`.
+    """
+    from sogs_worker.compress import compress_file
+    from sogs_worker.formats import read_scene
+
+    bundle = stem.with_name(f"{stem.name}.sog")
+    try:
+        report = compress_file(scene.path, bundle, parameters=recipe.encoder, device=recipe.device, progress=progress)
+    except BadInputError as error:
+        raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
+    progress("verify", 0.0)
+    splats = read_scene(bundle)
+    if len(splats) != report.splats:
+        raise StorageError(f"the bundle of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}")
+    psnr = measure(scene.path, bundle, recipe.device) if recipe.gate.min_psnr is not None else None
+    recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
+    picture = None
+    if recipe.preview:
+        from sogs_worker.render import preview_png
+
+        picture = stem.with_name(f"{stem.name}.png")
+        picture.write_bytes(preview_png(splats, device=recipe.device))
+    return Product(bundle, picture, report.source_bytes, report.splats, report.dropped, psnr)
+
+
+def measure(scene: Path, bundle: Path, device: str) -> float:
+    """Return the mean PSNR of drawn views of the bundle against the scene, dB; infinite if they all look the same."""
+    from sogs_worker.evaluate import evaluate_files
+
+    evaluation = evaluate_files(scene, bundle, cameras=None, count=None, device=device)
+    return math.inf if evaluation["identical"] else float(evaluation["psnr"])
