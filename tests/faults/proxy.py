@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 CHUNK_BYTES = 1 << 16
 NOT_FORWARDED = ("connection", "expect")
+GONE = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)
+"""A client may go away at any moment, which is its right."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ class FaultProxy:
 
     async def _close(self) -> None:
         self._listener.close()
+        await self._listener.wait_closed()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -230,22 +233,23 @@ class FaultProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client may go away at any moment, which is its right.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            request = parse(await reader.readuntil(b"\r\n\r\n"))
-            self.requests.append(request)
-            address = urlsplit(self.server)
-            assert address.hostname
-            assert address.port
-            exchange = Exchange(request, reader, writer, (address.hostname, address.port))
-            try:
-                await self._choose(request)(exchange)
-            finally:
-                if exchange.to_server:
-                    exchange.to_server.close()
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
+        address = urlsplit(self.server)
+        assert address.hostname
+        assert address.port
+        exchange = Exchange(Request("", "", {}), reader, writer, (address.hostname, address.port))
+        try:
+            exchange.request = parse(await reader.readuntil(b"\r\n\r\n"))
+            self.requests.append(exchange.request)
+            await self._choose(exchange.request)(exchange)
+        except GONE:
+            pass
+        finally:
+            streams = [*filter(None, (exchange.to_server, writer))]
+            for stream in streams:  # all, before a wait that may be cancelled
+                stream.close()
+            for stream in streams:
+                with contextlib.suppress(*GONE):
+                    await stream.wait_closed()
 
     def _choose(self, request: Request) -> Fault:
         for rule in self.rules:

@@ -42,7 +42,8 @@ def _secrets_stay_secret(
     raised: list[BaseException] = []
     watch_errors(monkeypatch, raised)
     yield
-    printed = [*capfd.readouterr(), caplog.text, *("".join(traceback.format_exception(error)) for error in raised)]
+    logged = [record.getMessage() for phase in ("setup", "call") for record in caplog.get_records(phase)]
+    printed = [*capfd.readouterr(), *logged, *("".join(traceback.format_exception(error)) for error in raised)]
     identities = (server.admin, server.reader, server.gardener)
     secrets = [key for who in identities for key in (who.access_key, who.secret_key)]
     for text in printed:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from faults.connections import build_connection
+from faults.connections import HASTY, PATIENT, build_connection
 from faults.proxy import (
     Fault,
     FaultProxy,
@@ -24,7 +26,7 @@ from faults.proxy import (
     reset_upload,
     stall,
 )
-from s3_server import S3Server
+from s3_server import Identity, S3Server
 from sogs_worker.errors import (
     ConfigurationError,
     NotPermittedError,
@@ -33,7 +35,7 @@ from sogs_worker.errors import (
     StorageError,
     WorkerError,
 )
-from sogs_worker.storage.connection import Credentials
+from sogs_worker.storage.connection import Credentials, Patience
 from sogs_worker.storage.s3 import S3Store
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -49,8 +51,10 @@ def bucket(s3: S3Server) -> str:
 
 
 @pytest.fixture
-def store(s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path) -> S3Store:
-    return S3Store(bucket, build_connection(s3, endpoint=proxy.endpoint), scratch=tmp_path)
+def store(request: pytest.FixtureRequest, s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path) -> S3Store:
+    case = request.getfixturevalue("case") if "case" in request.fixturenames else None
+    patience = case.patience if case else PATIENT
+    return S3Store(bucket, build_connection(s3, endpoint=proxy.endpoint, patience=patience), scratch=tmp_path)
 
 
 def download(store: S3Store, folder: Path) -> None:
@@ -70,6 +74,7 @@ class Case:
         error: what is raised in the end; None: nothing.
         words: of its sentence.
         requests: how many there are; None: as many as the time allows, more than one.
+        patience: of the connection.
     """
 
     id: str
@@ -78,6 +83,7 @@ class Case:
     error: type[WorkerError] | None = None
     words: str = ""
     requests: int | None = None
+    patience: Patience = PATIENT
 
 
 OVERCOME = [
@@ -94,22 +100,23 @@ OVERCOME = [
 ONLY_READING = [
     Case("reset in the body", cut_answer(100_000, reset=True), times=2, requests=3),
     Case("truncated body", cut_answer(100_000, reset=False), times=2, requests=3),
-    Case("a stalled socket", stall(100_000), times=1, requests=2),
+    Case("a stalled socket", stall(100_000), times=1, requests=2, patience=replace(PATIENT, read_s=0.4)),
 ]
 ONLY_WRITING = [Case("reset in the body", reset_upload(100_000), times=2, requests=3)]
 
+unavailable = partial(Case, patience=HASTY, error=ServiceUnavailableError)
+broken = partial(Case, patience=HASTY, error=StorageError)
+
 LASTING = [
-    Case(
-        "503 SlowDown", answer(503, "SlowDown"), error=ServiceUnavailableError, words="now (SlowDown); try again later"
-    ),
-    Case("500", answer(500, "InternalError"), error=ServiceUnavailableError, words="now (InternalError); try again"),
-    Case("429", answer(429), error=ServiceUnavailableError, words="now (429); try again later"),
-    Case("no answer", lose_answer, error=ServiceUnavailableError, words="does not answer (ConnectionClosedError); try"),
+    unavailable("503 SlowDown", answer(503, "SlowDown"), words="now (SlowDown); try again later"),
+    unavailable("500", answer(500, "InternalError"), words="now (InternalError); try again later"),
+    unavailable("429", answer(429), words="now (429); try again later"),
+    unavailable("no answer", lose_answer, words="does not answer (ConnectionClosedError); try again later"),
 ]
 LASTING_READING = [
-    Case("reset in the body", cut_answer(0, reset=True), error=StorageError, words="broke off ("),
-    Case("truncated body", cut_answer(0, reset=False), error=StorageError, words="broke off"),
-    Case("a stalled socket", stall(0), error=ServiceUnavailableError, words="does not answer (ReadTimeoutError)"),
+    broken("reset in the body", cut_answer(0, reset=True), words="broke off ("),
+    broken("truncated body", cut_answer(0, reset=False), words="broke off ("),
+    unavailable("a stalled socket", stall(0), words="does not answer (ReadTimeoutError)"),
 ]
 
 PERMANENT = [
@@ -198,6 +205,46 @@ class TestWriting:
         check_failure(case, bucket, "out.sog", lambda: upload(store, tmp_path))
         assert proxy.count("PUT") == 1
         assert proxy.count() <= 2
+
+
+@pytest.mark.parametrize(
+    ("who", "key", "error"),
+    [
+        ("admin", "garden.ply", None),
+        ("admin", "gone.ply", SourceMissingError),
+        ("wrong secret", "garden.ply", NotPermittedError),
+        ("unknown key", "garden.ply", NotPermittedError),
+    ],
+)
+def test_the_server_refuses_once(
+    s3: S3Server,
+    proxy: FaultProxy,
+    bucket: str,
+    tmp_path: Path,
+    *,
+    who: str,
+    key: str,
+    error: type[WorkerError] | None,
+) -> None:
+    identities = {
+        "admin": s3.admin,
+        "wrong secret": Identity("admin", (), access_key=s3.admin.access_key),
+        "unknown key": Identity("no", ()),
+    }
+    store = S3Store(bucket, build_connection(s3, identities[who], endpoint=proxy.endpoint), scratch=tmp_path)
+    with pytest.raises(error) if error else nullcontext():
+        store.download(key, tmp_path / "copy")
+    # HEAD, then GET: for the content, or after a refusal for its reason.
+    assert [request.method for request in proxy.requests] == ["HEAD", "GET"]
+
+
+def test_a_writer_without_permission_is_refused_once(
+    s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path
+) -> None:
+    connection = build_connection(s3, s3.reader, side="destination", endpoint=proxy.endpoint)
+    with pytest.raises(NotPermittedError, match=rf"may not write s3://{bucket}/out\.sog \(AccessDenied\)"):
+        upload(S3Store(bucket, connection, scratch=tmp_path), tmp_path)
+    assert [request.method for request in proxy.requests] == ["PUT"]
 
 
 def test_an_expired_session_is_told_without_its_token(

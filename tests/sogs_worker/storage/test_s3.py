@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.connections import build_connection
+from faults.connections import HASTY, build_connection
 from s3_server import Identity, S3Server
 from sogs_worker.errors import (
     ConfigurationError,
@@ -148,13 +148,13 @@ class TestServer:
     def test_does_not_answer(self, s3: S3Server, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            error = failure_of_reading(build_connection(s3, endpoint=endpoint), "scenes", tmp_path)
+            error = failure_of_reading(build_connection(s3, endpoint=endpoint, patience=HASTY), "scenes", tmp_path)
         assert type(error) is ServiceUnavailableError
         assert str(error).startswith(f"cannot read s3://scenes/garden.ply: {endpoint} does not answer")
 
     def test_fails_inside(self, s3: S3Server, bucket: str, tmp_path: Path) -> None:
         # This server has no key management service: it answers 500.
-        encrypted = build_connection(s3, encryption=Encryption("aws:kms", "no-such-key"))
+        encrypted = build_connection(s3, encryption=Encryption("aws:kms", "no-such-key"), patience=HASTY)
         error = failure_of_writing(encrypted, bucket, tmp_path)
         assert type(error) is ServiceUnavailableError
         assert "(InternalError); try again later" in str(error)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from faults.connections import build_connection
+from faults.connections import PATIENT, build_connection
 from faults.proxy import FaultProxy, Request, Rule, answer, cut_answer, first_do, lose_answer, method
 from s3_server import S3Server
 from sogs_worker.errors import ServiceUnavailableError, StorageError
@@ -35,6 +36,12 @@ def store(s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path) -> S3Sto
     return S3Store(bucket, build_connection(s3, endpoint=proxy.endpoint), scratch=tmp_path)
 
 
+@pytest.fixture
+def hasty(s3: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path) -> S3Store:
+    patience = replace(PATIENT, budget_s=0.6)
+    return S3Store(bucket, build_connection(s3, endpoint=proxy.endpoint, patience=patience), scratch=tmp_path)
+
+
 def put(store: S3Store, folder: Path, content: bytes = SMALL, key: str = "out.sog", **options: Any) -> Receipt:
     (folder / "out").write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -55,17 +62,17 @@ class TestDownload:
     def _scene(self, s3: S3Server, bucket: str) -> None:
         s3.client().put_object(Bucket=bucket, Key="garden.ply", Body=LARGE)
 
-    def test_resumes_after_an_interruption(self, store: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
+    def test_resumes_after_an_interruption(self, hasty: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
         second_range = Rule(cut_answer(0, reset=True), lambda request: f"bytes={RANGE_BYTES}-" in str(request.headers))
         proxy.rules.append(second_range)
         with pytest.raises(StorageError, match="broke off"):
-            store.download("garden.ply", tmp_path / "copy")
+            hasty.download("garden.ply", tmp_path / "copy")
         assert not (tmp_path / "copy").exists()
 
         proxy.rules.clear()
         proxy.requests.clear()
         moved: list[int] = []
-        store.download("garden.ply", tmp_path / "copy", moved.append)
+        hasty.download("garden.ply", tmp_path / "copy", moved.append)
         assert ranges(proxy) == [f"bytes={RANGE_BYTES}-{len(LARGE) - 1}"]
         assert (tmp_path / "copy").read_bytes() == LARGE
         assert sum(moved) == len(LARGE)
@@ -142,13 +149,13 @@ class TestParts:
         assert sorted(moved) == [1000, RANGE_BYTES]
 
     def test_are_removed_when_the_upload_fails(
-        self, s3: S3Server, store: S3Store, proxy: FaultProxy, bucket: str, tmp_path: Path
+        self, s3: S3Server, hasty: S3Store, proxy: FaultProxy, bucket: str, tmp_path: Path
     ) -> None:
         proxy.rules.append(Rule(answer(503, "SlowDown"), method("PUT", "partNumber=2")))
         with pytest.raises(ServiceUnavailableError, match=r"cannot write s3://.*/out\.sog now \(SlowDown\)"):
-            put(store, tmp_path, LARGE)
+            put(hasty, tmp_path, LARGE)
         assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=bucket)
-        assert [*store.list("")] == []
+        assert [*hasty.list("")] == []
 
     def test_decide_a_condition_at_the_end(
         self, store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -81,9 +81,9 @@ class LocalStore:
     ) -> Receipt:
         """Copy `path` to a temporary name, read it again, then let it take the key's name."""
         target, described = self._path(key), check_metadata(metadata or {})
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = unfinished(target, uuid.uuid4().hex)
         with removed_on_failure(path, temporary):
+            target.parent.mkdir(parents=True, exist_ok=True)
             copy_file(path, temporary, progress)
             if digest(temporary) != sha256:
                 raise StorageError(f"{target} would not hold what was to be written; check the disk and try again")
