@@ -45,7 +45,7 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
             "template": {
                 "metadata": {
                     "labels": job_labels,
-                    "annotations": {names.ANNOTATION_RUN: run_document(spec.output, key)},
+                    "annotations": {names.ANNOTATION_RUN: run_document(spec.output, key, cache=spec.cache)},
                 },
                 "spec": _pod_spec(spec, settings),
             },
@@ -68,7 +68,7 @@ def mutable_fields(spec: Spec) -> Json:
     return {"suspend": spec.suspend, "backoffLimit": spec.retries, **deadline}
 
 
-def run_document(output: Output, key: Key) -> str:
+def run_document(output: Output, key: Key, *, cache: str) -> str:
     """The worker's whole task as JSON (docs/job.md), without any secret."""
     source, destination, encoder = output.source, output.destination, output.encoder
     encryption = destination.s3.server_side_encryption
@@ -89,8 +89,10 @@ def run_document(output: Output, key: Key) -> str:
             "seed": encoder.seed,
         },
         "preview": output.preview,
+        "gate": dict(output.gate) or None,
+        "cache": cache,
     }
-    return json.dumps(document)
+    return json.dumps(_present(document))
 
 
 def _connection(s3: S3) -> Json:

@@ -17,9 +17,20 @@ MAX_WORDS = 1024
 
 @dataclass(frozen=True)
 class Result:
-    """A run that succeeded: fields of the resource's status, with the types that its schema wants."""
+    """A run that succeeded.
+
+    Attributes:
+        status: fields of the resource's status, with the types that its schema wants.
+        scenes: how many outputs there are, of which the status may have the first only.
+    """
 
     status: Mapping[str, Any]
+    scenes: int
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether every output was there before."""
+        return self.scenes > 0 and bool(self.scenes == self.status["cacheHits"])
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ def parse_result(message: str) -> Result | None:
     """The result in a termination message, or None where there is none that can be read."""
     entry = _object(message)
     try:
-        return Result(_result(entry)) if entry.get("version") == 1 and "outputs" in entry else None
+        if entry.get("version") != 1 or "outputs" not in entry:
+            return None
+        return Result(_result(entry), _whole(entry.get("scenes", len(entry["outputs"]))))
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
 
@@ -86,6 +99,7 @@ def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
         "outputBytes": output_bytes,
         "splats": _whole(entry["splats"]),
         "gpuSeconds": _number(entry.get("gpuSeconds", 0.0), digits=1),
+        "cacheHits": _whole(entry.get("cacheHits", 0)),
         **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
     }
     if output_bytes > 0:

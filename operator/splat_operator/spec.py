@@ -70,6 +70,8 @@ class Output:
     destination: Destination = Destination()
     encoder: Encoder = Encoder()
     preview: bool = False
+    gate: Json = field(default_factory=dict)
+    """Bounds that outputs must keep to be published, as in the spec."""
     image: str | None = None
     """The image that the user chose; None: the operator's default, so that an upgrade of it runs nothing again."""
 
@@ -93,6 +95,8 @@ class Spec:
 
     output: Output = Output()
     scheduling: Scheduling = field(default_factory=Scheduling)
+    cache: str = "Use"
+    """`Use`: an output that was made from the same is kept; `Ignore`: it is made again."""
     suspend: bool = False
     retries: int = 3
     active_deadline_s: int | None = None
@@ -106,6 +110,7 @@ def parse_spec(raw: Json) -> Spec:
     return Spec(
         output=_parse_output(raw),
         scheduling=_parse_scheduling(raw),
+        cache=raw.get("cache", Spec.cache),
         suspend=raw.get("suspend", False),
         retries=raw.get("retries", 3),
         active_deadline_s=raw.get("activeDeadlineSeconds"),
@@ -127,6 +132,7 @@ def _parse_output(raw: Json) -> Output:
             seed=encoder.get("seed", Encoder.seed),
         ),
         preview=raw.get("preview", False),
+        gate=raw.get("gate", {}),
         image=raw.get("image"),
     )
 

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from sogs_worker import errors, joblog
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.gate import Gate
 from sogs_worker.manifest import Output, Result
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location
@@ -70,7 +72,9 @@ def build_spec(**changes: Any) -> dict[str, Any]:
 
 def hand_over(spec: dict[str, Any]) -> Task:
     """Let the operator write the document and the worker read it."""
-    return parse_task(json.loads(run_document(parse_spec(spec).output, Key("default", "garden"))), {})
+    return parse_task(
+        json.loads(run_document(parse_spec(spec).output, Key("default", "garden"), cache=parse_spec(spec).cache)), {}
+    )
 
 
 def test_the_worker_reads_the_smallest_document_that_the_operator_writes() -> None:
@@ -82,6 +86,9 @@ def test_the_worker_reads_the_smallest_document_that_the_operator_writes() -> No
         destination=Place(Location("scenes", "compressed/"), Connection("destination")),
         encoder=Parameters(),
         preview=False,
+        gate=Gate(),
+        use_cache=True,
+        digest=ANY,
     )
 
 
@@ -97,8 +104,11 @@ def test_the_worker_reads_the_fullest_document_that_the_operator_writes() -> Non
             },
             encoder={"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 3},
             preview=True,
+            gate={"minPSNR": 35.5, "maxSizeBytes": 1000},
+            cache="Ignore",
         )
     )
+    assert (task.gate, task.use_cache) == (Gate(min_psnr=35.5, max_size_bytes=1000), False)
     expected = {"endpoint": "http://s3:8333", "region": "eu-1", "addressing_style": "path"}
     encryption = Encryption("aws:kms", "k")
     assert task.source.connection == Connection("source", **expected, insecure_skip_tls_verify=True)
@@ -121,7 +131,16 @@ def fields(document: dict[str, Any], prefix: str = "") -> set[str]:
 
 def test_the_operator_writes_the_fields_of_the_page() -> None:
     written = json.loads(
-        run_document(parse_spec(build_spec(source={"uri": "s3://a-b/c", "sha256": "0" * 64})).output, Key("d", "n"))
+        run_document(
+            parse_spec(
+                build_spec(
+                    source={"uri": "s3://a-b/c", "sha256": "0" * 64},
+                    gate={"minPSNR": 1, "maxSizeBytes": 1, "minRatio": 1},
+                )
+            ).output,
+            Key("d", "n"),
+            cache="Use",
+        )
     )
     optional = {"source.s3.endpoint", "source.s3.region"}
     # The page's example shortens the destination's connection to what it has beside the source's.
@@ -143,6 +162,7 @@ def test_the_operator_reads_the_workers_result() -> None:
         "compressionRatio": 10.0,
         "splats": 7,
         "gpuSeconds": pytest.approx(12.25, abs=0.1),
+        "cacheHits": 0,
         "manifestUri": "s3://scenes/garden.manifest.json",
         "engine": "native",
         "device": "cuda",

@@ -73,6 +73,16 @@ _GENERAL = [
     _source("source in capitals", "s3://scenes/GARDEN.PLY", _SOURCE_SUFFIX),
     _source("source without name", "s3://scenes/.ply", _SOURCE_SUFFIX),
     _spec(
+        "prefix to one key",
+        {"source": {"uri": "s3://scenes/raw/"}, "destination": {"uri": "s3://scenes/garden.sog"}},
+        "spec.destination.uri must end in a slash where spec.source.uri does; each scene gets a name below it",
+    ),
+    _spec(
+        "checksum of a prefix",
+        {"source": {"uri": "s3://scenes/raw/", "sha256": "a" * 64}},
+        "spec.source.sha256 is of one object; remove it where spec.source.uri is a prefix",
+    ),
+    _spec(
         "checksum too short",
         {"source": {"sha256": "ab12"}},
         "spec.source.sha256 must be 64 lowercase hexadecimal digits, as sha256sum prints them",
@@ -226,32 +236,6 @@ UNSUPPORTED = [
         "pvc://scenes/garden.ply",
         "with pvc:// is not supported by this version; copy the scene to S3 and name it as s3://bucket/key",
     ),
-    *(
-        _source(
-            f"source of many scenes {uri}",
-            uri,
-            "with a prefix (trailing slash) is not supported by this version; name one scene, such as"
-            " s3://scenes/garden.ply",
-        )
-        for uri in ("s3://scenes/", "s3://scenes/gardens/")
-    ),
-    *(
-        _source(
-            f"source in an archive .{suffix}",
-            f"s3://scenes/gardens.{suffix}",
-            "with an archive is not supported by this version; unpack it and name one scene, such as"
-            " s3://scenes/garden.ply",
-        )
-        for suffix in ("zip", "tar", "tar.gz", "tgz")
-    ),
-    *(
-        _source(
-            f"source in format .{suffix}",
-            f"s3://scenes/garden.{suffix}",
-            "with a format other than .ply is not supported by this version; convert the scene to an uncompressed .ply",
-        )
-        for suffix in ("compressed.ply", "spz", "splat", "sog")
-    ),
     _destination(
         "destination on a volume",
         "pvc://scenes/compressed/",
@@ -270,7 +254,6 @@ UNSUPPORTED = [
         )
         for name in ("sog-unbundled", "sogs-v1")
     ),
-    _spec("gate", {"gate": {"minPSNR": 30}}, "spec.gate is not supported by this version; remove it"),
     _spec("two pods", {"parallelism": 2}, "spec.parallelism above 1 is not supported by this version; remove it"),
     _spec(
         "pod template",
@@ -284,21 +267,13 @@ UNSUPPORTED = [
         "spec.deletionPolicy Delete is not supported by this version; use Retain and delete the outputs yourself",
     ),
     _spec(
-        "cache",
-        {"cache": "Use"},
-        "spec.cache Use is not supported by this version; remove it or use Ignore",
-    ),
-    _spec(
         "dry run",
         {"dryRun": True},
         "spec.dryRun is not supported by this version; remove it and use kubectl apply --dry-run=server",
     ),
 ]
 
-# Harmless, but better told at once than when a field is added to it.
-_EMPTY_GATE = _spec("gate that asks nothing", {"gate": {}}, "spec.gate is not supported by this version; remove it")
-
-REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED, _EMPTY_GATE]
+REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED]
 
 TWO_REFUSALS = {
     "original engine on the CPU": (

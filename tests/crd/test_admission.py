@@ -24,6 +24,7 @@ DEFAULTS = {
     "retries": 3,
     "ttlSecondsAfterFinished": 86400,
     "deletionPolicy": "Retain",
+    "cache": "Use",
     "dryRun": False,
 }
 
@@ -89,6 +90,7 @@ EVERYTHING: dict[str, Any] = {
     "ttlSecondsAfterFinished": 0,
     "deletionPolicy": "Retain",
     "cache": "Ignore",
+    "gate": {"minPSNR": 35.5, "maxSizeBytes": 50000000, "minRatio": 10},
     "dryRun": False,
 }
 
@@ -108,6 +110,10 @@ def test_everything_supported_is_stored_as_it_is(resources: Resources) -> None:
         pytest.param({"spec": {"gpu": {"count": 0}}}, id="CPU"),
         pytest.param({"spec": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}, id="shared GPU"),
         pytest.param({"spec": {"destination": {"uri": "s3://scenes/"}}}, id="the whole bucket as prefix"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/raw/"}}}, id="all scenes below a prefix"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/gardens.tar.gz"}}}, id="archive"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.compressed.ply"}}}, id="compressed PLY"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.spz"}}}, id="SPZ"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),
         pytest.param({"spec": {"s3": {"serverSideEncryption": {"type": "AES256"}}}}, id="encryption without a key"),
         pytest.param({"spec": {"s3": {"insecureSkipTLSVerify": True}}}, id="no check of certificates"),

@@ -131,7 +131,7 @@ def test_unsupported_rules_stand_together() -> None:
     assert inside == {case.message for case in UNSUPPORTED}
 
 
-@pytest.mark.parametrize("field", ["gate", "podTemplate", "queueName", "cache"])
+@pytest.mark.parametrize("field", ["podTemplate", "queueName"])
 def test_fields_refused_have_no_default(field: str) -> None:
     assert "default" not in PATHS[f"spec.{field}"]
 

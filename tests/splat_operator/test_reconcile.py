@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -151,6 +152,16 @@ def test_success() -> None:
     assert condition(status, "Ready")["status"] == "True"
     assert "s3://scenes/compressed/garden.sog" in condition(status, "Ready")["message"]
     assert of_type(actions, CountFinish) == [CountFinish("Succeeded", "Succeeded")]
+
+
+def test_success_without_work() -> None:
+    message = json.dumps({**RESULT, "cacheHits": len(RESULT["outputs"])})
+    actions = decide(observed(jobs=[job(is_complete=True, finished_at=at(42))], pods=[succeeded_pod(message)]))
+    ready = condition(written(actions), "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "CacheHit")
+    assert ready["message"].startswith("Nothing to do: s3://scenes/compressed/garden.sog is made from the same")
+    assert written(actions)["cacheHits"] == 1
+    assert of_type(actions, CountFinish) == [CountFinish("Succeeded", "CacheHit")]
 
 
 @pytest.mark.parametrize(

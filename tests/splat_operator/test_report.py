@@ -51,10 +51,28 @@ def test_result_has_the_status_fields_and_types() -> None:
         "compressionRatio": 10.0,
         "splats": 50,
         "gpuSeconds": 1.2,
+        "cacheHits": 0,
         "manifestUri": "s3://scenes/compressed/garden.manifest.json",
         "engine": "native",
         "device": "cpu",
     }
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_cached"),
+    [
+        ({}, False),
+        ({"scenes": 1, "cacheHits": 1}, True),
+        ({"scenes": 3, "cacheHits": 1}, False),
+        ({"scenes": 0, "cacheHits": 0}, False),
+        ({"cacheHits": 1}, True),
+    ],
+    ids=str,
+)
+def test_a_result_is_cached_if_all_outputs_are(counts: dict[str, int], is_cached: bool) -> None:
+    result = parse_result(json.dumps({**RESULT, **counts}))
+    assert result is not None
+    assert result.is_cached is is_cached
 
 
 def test_optional_output_fields_are_kept() -> None:

@@ -106,6 +106,7 @@ class Result:
             "splats": sum(output.splats for output in self.outputs),
             "seconds": round(self.seconds, 2),
             "gpuSeconds": round(self.gpu_seconds, 2),
+            "scenes": len(self.outputs),
             "cacheHits": sum(output.is_cached for output in self.outputs),
             "engine": self.encoder.engine,
             "device": self.device,

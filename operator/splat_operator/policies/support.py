@@ -12,8 +12,8 @@ Spec = Mapping[str, Any]
 
 _UNSUPPORTED: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
     (
-        "spec.source.uri other than s3://bucket/key of one .ply scene",
-        lambda spec: not _is_ply(spec.get("source", {}).get("uri", "")),
+        "spec.source.uri other than s3://",
+        lambda spec: not spec.get("source", {}).get("uri", "").startswith("s3://"),
     ),
     (
         "spec.destination.uri other than s3://",
@@ -27,12 +27,10 @@ _UNSUPPORTED: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
         "spec.encoder.format other than sog",
         lambda spec: spec.get("encoder", {}).get("format", "sog") != "sog",
     ),
-    ("spec.gate", lambda spec: bool(spec.get("gate"))),
     ("spec.parallelism above 1", lambda spec: spec.get("parallelism", 1) > 1),
     ("spec.podTemplate", lambda spec: bool(spec.get("podTemplate"))),
     ("spec.queueName", lambda spec: bool(spec.get("queueName"))),
     ("spec.deletionPolicy Delete", lambda spec: spec.get("deletionPolicy", "Retain") != "Retain"),
-    ("spec.cache Use", lambda spec: spec.get("cache", "Ignore") != "Ignore"),
     ("spec.dryRun", lambda spec: spec.get("dryRun", False)),
 )
 
@@ -43,7 +41,3 @@ def unsupported(spec: Spec) -> str | None:
         if is_used(spec):
             return f"{what} is not supported by this version; remove or correct it."
     return None
-
-
-def _is_ply(uri: str) -> bool:
-    return uri.startswith("s3://") and uri.endswith(".ply") and not uri.endswith(".compressed.ply")
