@@ -30,7 +30,7 @@ from packed_scenes import (
 )
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.errors import WorkerError
+from sogs_worker.errors import BadInputError
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.ply import write_ply
 from sogs_worker.inspect import format_description, inspect_file
@@ -116,19 +116,27 @@ TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
     "sog-1-plane": (lambda: build_sog_v1(64, bands=1)[1]["quats.webp"], beside_planes("quats.webp")),
 }  # fmt: skip
 
-FOUND: dict[str, tuple[str, bytes]] = {}
-"""Files that something other than an error of ours came out of, by what was wrong: the target, the damaged bytes."""
+
+def name_is_no_utf8() -> bytes:
+    data = bytearray(TARGETS["sog"][0]())
+    data[data.index(b"PK\x01\x02") + 9] |= 8  # the flag that says so, in the directory
+    data[30] = 0x80  # the name, before the file
+    return bytes(data)
+
+
+FOUND = {"name of a bundle's file is no UTF-8": ("sog", name_is_no_utf8)}
+"""Files that something other than a refusal came out of: the target, and what builds the damaged bytes."""
 
 NUMBERS = [b"0", b"-1", b"99999999999", b"1e39", b"NaN", b"null", b"[]", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\n"]
 
 
 @st.composite
 def damages(draw: st.DrawFn, data: bytes) -> bytes:
-    """Flip, cut, insert, duplicate and replace bytes, most of them near the start, where headers are."""
+    """Flip, cut, insert, duplicate and replace bytes, most of them near the ends, where headers and directories are."""
     damaged = bytearray(data)
     for _ in range(draw(st.integers(1, 4))):
         last = max(0, len(damaged) - 1)
-        place = draw(st.integers(0, min(last, 64)) | st.integers(0, last))
+        place = draw(st.integers(0, min(last, 64)) | st.integers(0, last) | st.integers(max(0, last - 500), last))
         length = draw(st.integers(0, 8) | st.integers(0, last - place))
         match draw(st.sampled_from(["flip", "set", "cut", "insert", "duplicate", "number", "end"])):
             case "flip" if damaged:
@@ -160,7 +168,7 @@ def inspect_or_refuse(path: Path) -> str | None:
     """Return the refusal, if the file is refused."""
     try:
         description = inspect_file(path)
-    except WorkerError as error:
+    except BadInputError as error:
         return str(error)
     json.dumps(description, allow_nan=False)
     format_description(description)
@@ -182,4 +190,5 @@ def test_a_damaged_file_is_read_or_refused(target: str) -> None:
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_stays_found(name: str) -> None:
-    check(*FOUND[name])
+    target, build = FOUND[name]
+    check(target, build())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -58,27 +61,24 @@ def write_bundle(file: BinaryIO, files: Mapping[str, bytes]) -> None:
 
 
 class ZipFiles:
-    """Files of a ZIP archive."""
+    """Files of a ZIP archive, stored or deflated."""
 
     def __init__(self, file: BinaryIO) -> None:
-        try:
+        with _refusing_damage("not a ZIP archive, or a damaged one; copy the bundle again"):
             self._archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise BadInputError("not a ZIP archive, or a damaged one; copy the bundle again") from error
-        file.seek(0, os.SEEK_END)
-        self._max_bytes = min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * file.tell()))
+        self._max_bytes = min(MAX_FILE_BYTES, max(FREE_BYTES, MAX_RATIO * file.seek(0, os.SEEK_END)))
 
     def read(self, name: str) -> bytes:
         """Return a file's content, checked against its checksum."""
         entry = self._entry(name)
-        try:
-            if entry.file_size > self._max_bytes:
-                raise BadInputError(
-                    f"{name} declares {entry.file_size:,} bytes, but {self._max_bytes:,} is the limit; write it again"
-                )
+        if entry.file_size > self._max_bytes:
+            raise BadInputError(
+                f"{name} declares {entry.file_size:,} bytes, but {self._max_bytes:,} is the limit; write it again"
+            )
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BadInputError(f"{name} is neither stored nor deflated in the bundle; write it again")
+        with _refusing_damage(f"{name} in the bundle is damaged; copy it again"):
             return self._archive.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise BadInputError(f"{name} in the bundle is damaged; copy it again") from error
 
     def size_bytes(self, name: str) -> int:
         """Return the bytes of a file in the archive."""
@@ -89,6 +89,19 @@ class ZipFiles:
             return self._archive.getinfo(name)
         except KeyError as error:
             raise BadInputError(f"the bundle has no {name}; write it again") from error
+
+
+@contextmanager
+def _refusing_damage(sentence: str) -> Iterator[None]:
+    """Turn what `zipfile` raises for damaged archives into a refusal."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError) as error:
+        raise BadInputError(sentence) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # it seeks to before the file's start if the archive says so
+            raise
+        raise BadInputError(sentence) from error
 
 
 class FolderFiles:
