@@ -23,6 +23,7 @@ from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
 from benchmarks.table import format_row
 from benchmarks.tile import write_tiled
+from benchmarks.transfer import format_rows, measure_transfers
 from benchmarks.variants import format_ablation, format_variant
 
 EXAMPLE = ROOT / "examples" / "make_scene.py"
@@ -99,6 +100,13 @@ def run_ablation(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_transfer(options: argparse.Namespace) -> int:
+    """Print the table of the ways to move an object."""
+    rows = measure_transfers(options.work, bucket=options.bucket, mebibytes=options.mebibytes, rounds=options.rounds)
+    print(format_rows(rows, options.mebibytes))
+    return 0
+
+
 def _judge(options: argparse.Namespace) -> Judge:
     worker, converter = shlex.split(options.worker), shlex.split(options.splat_transform)
     decoders = {"splat-transform": [*converter, "-w", "-g", "cpu"], "our own decoder": [*worker, "decompress"]}
@@ -136,7 +144,7 @@ def _prepare_scenes(options: argparse.Namespace) -> list[Scene]:
     return open_scenes([*options.scenes, *made])
 
 
-COMMANDS = {"run": run_benchmark, "report": make_report, "ablation": run_ablation}
+COMMANDS = {"run": run_benchmark, "report": make_report, "ablation": run_ablation, "transfer": run_transfer}
 
 
 if __name__ == "__main__":

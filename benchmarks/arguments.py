@@ -17,7 +17,7 @@ PEER_LIMIT_S = 600.0
 
 
 def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """Describe the commands; `commands` are what `run`, `report` and `ablation` do."""
+    """Describe the commands; `commands` are what its words do."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare our encoder with its peers.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(subparsers.add_parser("run", help="encode scenes with ours and the peers, judge, write the report"))
@@ -25,6 +25,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     _add_ablation(
         subparsers.add_parser("ablation", help="print what each choice of our encoder costs and buys on a scene")
     )
+    _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     for name, command in commands.items():
         subparsers.choices[name].set_defaults(command=command)
     return parser
@@ -103,6 +104,16 @@ def _add_ablation(ablation: argparse.ArgumentParser) -> None:
         help="only variants with one of these in the name, and the first, which all are compared with",
     )
     _add_tools(ablation)
+
+
+def _add_transfer(transfer: argparse.ArgumentParser) -> None:
+    transfer.description = "The server and the keys are those of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on."
+    transfer.add_argument("--bucket", default="scenes", help="takes the object; default: %(default)s")
+    transfer.add_argument("--mebibytes", metavar="N", type=int, default=2048, help="its size; default: %(default)s")
+    transfer.add_argument("--rounds", metavar="N", type=int, default=3, help="the best of N; default: %(default)s")
+    transfer.add_argument(
+        "--work", default="out/bench/transfer", type=Path, help="folder of files; default: %(default)s"
+    )
 
 
 def _add_out(command: argparse.ArgumentParser) -> None:

@@ -1,0 +1,41 @@
+"""The benchmark of transfers: every way moves the object, and the table says how fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks.__main__ import main
+from benchmarks.transfer import Row, format_rows
+
+from s3_server import running_server
+
+
+def test_every_way_moves_the_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "server").mkdir()
+    with running_server(tmp_path / "server") as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.admin.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.admin.secret_key)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        options = ["--bucket", server.new_bucket(), "--mebibytes", "17", "--rounds", "1", "--work", str(tmp_path / "w")]
+        assert main(["transfer", *options]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split("|")[1].strip()[:3] for row in rows[2:]] == ["get"] * (len(rows) - 4) + ["put"] * 2
+    assert not any("failed" in row for row in rows if "CRT" not in row)
+    assert list((tmp_path / "w").iterdir()) == []
+
+
+def test_the_table_compares_with_the_first_of_a_direction() -> None:
+    rows = [
+        Row("get: a", [2.0, 9.0, 2.5], [3.0, 3.0, 4.0], 64 << 20),
+        Row("get: b", [1.0], [1.0], 1 << 20),
+        Row("put: c", failure="no bucket"),
+    ]
+    assert format_rows(rows, 100).splitlines()[2:] == [
+        "| get: a | 2.00 | 50 | 1.00 | 3.0 | 64 |",
+        "| get: b | 1.00 | 100 | 2.00 | 1.0 | 1 |",
+        "| put: c | failed: no bucket | | | | |",
+    ]
