@@ -126,7 +126,7 @@ class S3Store:
             )
             return self._send(upload)
 
-        receipt = self._publish("write", key, condition, token, send)
+        receipt = self._publish("write", key, condition=condition, token=token, send=send)
         self._check(key, condition, token, StoredObject(path.stat().st_size, sha256, receipt.etag))
         return receipt
 
@@ -151,7 +151,7 @@ class S3Store:
             )
             return Receipt(answer["CopyObjectResult"]["ETag"], is_verified=False)
 
-        self._publish("copy", key, condition, token, send)
+        self._publish("copy", key, condition=condition, token=token, send=send)
         expected = StoredObject(source["ContentLength"], source["Metadata"].get(SHA256), source["ETag"])
         self._check(key, condition, token, expected)
 
@@ -227,6 +227,7 @@ class S3Store:
         self,
         verb: str,
         key: str,
+        *,
         condition: Condition | None,
         token: str,
         send: Callable[[Budget, dict[str, str]], Receipt],
