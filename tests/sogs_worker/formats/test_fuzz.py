@@ -119,8 +119,8 @@ TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
 
 def name_is_no_utf8() -> bytes:
     data = bytearray(TARGETS["sog"][0]())
-    data[data.index(b"PK\x01\x02") + 9] |= 8  # the flag that says so, in the directory
-    data[30] = 0x80  # the name, before the file
+    data[7] |= 8  # the flag that says that it is
+    data[30] = 0x80
     return bytes(data)
 
 
