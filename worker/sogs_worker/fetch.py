@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from sogs_worker.archives import open_archive
 from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.outputs import name_members
 from sogs_worker.publication import digest_file
-from sogs_worker.sources import SourceObject, name_members, require_readable
+from sogs_worker.sources import SourceObject, require_readable
 from sogs_worker.storage.base import Moved, Store, ignore_progress
 
 SPACE_PER_SOURCE_BYTE = 1.5

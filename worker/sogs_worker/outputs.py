@@ -37,29 +37,48 @@ class Origin:
 
 
 def name_outputs(origins: Sequence[Origin]) -> list[PurePosixPath]:
-    """Name the outputs of a source's scenes, relative to the destination's folder.
-
-    A scene's name is its path with the suffix `.sog` instead of its own. An archive counts as a folder, or as its scene
-    if it has just one; an unbundled scene is named by its folder. Those that would get one name keep their suffix, and
-    if that is not enough, their archive's suffix: so all names differ, and the order of `origins` does not matter.
+    """Name the outputs of a source's scenes, relative to the destination's folder: see `name_files`.
 
     Raises:
         UsageError: two scenes have the same path, so that no name of theirs differs.
     """
-    scenes_by_archive = Counter(origin.file for origin in origins if origin.member is not None)
-    choices = [_choices(origin, is_alone=scenes_by_archive[origin.file] == 1) for origin in origins]
-    chosen = [0] * len(origins)
-    while True:
-        names = [choice[index] for choice, index in zip(choices, chosen, strict=True)]
-        uses = Counter(names)
-        longer = [i for i, name in enumerate(names) if uses[name] > 1 and chosen[i] + 1 < len(choices[i])]
-        if not longer:
-            break
-        for i in longer:
-            chosen[i] += 1
-    if clash := next((name for name in names if uses[name] > 1), None):
-        raise UsageError(f"{clash}: two scenes would be written here; rename one or compress them apart")
-    return names
+    archives = list(dict.fromkeys(origin.file for origin in origins if origin.member is not None))
+    scenes = [place for place, origin in enumerate(origins) if origin.member is None]
+    roots = name_files([*archives, *(_located(origins[place]) for place in scenes)])
+    names = dict(zip(scenes, roots[len(archives) :], strict=True))
+    for archive, root in zip(archives, roots, strict=False):
+        places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
+        members = [origins[place].member or PurePosixPath() for place in places]
+        names |= zip(places, name_members(root, members), strict=True)
+    return [_with_bundle_suffix(names[place]) for place in range(len(origins))]
+
+
+def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Name the output of each scene, and the folder of each archive's outputs, without suffixes, all different.
+
+    From the files' names alone, so that no archive need be opened to know what others become; their order does not
+    matter. A scene's name is its path without suffix, an unbundled one's that of its folder; those that would get one
+    name keep their suffix. An archive counts as a folder, which is named without its suffix if nothing else is.
+
+    Raises:
+        UsageError: two files have the same path, or an archive that of a folder, as can be in an object store.
+    """
+    archives = [file for file in files if file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    scenes = [file for file in files if not file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    names = dict(zip(scenes, _name_scenes(scenes, occupied=set(archives)), strict=True))
+    taken = {*names.values(), *(parent for file in files for parent in file.parents)}
+    stems = [archive.with_name(_stem(archive.name, ARCHIVE_SUFFIXES)) for archive in archives]
+    uses = Counter(stems)
+    for archive, stem in zip(archives, stems, strict=True):
+        names[archive] = stem if uses[stem] == 1 and stem not in taken else archive
+        if names[archive] in taken:
+            raise _clash(archive)
+    return [names[file] for file in files]
+
+
+def name_members(root: PurePosixPath, members: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Name the outputs of an archive's scenes, without suffixes, below the archive's name; the only one gets that."""
+    return [root] if len(members) == 1 else _name_scenes([root / member for member in members], occupied=set())
 
 
 def plan_outputs(scenes: Sequence[tuple[Path, Origin]], output: str) -> list[Path]:
@@ -117,21 +136,33 @@ def make_folder(folder: Path) -> None:
         raise StorageError(f"{folder}: cannot be made: {error.strerror or error}; choose another folder") from error
 
 
-def _choices(origin: Origin, *, is_alone: bool) -> list[PurePosixPath]:
-    """Return the names that an output may get, the shortest first; the last one has all of the scene's path."""
-    if origin.member is None:
-        return _names(origin.file, origin.folder)
-    stem = origin.file.with_name(_stem(origin.file.name, ARCHIVE_SUFFIXES))
-    inside = [*_names(stem / origin.member, ""), _with_bundle_suffix(origin.file / origin.member)]
-    return [_with_bundle_suffix(stem), _with_bundle_suffix(origin.file), *inside] if is_alone else inside
+def _located(origin: Origin) -> PurePosixPath:
+    """Return a scene's path, that of an unbundled one right in the source's folder with that folder's name."""
+    return origin.folder / origin.file if origin.file == PurePosixPath(META) else origin.file
 
 
-def _names(scene: PurePosixPath, folder: str) -> list[PurePosixPath]:
-    if scene.name == META:
-        named = scene.parent if scene.parent.name else PurePosixPath(folder)
-    else:
-        named = scene.with_name(_stem(scene.name, SCENE_SUFFIXES))
-    return [_with_bundle_suffix(named), _with_bundle_suffix(scene)]
+def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath]) -> list[PurePosixPath]:
+    """Name scenes shortly, but none as another one or as what is occupied."""
+    names = [
+        scene.parent if scene.name == META else scene.with_name(_stem(scene.name, SCENE_SUFFIXES)) for scene in scenes
+    ]
+    while True:
+        uses = Counter(names)
+        clashing = [place for place, name in enumerate(names) if uses[name] > 1 or name in occupied]
+        longer = [place for place in clashing if names[place] != scenes[place]]
+        if not longer:
+            break
+        for place in longer:
+            names[place] = scenes[place]
+    if clashing:
+        raise _clash(names[clashing[0]])
+    return names
+
+
+def _clash(name: PurePosixPath) -> UsageError:
+    return UsageError(
+        f"{_with_bundle_suffix(name)}: two scenes would be written here; rename one or compress them apart"
+    )
 
 
 def _stem(name: str, suffixes: Sequence[str]) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sogs_worker.archives import is_archive
 from sogs_worker.archives.members import is_hidden
 from sogs_worker.errors import BadInputError, SourceMissingError
-from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, Origin, name_outputs
+from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, name_files
 from sogs_worker.storage.base import Store
 from sogs_worker.storage.location import Location
 
@@ -47,38 +45,16 @@ def find_objects(store: Store, location: Location) -> list[SourceObject]:
     if not location.is_prefix:
         require_readable(location.key, store.uri(location.key))
         there = store.stat(location.key)
-        (output,) = name_objects([location.file])
+        (output,) = name_files([location.file])
         return [SourceObject(location.key, there.size_bytes, there.etag, output)]
     files = {entry: PurePosixPath(entry.key.removeprefix(location.key)) for entry in store.list(location.key)}
     scenes = {entry: file for entry, file in files.items() if is_readable(entry.key) and not is_hidden(file)}
     if not scenes:
         raise SourceMissingError(f"{location.uri} has no scene and no archive; upload one or correct spec.source.uri")
-    outputs = name_objects(list(scenes.values()))
+    outputs = name_files(list(scenes.values()))
     return [
         SourceObject(entry.key, entry.size_bytes, None, output) for entry, output in zip(scenes, outputs, strict=True)
     ]
-
-
-def name_objects(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Name the output of each scene, and the folder of each archive's outputs, without suffixes.
-
-    From the names alone, so that an archive need not be opened to know what others become: it gives its stem to a
-    folder unless something else has that name.
-    """
-    scenes = [file for file in files if not is_archive(file.name)]
-    named = dict(zip(scenes, map(bare, name_outputs([Origin(scene) for scene in scenes])), strict=True))
-    stems = {file: stem(file, ARCHIVE_SUFFIXES) for file in files if is_archive(file.name)}
-    uses = Counter(stems.values())
-    taken = {*named.values(), *(parent for file in files for parent in file.parents)}
-    folders = {file: name if uses[name] == 1 and name not in taken else file for file, name in stems.items()}
-    return [named.get(file) or folders[file] for file in files]
-
-
-def name_members(folder: PurePosixPath, members: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Name the outputs of an archive's scenes, without suffixes; the only scene gets the archive's own name."""
-    if len(members) == 1:
-        return [folder]
-    return [folder / bare(name) for name in name_outputs([Origin(member) for member in members])]
 
 
 def require_readable(key: str, uri: str) -> None:
@@ -91,14 +67,3 @@ def require_readable(key: str, uri: str) -> None:
 def is_readable(key: str) -> bool:
     """Say whether a name is that of a scene or an archive."""
     return key.lower().endswith((*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES))
-
-
-def bare(output: PurePosixPath) -> PurePosixPath:
-    """Take the bundle's suffix off."""
-    return output.with_suffix("")
-
-
-def stem(file: PurePosixPath, suffixes: Sequence[str]) -> PurePosixPath:
-    """Take the longest of some suffixes off."""
-    longest = max((suffix for suffix in suffixes if file.name.lower().endswith(suffix)), key=len, default="")
-    return file.with_name(file.name[: len(file.name) - len(longest)] or file.name)

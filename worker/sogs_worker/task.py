@@ -13,8 +13,7 @@ from sogs_worker.document import Fields
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
-from sogs_worker.outputs import BUNDLE_SUFFIX
-from sogs_worker.sources import name_objects
+from sogs_worker.outputs import BUNDLE_SUFFIX, name_files
 from sogs_worker.storage.connection import AddressingStyle, Connection, Credentials, Encryption, Side
 from sogs_worker.storage.location import Location, parse_location
 
@@ -135,7 +134,7 @@ def check_places(task: Task) -> None:
             f"spec.destination.uri {destination.uri!r} lies in the source's prefix, where the next run would take its"
             " outputs for scenes; name another prefix"
         )
-    outputs = [] if source.is_prefix else [task.bundle_key(output) for output in name_objects([source.file])]
+    outputs = [] if source.is_prefix else [task.bundle_key(output) for output in name_files([source.file])]
     if destination.bucket == source.bucket and source.key in outputs:
         raise UsageError(f"the output would replace its source {source.uri}; correct spec.destination.uri")
 

@@ -27,12 +27,13 @@ NAMES = {
     "unbundled in an archive of two": ({"a.tgz:meta.json": "a.sog", "a.tgz:b/meta.json": "a/b.sog"}),
     "two formats": ({"garden.ply": "garden.ply.sog", "garden.sog": "garden.sog.sog", "b.ply": "b.sog"}),
     "a scene and its folder": ({"a.ply": "a.ply.sog", "a/meta.json": "a/meta.json.sog"}),
-    "a scene and its archive": ({"a.ply": "a.ply.sog", "a.zip:b.ply": "a.zip.sog"}),
-    "an archive and a folder": ({"a.zip:x.ply": "a.zip/x.ply.sog", "a.zip:y.ply": "a/y.sog", "a/x.ply": "a/x.ply.sog"}),
+    "a scene and its archive": ({"a.ply": "a.sog", "a.zip:b.ply": "a.zip.sog"}),
+    "an archive and a folder": ({"a.zip:x.ply": "a.zip/x.sog", "a.zip:y.ply": "a.zip/y.sog", "a/x.ply": "a/x.sog"}),
     "two archives": (
-        {"a.zip:x.ply": "a.zip/x.ply.sog", "a.zip:y.ply": "a/y.sog", "a.tar:x.ply": "a.tar/x.ply.sog"}
-        | {"a.tar:z.ply": "a/z.sog"}
+        {"a.zip:x.ply": "a.zip/x.sog", "a.zip:y.ply": "a.zip/y.sog", "a.tar:x.ply": "a.tar/x.sog"}
+        | {"a.tar:z.ply": "a.tar/z.sog"}
     ),
+    "a scene called like an archive": ({"a.zip.ply": "a.zip.ply.sog", "a.zip:x.ply": "a.sog"}),
     "a long name that is a short one": ({"a.ply": "a.ply.sog", "a.sog": "a.sog.sog", "a.ply.ply": "a.ply.ply.sog"}),
 }
 

@@ -12,7 +12,7 @@ import pytest
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
-from sogs_worker.sources import name_objects
+from sogs_worker.outputs import name_files
 from sogs_worker.storage.connection import Connection, Credentials, Encryption
 from sogs_worker.storage.location import Location
 from sogs_worker.task import load_task, parse_task
@@ -99,7 +99,7 @@ def test_takes_everything_that_is_there() -> None:
 def test_names_what_is_published(source: str, destination: str, keys: tuple[str, str, str]) -> None:
     uris = {"source__uri": f"s3://scenes/{source}", "destination__uri": f"s3://scenes/{destination}"}
     task = parse_task(build_document(**uris), {})
-    (output,) = name_objects([task.source.location.file])
+    (output,) = name_files([task.source.location.file])
     assert (task.bundle_key(output), task.preview_key(output), task.manifest_key) == keys
 
 
