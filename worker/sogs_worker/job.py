@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,20 @@ def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
     manifest = publication.resume()
-    if manifest is None:
-        source = open_store(task.source, settings.scratch)
-        recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
-        pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, log))
+    if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
+        task = replace(task, use_cache=True)
+    source = open_store(task.source, settings.scratch)
+    recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
+    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, log))
 
-        def describe(outputs: Sequence[Output]) -> dict[str, Any]:
-            seconds = time.monotonic() - started_s
-            held_s = seconds if device == "cuda" else 0.0
-            uri = store.uri(task.manifest_key)
-            return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder).to_manifest()
+    def describe(outputs: Sequence[Output]) -> dict[str, Any]:
+        seconds = time.monotonic() - started_s
+        held_s = seconds if device == "cuda" else 0.0
+        uri = store.uri(task.manifest_key)
+        return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder).to_manifest()
 
-        outputs, staged = pipeline.run()
+    outputs, staged = pipeline.run()
+    if manifest is None or staged:
         try:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs))
         except ConflictError:  # what the faster run has published stays, if it is what this one has made

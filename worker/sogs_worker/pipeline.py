@@ -106,7 +106,10 @@ class Pipeline:
         """Download an object, unless it is a scene whose output is there already."""
         work, task = self._work, self._work.task
         entry = replace(entry, etag=entry.etag or work.source.stat(entry.key).etag)
-        if not entry.is_archive and (made := self._find(self._origin(entry, task.source_sha256 or ""), entry.output)):
+        known = self._origin(entry, task.source_sha256 or "")
+        if task.source_sha256:  # the content that was announced, not whatever this version has
+            known = replace(known, etag=None)
+        if not entry.is_archive and (made := self._find(known, entry.output)):
             return made
         folder = work.scratch / "source" / entry.output
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,13 @@ from typing import Any
 
 import pytest
 
+from sogs_worker.job import run_task
+from sogs_worker.joblog import ProgressLog
+from sogs_worker.publication import Publication
+from sogs_worker.run import prepare_scratch
+from sogs_worker.settings import read_settings
+from sogs_worker.task import load_task
+
 from .conftest import Ended, Job, build_ply
 
 
@@ -148,6 +155,50 @@ def test_an_empty_prefix_is_a_missing_source(job: Job) -> None:
     ended = job.run()
     assert ended.failure == (66, "SourceMissing")
     assert "has no scene and no archive" in ended.sentence
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+def kill_between_record_and_copies(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run until all is uploaded and recorded, and nothing of it is visible."""
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    (job.folder / "run.json").write_text(json.dumps(job.document))
+    settings = read_settings(job.environment)
+    prepare_scratch(settings)
+    task = load_task(settings.run_document, job.environment)
+    with monkeypatch.context() as patched:
+        patched.setattr(Publication, "_publish", die)
+        with pytest.raises(KilledError):
+            run_task(task, settings, ProgressLog(write=lambda _: None))
+    assert {key.rpartition("/")[2] for key in published(job)} >= {"record.json"}
+    assert "compressed/garden.sog" not in published(job)
+
+
+def test_the_next_attempt_publishes_what_was_recorded(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_between_record_and_copies(job, monkeypatch)
+    ended = job.run()
+    assert outputs(ended)["garden"]["splats"] == 300
+    assert not any(line.get("stage") == "encode" for line in ended.lines)
+    assert published(job) == {"compressed/garden.sog", "compressed/my-garden.manifest.json"}
+
+
+def test_what_was_recorded_of_an_older_source_is_made_again(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_between_record_and_copies(job, monkeypatch)
+    job.put("raw/garden.ply", build_ply(77))
+    assert outputs(job.run())["garden"]["splats"] == 77
+    assert published(job) == {"compressed/garden.sog", "compressed/my-garden.manifest.json"}
+
+
+def test_an_announced_content_is_checked_though_the_version_is_known(job: Job) -> None:
+    job.document["cache"] = "Use"
+    job.run()
+    job.document["source"]["sha256"] = "0" * 64
+    assert job.run().failure == (65, "BadInput")
 
 
 def test_two_runs_at_once_end_with_one_state(job: Job) -> None:
