@@ -20,6 +20,7 @@ from sogs_worker.results import format_size, print_fault, print_outcome
 
 # What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
 MAX_VIEWS = 1000
+ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
 INTERRUPTED = "interrupted, no half-written output is left"
 
 
@@ -63,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.set_defaults(command=run_inspect)
     _add_evaluate(commands)
     render = commands.add_parser("render", help="draw a scene file as PNG")
-    render.add_argument("file", metavar="FILE", help=".ply, .sog, or the meta.json of an unbundled scene")
+    render.add_argument("file", metavar="FILE", help=ONE_SCENE)
     render.add_argument("output", metavar="OUT.png")
     render.add_argument("--device", default="auto", help="auto (a GPU where there is one), cuda or cpu")
     render.set_defaults(command=run_render)
@@ -78,8 +79,7 @@ def _add_compress(commands: Any) -> None:
         "inputs",
         metavar="IN",
         nargs="+",
-        help=f"a scene ({', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json),"
-        f" an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both",
+        help=f"a scene ({ONE_SCENE}), an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both",
     )
     compress.add_argument("output", metavar="OUT", help="a .sog file, or a folder ending in /")
     _add_encoder_options(compress, {})
@@ -117,7 +117,7 @@ def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[s
 
 def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="measure how much a scene looks like another, drawn: PSNR and SSIM")
-    evaluate.add_argument("reference", metavar="A", help="the reference: .ply, .sog, or meta.json")
+    evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}")
     evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
     evaluate.add_argument(
         "--views", type=int, metavar="N", help="views on an orbit of A; default: 6. With --cameras: the first N"
