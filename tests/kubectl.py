@@ -58,6 +58,11 @@ class Kubectl:
         except KubectlError as error:
             raise KubectlError(f"{error}\n{self.run('describe', kind, name, check=False)}") from error
 
+    def finish(self, name: str, phase: str = "Succeeded") -> dict[str, Any]:
+        """Wait until a SplatCompression is in a phase, and read it."""
+        self.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")
+        return self.get("splat", name)
+
 
 class KubectlError(Exception):
     """kubectl refused, or what was waited for did not come."""

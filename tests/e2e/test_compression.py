@@ -36,17 +36,12 @@ def count_visible(scene: Path) -> int:
     return int((read_ply(scene).opacities >= -math.log(254)).sum())
 
 
-def finish(kubectl: Kubectl, name: str, phase: str = "Succeeded") -> dict[str, Any]:
-    kubectl.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")
-    return kubectl.get("splat", name)
-
-
 def test_a_scene_becomes_a_bundle(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, tmp_path: Path
 ) -> None:
     source = bucket.put("garden.ply", small_scene)
     kubectl.apply(compression("garden", source, preview=True))
-    resource = finish(kubectl, "garden")
+    resource = kubectl.finish("garden")
 
     status = resource["status"]
     assert conditions(resource) == {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Scheduled": "True"}
@@ -86,7 +81,7 @@ def test_a_real_scene_is_compressed_eightfold_and_looks_the_same(
 ) -> None:
     scene = real_scene("snowmiku/scene.ply")
     kubectl.apply(compression("snowmiku", bucket.put("snowmiku.ply", scene)))
-    status = finish(kubectl, "snowmiku")["status"]
+    status = kubectl.finish("snowmiku")["status"]
     assert status["compressionRatio"] > 8
     assert status["splats"] == count_visible(scene)
 
@@ -107,7 +102,7 @@ def test_a_deleted_operator_pod_changes_nothing(
     kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Running")
     everywhere = Kubectl(kubectl.environment, "splat-operator")
     everywhere.run("delete", "pod", "-l", "app.kubernetes.io/name=splat-operator", "--wait=true")
-    status = finish(kubectl, "garden")["status"]
+    status = kubectl.finish("garden")["status"]
     everywhere.run("rollout", "status", "deployment", "-l", "app.kubernetes.io/name=splat-operator", "--timeout=60s")
 
     (job,) = kubectl.list("jobs")
@@ -123,7 +118,7 @@ def test_a_changed_spec_runs_again_and_a_harmless_change_does_not(
 ) -> None:
     source = bucket.put("garden.ply", small_scene)
     kubectl.apply(compression("garden", source))
-    first = finish(kubectl, "garden")["status"]
+    first = kubectl.finish("garden")["status"]
 
     kubectl.apply(compression("garden", source, ttlSecondsAfterFinished=600))
     kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=2")
@@ -131,7 +126,7 @@ def test_a_changed_spec_runs_again_and_a_harmless_change_does_not(
 
     kubectl.apply(compression("garden", source, encoder={"shBands": 0}))
     kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=3")
-    second = finish(kubectl, "garden")["status"]
+    second = kubectl.finish("garden")["status"]
     assert second["jobName"] != first["jobName"]
     assert second["outputBytes"] < first["outputBytes"]
     assert [job["metadata"]["name"] for job in kubectl.list("jobs")] == [second["jobName"]]
@@ -148,14 +143,14 @@ def test_suspend_stops_the_pod_and_resume_finishes(
     kubectl.run("wait", "pods", "--all", "--for=delete", "--timeout=60s")
     assert bucket.names() == {"garden.ply"}
     kubectl.apply(compression("garden", source))
-    assert finish(kubectl, "garden")["status"].get("failures", []) == []
+    assert kubectl.finish("garden")["status"].get("failures", []) == []
 
 
 def test_a_deleted_resource_takes_its_job_with_it_and_keeps_its_output(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:
     kubectl.apply(compression("garden", bucket.put("garden.ply", small_scene)))
-    finish(kubectl, "garden")
+    kubectl.finish("garden")
     kubectl.run("delete", "splat", "garden")
     kubectl.run("wait", "jobs,pods", "--all", "--for=delete", "--timeout=60s")
     assert "out/garden.sog" in bucket.names()

@@ -22,11 +22,6 @@ def ready(resource: dict[str, Any]) -> dict[str, Any]:
     return next(c for c in resource["status"]["conditions"] if c["type"] == "Ready")
 
 
-def finish(kubectl: Kubectl, name: str, phase: str = "Succeeded") -> dict[str, Any]:
-    kubectl.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")
-    return kubectl.get("splat", name)
-
-
 def test_a_prefix_and_its_archive_become_bundles_once(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, tmp_path: Path
 ) -> None:
@@ -36,7 +31,7 @@ def test_a_prefix_and_its_archive_become_bundles_once(
             archive.add(small_scene, f"{room}/scan.ply")
     bucket.put("raw/tour.tar.gz", tmp_path / "tour.tar.gz")
     kubectl.apply(compression("house", bucket.uri("raw/")))
-    status = finish(kubectl, "house")["status"]
+    status = kubectl.finish("house")["status"]
 
     names = ["garden", "tour/hall/scan", "tour/kitchen/scan"]
     assert [output["name"] for output in status["outputs"]] == names
@@ -50,7 +45,7 @@ def test_a_prefix_and_its_archive_become_bundles_once(
         assert len(decode_with_splat_transform(bundle, tmp_path / "decoded.ply")["x"]) == output["splats"]
 
     kubectl.apply(compression("again", bucket.uri("raw/")))
-    resource = finish(kubectl, "again")
+    resource = kubectl.finish("again")
     assert ready(resource)["reason"] == "CacheHit"
     assert resource["status"]["cacheHits"] == 3
     assert [output["sha256"] for output in resource["status"]["outputs"]] == [
@@ -63,7 +58,7 @@ def test_an_output_that_misses_the_gate_is_not_published(
 ) -> None:
     source = bucket.put("garden.ply", small_scene)
     kubectl.apply(compression("garden", source, gate={"minPSNR": 150}))
-    resource = finish(kubectl, "garden", "Failed")
+    resource = kubectl.finish("garden", "Failed")
     assert ready(resource)["reason"] == "QualityGate"
     assert "spec.gate.minPSNR is 150 dB" in ready(resource)["message"]
     assert len(kubectl.list("pods")) == 1
@@ -71,5 +66,5 @@ def test_an_output_that_misses_the_gate_is_not_published(
 
     kubectl.apply(compression("garden", source, gate={"minPSNR": 20, "minRatio": 2}))
     kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=2")
-    (output,) = finish(kubectl, "garden")["status"]["outputs"]
+    (output,) = kubectl.finish("garden")["status"]["outputs"]
     assert output["psnr"] > 20

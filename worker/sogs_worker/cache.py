@@ -14,7 +14,7 @@ CONTENT, VERSION, SPLATS, SOURCE_BYTES, PSNR = "made-from", "made-from-version",
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """What decides an output.
 
     Attributes:
@@ -44,12 +44,14 @@ class Origin:
         return hashlib.sha256("\n".join((text, ENCODER_VERSION, self.encoder.to_json())).encode()).hexdigest()
 
 
-def kept_output(there: StoredObject | None, origin: Origin, gate: Gate, *, name: str, uri: str) -> Output | None:
+def kept_output(
+    there: StoredObject | None, provenance: Provenance, gate: Gate, *, name: str, uri: str
+) -> Output | None:
     """Describe the object that is there if it is what would be made; None if it is not, or if the gate needs a look.
 
     Args:
         there: the object under the output's key.
-        origin: what the output would be made from.
+        provenance: what the output would be made from.
         gate: bounds.
         name: of the output.
         uri: of the output.
@@ -60,7 +62,7 @@ def kept_output(there: StoredObject | None, origin: Origin, gate: Gate, *, name:
     if there is None or there.sha256 is None:
         return None
     metadata = there.metadata
-    if not any(metadata.get(field) == key for field, key in origin.keys().items()):
+    if not any(metadata.get(field) == key for field, key in provenance.keys().items()):
         return None
     psnr = float(metadata[PSNR]) if PSNR in metadata else None
     if gate.min_psnr is not None and psnr is None:

@@ -41,7 +41,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class LocalScene:
+class SceneFile:
     """One scene in scratch.
 
     Attributes:
@@ -86,7 +86,7 @@ def fetch(
     return Fetched(path, uri, got, origin)
 
 
-def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, LocalScene]]:
+def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, SceneFile]]:
     """Yield place, number and scene of what an object holds; of an archive one at a time, removed when the next is due.
 
     Raises:
@@ -94,7 +94,7 @@ def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, LocalScen
     """
     output = fetched.origin.output
     if not fetched.origin.is_archive:
-        yield 0, 1, LocalScene(fetched.path, fetched.uri, fetched.sha256, output)
+        yield 0, 1, SceneFile(fetched.path, fetched.uri, fetched.sha256, output)
         return
     with speaking_of(fetched):
         archive = open_archive(fetched.path)
@@ -104,7 +104,7 @@ def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, LocalScen
             with speaking_of(fetched):
                 path = archive.extract(member, folder)
             content = f"{fetched.sha256} {member.name}"
-            yield place, len(names), LocalScene(path, f"{fetched.uri}: {member.name}", content, name)
+            yield place, len(names), SceneFile(path, f"{fetched.uri}: {member.name}", content, name)
             for file in folder.iterdir():
                 file.unlink()
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from sogs_worker.cache import Origin, kept_output
+from sogs_worker.cache import Provenance, kept_output
 from sogs_worker.errors import InterruptedRunError, UsageError
-from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, LocalScene, fetch, has_space, unpack
+from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, SceneFile, fetch, has_space, unpack
 from sogs_worker.joblog import ProgressLog, counting, write_message
 from sogs_worker.manifest import Output
 from sogs_worker.production import Product, Recipe, produce
@@ -44,7 +44,7 @@ class Made:
 
     output: Output
     name: PurePosixPath
-    origin: Origin
+    provenance: Provenance
     staged: tuple[Staged, ...] = ()
 
 
@@ -106,7 +106,7 @@ class Pipeline:
         """Download an object, unless it is a scene whose output is there already."""
         work, task = self._work, self._work.task
         entry = replace(entry, etag=entry.etag or work.source.stat(entry.key).etag)
-        known = self._origin(entry, task.source_sha256 or "")
+        known = self._provenance(entry, task.source_sha256 or "")
         if task.source_sha256:  # the content that was announced, not whatever this version has
             known = replace(known, etag=None)
         if not entry.is_archive and (made := self._find(known, entry.output)):
@@ -132,7 +132,7 @@ class Pipeline:
             total = len(self._made) + count - number + len(objects) - place - 1
             first = begin + share * number / count
             self._work.log.enter(first, first + share / count, done=len(self._made), total=total)
-            self._add(self._make(scene, self._origin(arrived.origin, scene.content)))
+            self._add(self._make(scene, self._provenance(arrived.origin, scene.content)))
         shutil.rmtree(arrived.path.parent)
 
     def _add(self, made: Future[Made]) -> None:
@@ -141,13 +141,13 @@ class Pipeline:
             raise UsageError(f"spec.destination.uri is {uri!r}, one key for many scenes; end it with a slash")
         self._made.append(made)
 
-    def _origin(self, entry: SourceObject, content: str) -> Origin:
+    def _provenance(self, entry: SourceObject, content: str) -> Provenance:
         etag = None if entry.is_archive else entry.etag
-        return Origin(content, etag, self._work.source.uri(entry.key), self._work.task.encoder)
+        return Provenance(content, etag, self._work.source.uri(entry.key), self._work.task.encoder)
 
-    def _make(self, scene: LocalScene, origin: Origin) -> Future[Made]:
+    def _make(self, scene: SceneFile, provenance: Provenance) -> Future[Made]:
         """Encode a scene, and begin to send the bundle."""
-        if found := self._find(origin, scene.output):
+        if found := self._find(provenance, scene.output):
             return done(found)
         work = self._work
         uri = work.store.uri(work.task.bundle_key(scene.output))
@@ -162,9 +162,9 @@ class Pipeline:
             write_message(f"{product.dropped} unusable or invisible splats of {scene.uri} were left out")
         if self._made:
             self._made[-1].result()  # one bundle waits in scratch, not many
-        return self._sending.submit(self._send, scene, product, origin)
+        return self._sending.submit(self._send, scene, product, provenance)
 
-    def _send(self, scene: LocalScene, product: Product, origin: Origin) -> Made:
+    def _send(self, scene: SceneFile, product: Product, provenance: Provenance) -> Made:
         """Upload a bundle and its picture under hidden names."""
         task, publication = self._work.task, self._work.publication
         size_bytes = product.bundle.stat().st_size
@@ -172,7 +172,7 @@ class Pipeline:
             product.bundle,
             task.bundle_key(scene.output),
             content_type=BUNDLE_TYPE,
-            metadata=origin.metadata(splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr),
+            metadata=provenance.metadata(splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr),
             progress=self._unless_stopped(ignore_progress),
         )
         product.bundle.unlink()
@@ -190,25 +190,25 @@ class Pipeline:
             psnr=product.psnr,
             preview_uri=self._work.store.uri(staged[1].key) if product.picture else None,
         )
-        return Made(output, scene.output, origin, tuple(staged))
+        return Made(output, scene.output, provenance, tuple(staged))
 
-    def _find(self, origin: Origin, name: PurePosixPath) -> Made | None:
+    def _find(self, provenance: Provenance, name: PurePosixPath) -> Made | None:
         """Return the output of that name if it was made from the same and lacks nothing."""
-        return self._look(origin, name) if self._work.task.use_cache else None
+        return self._look(provenance, name) if self._work.task.use_cache else None
 
-    def _look(self, origin: Origin, name: PurePosixPath) -> Made | None:
+    def _look(self, provenance: Provenance, name: PurePosixPath) -> Made | None:
         task, store = self._work.task, self._work.store
         key = task.bundle_key(name)
         picture = task.preview_key(name) if task.preview else None
         if picture and look_up(store, picture) is None:
             return None
-        output = kept_output(look_up(store, key), origin, task.gate, name=str(name), uri=store.uri(key))
+        output = kept_output(look_up(store, key), provenance, task.gate, name=str(name), uri=store.uri(key))
         if output is None:
             return None
-        return Made(replace(output, preview_uri=picture and store.uri(picture)), name, origin)
+        return Made(replace(output, preview_uri=picture and store.uri(picture)), name, provenance)
 
     def _adopt(self, made: Made) -> Output:
-        found = self._look(made.origin, made.name)
+        found = self._look(made.provenance, made.name)
         if found is None:
             raise ConflictError(
                 f"{made.output.uri} was written by another run meanwhile, from something else; it stays, and nothing of"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.fetch import LocalScene
+from sogs_worker.fetch import SceneFile
 from sogs_worker.gate import Gate
 
 # What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
@@ -55,7 +55,7 @@ class Recipe:
     gate: Gate
 
 
-def produce(scene: LocalScene, recipe: Recipe, *, uri: str, stem: Path, progress: Progress) -> Product:
+def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress: Progress) -> Product:
     """Encode a scene and prove that the bundle is what it should be.
 
     Args:

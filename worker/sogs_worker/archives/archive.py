@@ -17,7 +17,8 @@ from sogs_worker.archives.entries import Container, Entry
 from sogs_worker.archives.members import Member, select_members
 from sogs_worker.archives.tars import TarContainer
 from sogs_worker.archives.zips import ZipContainer
-from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError
+from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.formats.output import naming
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -103,21 +104,14 @@ class Archive:
 @contextmanager
 def _opened(path: Path) -> Iterator[Container]:
     """Open an archive; faults found in the block name it."""
-    try:
-        with path.open("rb") as file:
-            container = ZipContainer(file) if path.suffix.lower() == ".zip" else TarContainer(file)
-            with closing(container):
+    with naming(path), path.open("rb") as file:
+        try:
+            with closing(ZipContainer(file) if path.suffix.lower() == ".zip" else TarContainer(file)) as container:
                 yield container
-    except BadInputError as error:
-        raise BadInputError(f"{path}: {error}") from error
-    except DAMAGE as error:
-        raise BadInputError(f"{path}: is damaged or no {path.suffix} archive; copy it again") from error
-    except FileNotFoundError as error:
-        raise SourceMissingError(f"{path}: no such file; check the path") from error
-    except PermissionError as error:
-        raise NotPermittedError(f"{path}: may not be read; change its mode or run as its owner") from error
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except BadInputError:
+            raise
+        except DAMAGE as error:
+            raise BadInputError(f"is damaged or no {path.suffix} archive; copy it again") from error
 
 
 @contextmanager
