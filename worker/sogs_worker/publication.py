@@ -88,7 +88,7 @@ class Publication:
         """Finish what an earlier attempt has recorded and return its manifest; otherwise remove what it has left."""
         record = self._read_record()
         if record is None:
-            self._store.delete_many([entry.key for entry in self._store.list(self._folder)])
+            self._delete_below(self._folder)
             return None
         try:
             return self._publish(record)
@@ -107,7 +107,7 @@ class Publication:
     ) -> Staged:
         """Upload a file under its hidden name, and prove that it arrived."""
         sha256 = digest_file(path)
-        hidden_key = f"{self._folder}{self._attempt}/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        hidden_key = self._own_folder + hashlib.sha256(key.encode()).hexdigest()[:16]
         there = look_up(self._store, key)
         staged = Staged(key, hidden_key, sha256, there.etag if there else None, dict(metadata or {}))
         receipt = self._store.upload(
@@ -131,6 +131,10 @@ class Publication:
         }
         try:
             self._upload_json(record, self._folder + RECORD, IfAbsent())
+        except ConflictError:  # another attempt's record, which needs what that one has uploaded
+            self._delete_below(self._own_folder)
+            raise
+        try:
             return self._publish(record)
         except ConflictError:
             self._clear()
@@ -138,9 +142,12 @@ class Publication:
 
     def discard(self) -> None:
         """Remove what this attempt has uploaded, unless it is recorded: then the next attempt makes it visible."""
-        prefix = f"{self._folder}{self._attempt}/"
         if self._read_record() is None:
-            self._store.delete_many([entry.key for entry in self._store.list(prefix)])
+            self._delete_below(self._own_folder)
+
+    @property
+    def _own_folder(self) -> str:
+        return f"{self._folder}{self._attempt}/"
 
     def _publish(self, record: Mapping[str, Any]) -> dict[str, Any]:
         outputs = [Staged(**fields) for fields in record["outputs"]]
@@ -162,7 +169,10 @@ class Publication:
     def _clear(self) -> None:
         """Remove the hidden folder, the record first: without it what is left is rubbish that nobody acts upon."""
         self._store.delete(self._folder + RECORD)
-        self._store.delete_many([entry.key for entry in self._store.list(self._folder)])
+        self._delete_below(self._folder)
+
+    def _delete_below(self, folder: str) -> None:
+        self._store.delete_many([entry.key for entry in self._store.list(folder)])
 
     def _read_back(self, staged: Staged) -> None:
         """Download what was uploaded and compare it: the store has not."""

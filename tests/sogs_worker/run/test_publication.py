@@ -167,6 +167,22 @@ def test_of_two_attempts_at_one_task_one_commits(root: Path, scratch: Path) -> N
     assert visible(root)["out/a.sog"] == "new a"
 
 
+def test_an_attempt_that_is_late_leaves_the_record_and_its_outputs_alone(root: Path, scratch: Path) -> None:
+    ours = publication(LocalStore(root), scratch, attempt="2")
+    staged = [ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
+    theirs = Publication(Mortal(root, dies_at=1), FOLDER, attempt="1", scratch=scratch)
+    theirs_staged = [
+        publication(LocalStore(root), scratch).stage(file_of(scratch, "new b"), "out/b.sog", content_type="")
+    ]
+    with pytest.raises(Killed):
+        theirs.commit(theirs_staged, MANIFEST, {"of": "theirs"})  # after its record
+    with pytest.raises(ConflictError):
+        ours.commit(staged, MANIFEST, {"of": "ours"})
+    assert publication(LocalStore(root), scratch, attempt="3").resume() == {"of": "theirs"}
+    assert visible(root)["out/b.sog"] == "new b"
+    assert (visible(root)["out/a.sog"], hidden(root)) == ("old a", [])
+
+
 def test_a_record_whose_outputs_are_gone_is_void(root: Path, scratch: Path) -> None:
     with pytest.raises(Killed):
         run(Mortal(root, dies_at=FIRST_COPY), scratch)

@@ -40,7 +40,6 @@ def read_spz(path: Path) -> Splats:
     Raises:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
-        ConfigurationError: for version 4, if the system has no Zstandard.
     """
     with naming(path), path.open("rb") as file, opened_streams(file) as (header, read):
         return _decode(header, read)
