@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,13 +84,18 @@ def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
         return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder).to_manifest()
 
     outputs, staged = pipeline.run()
-    if manifest is None or staged:
+    if manifest is None or staged or {each.uri for each in outputs} != uris(manifest):
         try:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs))
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
             manifest = publication.commit([], task.manifest_key, describe(pipeline.adopt_outputs()))
     log.report("done", 1.0)
     return Result.from_manifest(manifest, task.encoder)
+
+
+def uris(manifest: Mapping[str, Any]) -> set[str]:
+    """Return where the outputs of a manifest are."""
+    return {document["uri"] for document in manifest["outputs"]}
 
 
 def choose_device(settings: Settings) -> str:

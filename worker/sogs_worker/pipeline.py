@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
 
 from sogs_worker.cache import Provenance, kept_output
 from sogs_worker.errors import InterruptedRunError, UsageError
@@ -111,8 +112,7 @@ class Pipeline:
             known = replace(known, etag=None)
         if not entry.is_archive and (made := self._find(known, entry.output)):
             return made
-        folder = work.scratch / "source" / entry.output
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix="source-", dir=work.scratch))  # never within that of another object
         # Percent are of what is waited for; later objects arrive while others are encoded.
         shown = work.log.part("read", 0.0, DOWNLOAD_SHARE) if not self._made else lambda _fraction: None
         moved = self._unless_stopped(counting(entry.size_bytes, shown))
@@ -123,13 +123,15 @@ class Pipeline:
         sizes = [entry.size_bytes for entry in objects]
         whole_bytes = sum(sizes) or 1
         begin, share = sum(sizes[:place]) / whole_bytes, sizes[place] / whole_bytes
+        after = len(objects) - place - 1
         if isinstance(arrived, Made):
+            self._work.log.enter(begin, begin + share, done=len(self._made), total=len(self._made) + 1 + after)
             self._add(done(arrived))
             return
         unpacked = self._work.scratch / "scene"
         unpacked.mkdir(exist_ok=True)
         for number, count, scene in unpack(arrived, unpacked):
-            total = len(self._made) + count - number + len(objects) - place - 1
+            total = len(self._made) + count - number + after
             first = begin + share * number / count
             self._work.log.enter(first, first + share / count, done=len(self._made), total=total)
             self._add(self._make(scene, self._provenance(arrived.origin, scene.content)))

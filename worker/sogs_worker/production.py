@@ -79,7 +79,9 @@ def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress:
     progress("verify", 0.0)
     splats = read_scene(bundle)
     if len(splats) != report.splats:
-        raise StorageError(f"the bundle of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}")
+        raise StorageError(
+            f"the bundle of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}; run it again"
+        )
     psnr = measure(scene.path, bundle, recipe.device) if recipe.gate.min_psnr is not None else None
     recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
     picture = None

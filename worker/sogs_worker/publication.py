@@ -106,6 +106,7 @@ class Publication:
         progress: Moved = ignore_progress,
     ) -> Staged:
         """Upload a file under its hidden name, and prove that it arrived."""
+        began_uploading(self._scratch).touch()
         sha256 = digest_file(path)
         hidden_key = self._own_folder + hashlib.sha256(key.encode()).hexdigest()[:16]
         there = look_up(self._store, key)
@@ -172,6 +173,7 @@ class Publication:
         self._delete_below(self._folder)
 
     def _delete_below(self, folder: str) -> None:
+        self._store.abort_uploads(folder)
         self._store.delete_many([entry.key for entry in self._store.list(folder)])
 
     def _read_back(self, staged: Staged) -> None:
@@ -200,6 +202,11 @@ class Publication:
         path = self._scratch / "document.json"
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         self._store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
+
+
+def began_uploading(scratch: Path) -> Path:
+    """Name the file whose presence says that there may be something to discard; it outlives this process."""
+    return scratch / "began-uploading"
 
 
 def digest_file(path: Path) -> str:

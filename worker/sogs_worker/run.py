@@ -17,6 +17,7 @@ from types import FrameType
 
 from sogs_worker.errors import ConfigurationError, InterruptedRunError, WorkerError
 from sogs_worker.joblog import write_message
+from sogs_worker.publication import began_uploading
 from sogs_worker.settings import ATTEMPT, Settings, read_settings, termination_log
 from sogs_worker.task import Task, load_task
 from sogs_worker.termination import report_failure
@@ -75,7 +76,7 @@ class Supervisor:
         code = self._worker.wait()
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
-        if code != 0:
+        if code != 0 and began_uploading(self._settings.scratch).exists():
             self._withdraw()
         return code
 
@@ -87,7 +88,7 @@ class Supervisor:
     def _diagnose(self, number: int) -> WorkerError:
         """Say why the worker was ended by a signal."""
         if self._interrupted:
-            return InterruptedRunError("the run was told to stop before it had finished; nothing of it stays published")
+            return InterruptedRunError("the run was told to stop before it had finished; the next attempt goes on")
         return WorkerError(
             f"the worker was ended by {signal.Signals(number).name}, most likely for want of memory;"
             " raise the memory of spec.resources.limits"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sogs_worker.job import run_task
 from sogs_worker.joblog import ProgressLog
-from sogs_worker.publication import Publication
+from sogs_worker.manifest import Result
+from sogs_worker.pipeline import Pipeline
+from sogs_worker.publication import Publication, hidden_folder
 from sogs_worker.run import prepare_scratch
 from sogs_worker.settings import read_settings
+from sogs_worker.storage.base import ConflictError
 from sogs_worker.task import load_task
 
 from .conftest import Ended, Job, build_ply
@@ -73,6 +77,25 @@ def test_a_second_run_makes_nothing(many: Job) -> None:
         name: output["sha256"] for name, output in first.items()
     }
     assert {name for name, output in outputs(second).items() if not output.get("cached")} == {"lawn"}
+
+
+def test_scenes_that_were_there_count(job: Job) -> None:
+    job.document["cache"] = "Use"
+    job.put("raw/lawn.ply", build_ply(50))
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/"
+    job.run()
+    ended = job.run()
+    last = ended.lines[-1]
+    assert ended.message["cacheHits"] == 2
+    assert [last[name] for name in ("stage", "scenesDone", "scenesTotal")] == ["done", 2, 2]
+
+
+def test_a_scene_may_be_called_as_the_folder_of_another(job: Job) -> None:
+    job.put("raw/garden/scan.ply", build_ply(50))
+    job.put("raw/garden/shed/scan.ply", build_ply(60))
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/"
+    found = {name: output["splats"] for name, output in outputs(job.run()).items()}
+    assert found == {"garden": 300, "garden/scan": 50, "garden/shed/scan": 60}
 
 
 @pytest.mark.parametrize("change", [{"encoder": {"seed": 1}}, {"preview": True}, {"gate": {"minPSNR": 1}}], ids=str)
@@ -201,19 +224,69 @@ def test_an_announced_content_is_checked_though_the_version_is_known(job: Job) -
     assert job.run().failure == (65, "BadInput")
 
 
+def run_after(job: Job, other: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Run, and when all is made but nothing published, let another run come first."""
+    whole = Pipeline.run
+
+    def run_late(pipeline: Pipeline) -> Any:
+        made = whole(pipeline)
+        other()
+        return made
+
+    monkeypatch.setattr(Pipeline, "run", run_late)
+    (job.folder / "run.json").write_text(json.dumps(job.document))
+    settings = read_settings({**job.environment, "SPLATS_SCRATCH": str(job.folder / "slow")})
+    prepare_scratch(settings)
+    return run_task(load_task(settings.run_document, job.environment), settings, ProgressLog(write=lambda _: None))
+
+
+def test_the_slower_of_two_runs_reports_the_others_output(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    faster = another(job)
+    faster.document["gate"] = {"minPSNR": 1}  # which its output's metadata tell, so that it is not the same object
+    (output,) = run_after(job, faster.run, monkeypatch).outputs
+    assert (output.is_cached, output.splats) == (True, 300)
+    assert output.psnr is not None
+    assert published(job) == {
+        "compressed/garden.sog",
+        "compressed/my-garden.manifest.json",
+        "compressed/other-garden.manifest.json",
+    }
+
+
+def test_the_slower_of_two_different_runs_changes_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replace_output() -> None:
+        job.put("compressed/garden.sog", b"of another run")
+
+    with pytest.raises(ConflictError, match="let only one resource write there"):
+        run_after(job, replace_output, monkeypatch)
+    assert job.get("compressed/garden.sog") == b"of another run"
+    assert published(job) == {"compressed/garden.sog"}
+
+
+def test_what_an_attempt_was_uploading_when_it_was_killed_is_removed(job: Job) -> None:
+    (job.folder / "run.json").write_text(json.dumps(job.document))
+    task = load_task(job.folder / "run.json", job.environment)
+    client = job.server.client()
+    key = f"{hidden_folder(task.manifest_key, task.digest)}1/part"
+    client.create_multipart_upload(Bucket=job.bucket, Key=key)
+    assert "Uploads" in client.list_multipart_uploads(Bucket=job.bucket)
+    assert job.run().code == 0
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=job.bucket)
+
+
+def another(job: Job) -> Job:
+    """Prepare the run of another resource with the same source and destination."""
+    folder = job.folder / "other"
+    folder.mkdir()
+    places = {"RUN": "run.json", "SCRATCH": "scratch", "TERMINATION_LOG": "termination-log"}
+    environment = {f"SPLATS_{name}": str(folder / place) for name, place in places.items()}
+    document = {**json.loads(json.dumps(job.document)), "name": "other-garden"}
+    return Job(job.server, job.bucket, folder, document, {**job.environment, **environment})
+
+
 def test_two_runs_at_once_end_with_one_state(job: Job) -> None:
     """Both start with nothing there; whoever publishes second finds the other's output and reports it."""
-    second = Job(
-        job.server, job.bucket, job.folder / "second", json.loads(json.dumps(job.document)), {**job.environment}
-    )
-    second.folder.mkdir()
-    second.document["name"] = "other-garden"
-    for name, place in (
-        ("SPLATS_RUN", "run.json"),
-        ("SPLATS_SCRATCH", "scratch"),
-        ("SPLATS_TERMINATION_LOG", "termination-log"),
-    ):
-        second.environment[name] = str(second.folder / place)
+    second = another(job)
     processes = job.start(), second.start()
     ended = job.finish(processes[0]), second.finish(processes[1])
     first, other = (outputs(each)["garden"] for each in ended)

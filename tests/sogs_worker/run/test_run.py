@@ -246,6 +246,7 @@ def assert_one_sentence(job: Job, ended: Ended) -> None:
     assert ended.message_bytes <= 4096
     assert any(line.get("message") == ended.sentence for line in ended.lines)
     assert "Traceback" not in ended.errors
+    assert not any("stays hidden" in line.get("message", "") for line in ended.lines)
     told = json.dumps([ended.message, ended.lines]) + ended.errors
     for name, value in job.environment.items():
         if name.endswith("_KEY") or name.endswith("_KEY_ID"):

@@ -140,7 +140,10 @@ class Store(Protocol):
         """Remove all these objects; on an error the others are removed all the same."""
 
     def abort_uploads(self, key: str) -> None:
-        """Remove what interrupted uploads to `key` left behind; the object itself stays."""
+        """Remove what interrupted uploads to `key` left behind, or to all keys below one that ends in a slash.
+
+        The objects themselves stay.
+        """
 
 
 def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -132,11 +133,10 @@ class LocalStore:
 
     def abort_uploads(self, key: str) -> None:
         """Remove the temporary names."""
-        path = self._path(key)
-        if path.parent.is_dir():
-            for entry in [*path.parent.iterdir()]:
-                if entry.name.startswith(f".{path.name}.") and entry.name.endswith(UNFINISHED):
-                    remove(entry)
+        place = self._inside(key)
+        pattern = f"**/.*{UNFINISHED}" if key.endswith("/") else f".{glob.escape(place.name)}.*{UNFINISHED}"
+        for entry in [*(place if key.endswith("/") else place.parent).glob(pattern)]:
+            remove(entry)
 
     def _path(self, key: str) -> Path:
         path = self._inside(key)

@@ -185,9 +185,9 @@ class S3Store:
         with self._operation("delete", key) as budget:
             listing = budget.run(lambda: self._client.list_multipart_uploads(Bucket=self.bucket, Prefix=key))
             for upload in listing.get("Uploads", []):
-                if upload["Key"] == key:
+                if upload["Key"] == key or key.endswith("/"):
                     abort = partial(self._client.abort_multipart_upload, UploadId=upload["UploadId"])
-                    budget.run(partial(abort, **self._place(key)))
+                    budget.run(partial(abort, **self._place(upload["Key"])))
 
     def _pages(self, prefix: str, budget: Budget) -> Iterator[Iterator[ListedObject]]:
         ask = partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS)
