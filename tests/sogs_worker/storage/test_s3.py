@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,3 +224,11 @@ class TestUpload:
 
         left = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         assert [upload["UploadId"] for upload in left] == [other["UploadId"]]
+
+
+@pytest.mark.parametrize("name", ["botocore", "boto3", "urllib3"])
+def test_the_sdk_logs_nothing(s3: S3Server, tmp_path: Path, name: str) -> None:
+    """At the level of debugging it writes whole requests with their signatures."""
+    logging.getLogger(name).setLevel(logging.NOTSET)
+    S3Store("bucket", build_connection(s3), scratch=tmp_path)
+    assert logging.getLogger(name).getEffectiveLevel() >= logging.CRITICAL
