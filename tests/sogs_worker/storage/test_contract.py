@@ -202,7 +202,7 @@ class TestCopy:
         store.copy("staged/key", "key")
         stored = store.stat("key")
         assert (stored.size_bytes, stored.sha256, stored.metadata) == (1000, sha256, {"encoder": "1.0"})
-        store.download("key", tmp_path / "copy")
+        assert store.download("key", tmp_path / "copy") == store.stat("key").etag
         assert (tmp_path / "copy").read_bytes() == path.read_bytes()
 
     def test_obeys_conditions(self, store: Store, tmp_path: Path) -> None:

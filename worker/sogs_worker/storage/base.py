@@ -82,8 +82,8 @@ class Receipt(NamedTuple):
     is_verified: bool
 
 
-class Store(Protocol):
-    """A bucket or a folder. Every method raises a `WorkerError` whose sentence names the object and the remedy."""
+class ReadableStore(Protocol):
+    """Something with objects. Every method raises a `WorkerError` whose sentence names the object and the remedy."""
 
     def uri(self, key: str) -> str:
         """Name the object at `key` for people and manifests."""
@@ -94,8 +94,16 @@ class Store(Protocol):
     def stat(self, key: str) -> StoredObject:
         """Describe the object at `key`; SourceMissingError where there is none."""
 
-    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> None:
-        """Copy the object at `key` to the file `path`, complete and of one version, or not at all."""
+    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
+        """Copy the object at `key` to the file `path`, complete and of one version, or not at all.
+
+        Returns:
+            The ETag of that version.
+        """
+
+
+class Store(ReadableStore, Protocol):
+    """A bucket or a folder."""
 
     def upload(
         self,

@@ -59,7 +59,7 @@ class LocalStore:
         sha256 = digest(path)
         return StoredObject(path.stat().st_size, sha256, sha256, read_metadata(path, sha256))
 
-    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> None:
+    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the file to `path`."""
         source = self._path(key)
         if not source.is_file():
@@ -67,7 +67,9 @@ class LocalStore:
         temporary = unfinished(path)
         with removed_on_failure(source, temporary):
             copy_file(source, temporary, progress)
+            etag = digest(temporary)
             temporary.replace(path)
+        return etag
 
     def upload(
         self,

@@ -83,7 +83,7 @@ class S3Store:
         metadata = {name: value for name, value in head["Metadata"].items() if name not in (SHA256, TOKEN)}
         return StoredObject(head["ContentLength"], head["Metadata"].get(SHA256), head["ETag"], metadata)
 
-    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> None:
+    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the object by parallel ranges of one version; what an interrupted download left is used."""
         stored = self.stat(key)
         with self._operation("read", key) as budget:
@@ -96,6 +96,7 @@ class S3Store:
                 budget=budget,
                 progress=progress,
             ).into(path)
+        return stored.etag
 
     def upload(
         self,
