@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from sogs_worker.errors import NotPermittedError, StorageError, UsageError
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import IfAbsent, IfMatch
-from sogs_worker.storage.local import LocalStore, unfinished
+from sogs_worker.storage.local import LocalStore
+from sogs_worker.storage.sidecar import unfinished
 
 DIGEST = hashlib.sha256(b"new").hexdigest()
 
@@ -41,21 +43,21 @@ def test_removes_what_an_interrupted_upload_left(tmp_path: Path) -> None:
 def test_keeps_the_old_object_when_a_write_fails(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store/key").write_bytes(b"old")
-    with pytest.raises(StorageError, match=r"gone cannot be copied to .*: No such file or directory"):
+    with pytest.raises(StorageError, match=r"cannot write file:///.*/store/key: No such file or directory; check"):
         LocalStore(tmp_path / "store").upload(tmp_path / "gone", "key", sha256=DIGEST, content_type="text/plain")
     assert (tmp_path / "store/key").read_bytes() == b"old"
 
 
 def test_notices_other_content_than_announced(tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(b"not what was announced")
-    with pytest.raises(StorageError, match="would not hold what was to be written"):
+    with pytest.raises(StorageError, match="would hold other bytes than were sent"):
         LocalStore(tmp_path / "store").upload(tmp_path / "new", "key", sha256=DIGEST, content_type="text/plain")
     assert list((tmp_path / "store").iterdir()) == []
 
 
 def test_refuses_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(NotPermittedError, match="cannot be made"):
+    with pytest.raises(StorageError, match=r"cannot write file:///.*/file/key: File exists"):
         LocalStore(tmp_path).check_upload("file/key")
 
 
@@ -72,13 +74,62 @@ def test_its_own_files_are_no_objects(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "store")
     unfinished(tmp_path / "store/other").parent.mkdir()
     unfinished(tmp_path / "store/other").write_bytes(b"half")
-    for condition in (IfAbsent(), IfMatch(DIGEST)):
+    for replaces in (False, True):
         store.upload(
             tmp_path / "new",
             "key",
             sha256=DIGEST,
             content_type="text/plain",
             metadata={"encoder": "1"},
-            condition=condition,
+            condition=IfMatch(store.stat("key").etag) if replaces else IfAbsent(),
         )
     assert [entry.key for entry in store.list("")] == ["key"]
+
+
+def test_keeps_its_own_address(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "pvc://scenes/")
+    assert store.uri("raw/garden.ply") == "pvc://scenes/raw/garden.ply"
+    with pytest.raises(SourceMissingError, match=r"^pvc://scenes/raw/garden.ply does not exist"):
+        store.stat("raw/garden.ply")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
+def test_refuses_for_good_what_its_user_may_not_do(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o555)
+    (tmp_path / "secret").write_bytes(b"")
+    (tmp_path / "secret").chmod(0)
+    with pytest.raises(NotPermittedError, match=r"may not write .*/closed/key; change the mode"):
+        LocalStore(tmp_path).check_upload("closed/key")
+    with pytest.raises(NotPermittedError, match="may not read"):
+        LocalStore(tmp_path).download("secret", tmp_path / "copy")
+
+
+def test_notices_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(10))
+    with pytest.raises(StorageError, match="changed while it was read"):
+        LocalStore(tmp_path).download("key", tmp_path / "copy", lambda _moved: (tmp_path / "key").write_bytes(b"new"))
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_link_out_of_the_folder_is_no_object(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"secret")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/inside").write_bytes(b"")
+    (tmp_path / "store/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "store/broken").symlink_to(tmp_path / "nowhere")
+    assert [entry.key for entry in LocalStore(tmp_path / "store").list("")] == ["inside"]
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.ply")).write_bytes(b"")
+    with pytest.raises(BadInputError, match=r"udcff.ply' is not readable text; rename it"):
+        list(LocalStore(tmp_path).list(""))
+
+
+def test_an_emptied_hidden_folder_goes_and_the_users_stay(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    store = LocalStore(tmp_path / "store")
+    for key in ("out/.splats/task/attempt/a", "out/.splats/task/record"):
+        store.upload(tmp_path / "new", key, sha256=DIGEST, content_type="", condition=IfAbsent())
+    store.delete_many(["out/.splats/task/attempt/a", "out/.splats/task/record", "out/never/there"])
+    assert list((tmp_path / "store/out").iterdir()) == []

@@ -1,22 +1,28 @@
-"""A folder as a store. Its own files beside the objects begin with a dot and are no objects."""
+"""A folder as a store: a mounted volume, or any folder of this machine."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import hashlib
-import json
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, UsageError
+from sogs_worker.errors import (
+    BadInputError,
+    NotPermittedError,
+    SourceMissingError,
+    StorageError,
+    UsageError,
+    WorkerError,
+)
 from sogs_worker.storage.base import (
     Condition,
     ConflictError,
-    IfMatch,
+    IfAbsent,
     ListedObject,
     Moved,
     Receipt,
@@ -24,51 +30,66 @@ from sogs_worker.storage.base import (
     check_metadata,
     ignore_progress,
 )
+from sogs_worker.storage.sidecar import (
+    LOCK,
+    METADATA,
+    UNFINISHED,
+    beside,
+    describe,
+    is_own,
+    unfinished,
+    version,
+    write_description,
+)
 
 CHUNK_BYTES = 1 << 20
-UNFINISHED = ".unfinished"
-"""Suffix of a file that is still being written; a rename makes it the object."""
-METADATA = ".metadata"
-"""Suffix of the file beside an object that holds its metadata and the digest of the content they belong to."""
-LOCK = ".lock"
 
 
 class LocalStore:
-    """Objects are files below `root`."""
+    """Objects are files below a folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, address: str | None = None) -> None:
+        """Begin.
+
+        Args:
+            root: the folder.
+            address: what messages and manifests call it, ending in a slash (`pvc://claim/`); None: its URL.
+        """
         self.root = root.resolve()
+        self._address = address or f"{self.root.as_uri()}/"
 
     def uri(self, key: str) -> str:
-        """Name the file by its URL."""
-        return self._path(key).as_uri()
+        """Name the file."""
+        return self._address + key
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Walk the folder that the prefix names; only keys are kept, sizes are asked for as they are given."""
         folder = self._inside(prefix.rpartition("/")[0])
-        paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if not is_own(name))
-        keys = (path.relative_to(self.root).as_posix() for path in paths)
-        for key in sorted((key for key in keys if key.startswith(prefix)), key=os.fsencode):
-            yield ListedObject(key, (self.root / key).stat().st_size)
+        with self._operation("list", prefix):
+            keys = [key for key in self._walk(folder) if key.startswith(prefix)]
+        for key in sorted(keys, key=os.fsencode):
+            if not key.isprintable():  # undecodable bytes, which no manifest could name
+                raise BadInputError(f"the name of the file {self.uri(key)!r} is not readable text; rename it")
+            with self._operation("read", key):
+                yield ListedObject(key, (self.root / key).stat().st_size)
 
     def stat(self, key: str) -> StoredObject:
-        """Describe the file; its content is read for the digest."""
-        path = self._path(key)
-        if not path.is_file():
-            raise SourceMissingError(f"{path} does not exist; create it or correct its name")
-        sha256 = digest(path)
-        return StoredObject(path.stat().st_size, sha256, sha256, read_metadata(path, sha256))
+        """Describe the file; its digest is known only if it was written by a store."""
+        with self._operation("read", key):
+            return describe(self._existing(key))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the file to `path`."""
-        source = self._path(key)
-        if not source.is_file():
-            raise SourceMissingError(f"{source} does not exist; create it or correct its name")
         temporary = unfinished(path)
-        with removed_on_failure(source, temporary):
-            copy_file(source, temporary, progress)
-            etag = digest(temporary)
+        try:
+            with self._operation("read", key):
+                etag = copy_file(self._existing(key), temporary, progress)
+                now = version(self._existing(key).stat())
+            if etag != now:
+                raise StorageError(f"{self.uri(key)} changed while it was read; run it again")
             temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return etag
 
     def upload(
@@ -84,43 +105,45 @@ class LocalStore:
     ) -> Receipt:
         """Copy `path` to a temporary name, read it again, then let it take the key's name."""
         target, described = self._path(key), check_metadata(metadata or {})
-        temporary = unfinished(target, uuid.uuid4().hex)
-        with removed_on_failure(path, temporary):
+        temporary = unfinished(target)
+        with self._operation("write", key):
             target.parent.mkdir(parents=True, exist_ok=True)
-            copy_file(path, temporary, progress)
-            if digest(temporary) != sha256:
-                raise StorageError(f"{target} would not hold what was to be written; check the disk and try again")
-            take_name(temporary, target, condition)
-            write_metadata(target, sha256, described)
-        return Receipt(sha256, is_verified=True)
+            try:
+                copy_file(path, temporary, progress)
+                if digest(temporary) != sha256:
+                    raise StorageError(f"{self.uri(key)} would hold other bytes than were sent; check the volume")
+                etag = version(temporary.stat())
+                with locked(target.parent) if condition else nullcontext():
+                    self._require(condition, key, target)
+                    # Before the content: a writer that ends in between leaves the old content, without metadata.
+                    write_description(target, etag=etag, sha256=sha256, metadata=described)
+                    temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return Receipt(etag, is_verified=True)
 
     def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
         """Copy the file and its metadata."""
         source = self.stat(source_key)
-        self.upload(
-            self._path(source_key),
-            key,
-            sha256=source.etag,
-            content_type="",
-            metadata=source.metadata,
-            condition=condition,
-        )
+        path = self._path(source_key)
+        sha256 = source.sha256 or digest(path)
+        self.upload(path, key, sha256=sha256, content_type="", metadata=source.metadata, condition=condition)
 
     def check_upload(self, key: str) -> None:
         """Make the folder and see whether files may be made in it."""
         folder = self._path(key).parent
-        try:
+        with self._operation("write", key):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NotPermittedError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise NotPermittedError(f"{folder} may not be written to; choose another folder or change its mode")
+            raise self._refused("write", key)
 
     def delete(self, key: str) -> None:
-        """Remove the file."""
+        """Remove the file, and hidden folders that it leaves empty."""
         path = self._path(key)
-        remove(path)
-        remove(beside(path, METADATA))
+        with self._operation("delete", key):
+            for own in (path, beside(path, METADATA)):
+                own.unlink(missing_ok=True)
+            self._prune(path.parent)
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Remove one by one."""
@@ -128,7 +151,7 @@ class LocalStore:
         for key in keys:
             try:
                 self.delete(key)
-            except StorageError as error:
+            except WorkerError as error:
                 failures.append(error)
         if failures:
             raise failures[0]
@@ -137,8 +160,42 @@ class LocalStore:
         """Remove the temporary names."""
         place = self._inside(key)
         pattern = f"**/.*{UNFINISHED}" if key.endswith("/") else f".{glob.escape(place.name)}.*{UNFINISHED}"
-        for entry in [*(place if key.endswith("/") else place.parent).glob(pattern)]:
-            remove(entry)
+        with self._operation("delete", key):
+            for entry in [*(place if key.endswith("/") else place.parent).glob(pattern)]:
+                entry.unlink(missing_ok=True)
+
+    def _walk(self, folder: Path) -> Iterator[str]:
+        """Yield the keys of files; what a link leads out of the store to is none of its."""
+        for parent, _, names in os.walk(folder):
+            for path in (Path(parent, name) for name in names if not is_own(name)):
+                if path.is_file() and path.resolve().is_relative_to(self.root):
+                    yield path.relative_to(self.root).as_posix()
+
+    def _require(self, condition: Condition | None, key: str, target: Path) -> None:
+        """Refuse a write whose condition does not hold."""
+        if condition is None:
+            return
+        there = version(target.stat()) if target.is_file() else None
+        if there != (None if isinstance(condition, IfAbsent) else condition.etag):
+            raise ConflictError(
+                f"{self.uri(key)} was written by another since it was looked at; use what is there or delete it"
+            )
+
+    def _prune(self, folder: Path) -> None:
+        """Remove hidden folders that hold nothing but a lock; others are the user's, with an owner and a mode."""
+        with suppress(OSError):  # somebody else has removed it, or writes there again
+            while any(part.startswith(".") for part in folder.relative_to(self.root).parts):
+                if any(path.name != LOCK for path in folder.iterdir()):  # a writer has a file there before its lock
+                    return
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+                folder = folder.parent
+
+    def _existing(self, key: str) -> Path:
+        path = self._path(key)
+        if not path.is_file():
+            raise SourceMissingError(f"{self.uri(key)} does not exist; create it or correct its name")
+        return path
 
     def _path(self, key: str) -> Path:
         path = self._inside(key)
@@ -152,20 +209,24 @@ class LocalStore:
             raise UsageError(f"the key {key!r} leaves the folder {self.root}; use a relative name without '..'")
         return path
 
+    @contextmanager
+    def _operation(self, verb: str, key: str) -> Iterator[None]:
+        """Make our errors of the file system's."""
+        try:
+            yield
+        except WorkerError:
+            raise
+        except PermissionError as error:
+            raise self._refused(verb, key) from error
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            remedy = "make space on the volume" if full else "check the path and the volume"
+            raise StorageError(f"cannot {verb} {self.uri(key)}: {error.strerror or error}; {remedy}") from error
 
-def unfinished(path: Path, token: str = "0") -> Path:  # noqa: S107  (no secret)
-    """Name the file that becomes `path`; `token` tells one writer's from another's."""
-    return beside(path, f".{token}{UNFINISHED}")
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """Name a file of the store's own."""
-    return path.with_name(f".{path.name}{suffix}")
-
-
-def is_own(name: str) -> bool:
-    """Say whether a file is the store's own rather than an object."""
-    return name.startswith(".") and name.endswith((UNFINISHED, METADATA, LOCK))
+    def _refused(self, verb: str, key: str) -> NotPermittedError:
+        return NotPermittedError(
+            f"user {os.getuid()} may not {verb} {self.uri(key)}; change the mode or owner of that folder"
+        )
 
 
 def digest(path: Path) -> str:
@@ -174,88 +235,21 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def take_name(temporary: Path, target: Path, condition: Condition | None) -> None:
-    """Make the file the object under `target`, if the condition holds.
-
-    Raises:
-        ConflictError: it does not.
-        OSError: the file system refuses; `IfAbsent` needs one with hard links.
-    """
-    conflict = ConflictError(f"{target} was written by another since it was looked at; use what is there or delete it")
-    if condition is None:
-        temporary.replace(target)
-    elif isinstance(condition, IfMatch):
-        with locked(target.parent):
-            if not target.is_file() or digest(target) != condition.etag:
-                raise conflict
-            temporary.replace(target)
-    else:
-        try:
-            target.hardlink_to(temporary)  # unlike a rename, it never replaces
-        except FileExistsError as error:
-            raise conflict from error
-        temporary.unlink()
-
-
-def write_metadata(path: Path, sha256: str, metadata: Mapping[str, str]) -> None:
-    """Write down what belongs to the content `sha256` of an object.
-
-    After the object itself: a run that ends between the two leaves it without metadata, as a reader is then told.
-    """
-    place = beside(path, METADATA)
-    if not metadata:
-        remove(place)
-        return
-    temporary = unfinished(path, uuid.uuid4().hex)
-    temporary.write_text(json.dumps({"sha256": sha256, "metadata": metadata}))
-    temporary.replace(place)
-
-
-def read_metadata(path: Path, sha256: str) -> dict[str, str]:
-    """Read the metadata of this content; empty where there are none or another content's."""
-    try:
-        document = json.loads(beside(path, METADATA).read_text())
-        return dict(document["metadata"]) if document["sha256"] == sha256 else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep others who replace under a condition out of a folder; the kernel ends the lock with the process."""
+    """Keep others who write under a condition out of a folder; the kernel ends the lock with the process."""
     with (folder / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def remove(path: Path) -> None:
-    """Remove a file; no error where there is none."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be removed: {error.strerror}; remove it by hand") from error
-
-
-@contextmanager
-def removed_on_failure(source: Path, temporary: Path) -> Iterator[None]:
-    """Leave nothing half-written, and say which file cannot be copied."""
-    try:
-        yield
-    except BaseException as error:
-        if temporary.is_file():
-            temporary.unlink()
-        if isinstance(error, OSError) and not isinstance(error, StorageError):
-            raise StorageError(
-                f"{source} cannot be copied to {temporary.parent}: {error.strerror}; check space and permission"
-            ) from error
-        raise
-
-
-def copy_file(source: Path, target: Path, progress: Moved) -> None:
-    """Copy the bytes of a file, durably."""
+def copy_file(source: Path, target: Path, progress: Moved) -> str:
+    """Copy the bytes of a file, durably; return its version when that began."""
     with source.open("rb") as reader, target.open("wb") as writer:
+        etag = version(os.fstat(reader.fileno()))
         while chunk := reader.read(CHUNK_BYTES):
             writer.write(chunk)
             progress(len(chunk))
         writer.flush()
         os.fsync(writer.fileno())
+    return etag
