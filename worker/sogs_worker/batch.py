@@ -44,11 +44,12 @@ def compress_scenes(
         pairs: scenes and their bundles.
         parameters: what decides the outputs.
         device: `cpu` or `cuda`.
-        progress: of the same scenes.
+        progress: of the whole command.
 
     Raises:
         InterruptedRunError: the command was told to stop. Other faults are outcomes.
     """
+    progress.split([scene.size_bytes for scene, _ in pairs])
     for archive, group in groupby(pairs, key=lambda pair: pair[0].archive):
         with archive or nullcontext():
             for scene, target in group:

@@ -148,9 +148,9 @@ def run_compress(options: argparse.Namespace) -> int:
         return faults[0].exit_code
     device = load_torch(options.device)
     from sogs_worker.batch import compress_scenes
-    from sogs_worker.progress import showing_progress
+    from sogs_worker.display import showing_progress
 
-    with showing_progress([scene.size_bytes for scene in scenes], as_json=options.json) as progress:
+    with showing_progress(as_json=options.json) as progress:
         pairs = list(zip(scenes, targets, strict=True))
         for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
             with progress.aside():

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 SHARES = {"read": 10, "encode": 75, "verify": 5, "write": 10, "done": 0}
 """Stages in order and the percent of a run that each takes, roughly: most of it is the encoder's."""
@@ -19,11 +19,12 @@ ETA_FROM_PERCENT = 5
 """Below this, the time left is a guess that only misleads."""
 
 
-def write_line(record: dict[str, Any]) -> None:
+def write_line(record: dict[str, Any], stream: TextIO | None = None) -> None:
     """Write one line; flushed, since a log is read while the run goes on."""
+    stream = stream or sys.stdout
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    sys.stdout.write(json.dumps({"time": stamp, **record}, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    stream.write(json.dumps({"time": stamp, **record}, ensure_ascii=False) + "\n")
+    stream.flush()
 
 
 def write_message(message: str) -> None:

@@ -1,30 +1,34 @@
-"""Progress of a command on standard error: a bar for people, JSON lines (docs/job.md) for programs."""
+"""How far a run is, over all its scenes by their bytes."""
 
 from __future__ import annotations
 
-import json
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol, TextIO
+from typing import Protocol
 
-from sogs_worker.joblog import ETA_FROM_PERCENT, INTERVAL_S, SHARES, STARTS
+SHARES = {"read": 10, "encode": 75, "verify": 5, "write": 10, "done": 0}
+"""Stages in order and the percent of a scene that each takes, roughly: most of it is the encoder's."""
+
+STARTS = {stage: sum(list(SHARES.values())[:index]) for index, stage in enumerate(SHARES)}
+ETA_FROM_PERCENT = 5
+"""Below this, the time left is a guess that only misleads."""
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a command is.
+    """How far a run is.
 
     Attributes:
         stage: what is being done to the current scene; `done` at the end of all.
         fraction: of the bytes of all scenes, 0 to 1; never falls.
         eta_s: seconds left; None as long as nobody can tell.
-        scenes_done, scenes_total: scenes, broken ones included.
+        scenes_done: scenes that are behind the run, broken ones included.
+        scenes_total: scenes, as far as is known; grows when an archive turns out to have more than one.
     """
 
     stage: str
@@ -47,96 +51,84 @@ class Display(Protocol):
 
 
 class Progress:
-    """Adds the progress of scene after scene up."""
+    """Adds the progress of scene after scene up. May be called from several threads."""
 
-    def __init__(self, sizes_bytes: Sequence[int], display: Display, clock: Clock = time.monotonic) -> None:
-        """Begin.
+    def __init__(self, display: Display, clock: Clock = time.monotonic) -> None:
+        """Begin; the run is one scene until it is split.
 
         Args:
-            sizes_bytes: of each scene, in the order of the work.
             display: where it is shown.
             clock: seconds.
         """
-        self._sizes_bytes = sizes_bytes
-        self._total_bytes = max(sum(sizes_bytes), 1)
         self._display = display
         self._clock = clock
         self._started_s = clock()
+        self._shares = [1.0]
         self._scenes_done = 0
-        self._finished_bytes = 0
+        self._finished = 0.0
         self._fraction = 0.0
+        self._lock = threading.Lock()
+
+    def split(self, sizes_bytes: Sequence[int]) -> None:
+        """Learn that the current scene is several, at least one: the objects of a source, the scenes of an archive.
+
+        What was done of it stays done; the rest is divided by the sizes, of which none counts as less than a byte.
+        """
+        weights = [max(size_bytes, 1) for size_bytes in sizes_bytes]
+        with self._lock:
+            place = self._scenes_done
+            rest = self._finished + self._shares[place] - self._fraction
+            self._shares[place : place + 1] = [rest * weight / sum(weights) for weight in weights]
+            self._finished = self._fraction
 
     def report(self, stage: str, fraction: float) -> None:
         """Note that `fraction` of a stage of the current scene is done."""
-        part = (STARTS[stage] + SHARES[stage] * fraction) / 100
-        self._show(stage, self._finished_bytes + part * self._sizes_bytes[self._scenes_done])
+        part = (STARTS[stage] + SHARES[stage] * min(max(fraction, 0.0), 1.0)) / 100
+        with self._lock:
+            is_over = self._scenes_done == len(self._shares)
+            self._show(stage, self._finished + (0.0 if is_over else part * self._shares[self._scenes_done]))
+
+    def part(self, stage: str, begin: float, end: float) -> Callable[[float], None]:
+        """Give a callback for a step that takes `stage` from the fraction `begin` to `end`."""
+        return lambda fraction: self.report(stage, begin + (end - begin) * fraction)
 
     def finish_scene(self) -> None:
-        """Note that the current scene is finished or given up."""
-        self._finished_bytes += self._sizes_bytes[self._scenes_done]
-        self._scenes_done += 1
-        if self._scenes_done == len(self._sizes_bytes):
-            self._show("done", self._total_bytes)
+        """Note that the current scene is finished or given up, and go on to the next."""
+        with self._lock:
+            self._finished += self._shares[self._scenes_done]
+            self._scenes_done += 1
+            if self._scenes_done < len(self._shares):
+                self._show("read", self._finished)
+
+    def finish(self) -> None:
+        """Note that everything is done."""
+        with self._lock:
+            self._scenes_done = len(self._shares)
+            self._show("done", 1.0)
 
     def aside(self) -> AbstractContextManager[object]:
         """Make room for other output during a block."""
         return self._display.aside()
 
-    def _show(self, stage: str, done_bytes: float) -> None:
-        self._fraction = max(self._fraction, min(done_bytes / self._total_bytes, 1.0))
-        eta_s = None
-        if 100 * self._fraction >= ETA_FROM_PERCENT:
-            eta_s = round((self._clock() - self._started_s) * (1 - self._fraction) / self._fraction)
-        self._display.show(Status(stage, self._fraction, eta_s, self._scenes_done, len(self._sizes_bytes)))
+    def _show(self, stage: str, reached: float) -> None:
+        self._fraction = max(self._fraction, min(reached, 1.0))
+        self._display.show(Status(stage, self._fraction, self._eta_s(), self._scenes_done, len(self._shares)))
+
+    def _eta_s(self) -> int | None:
+        if 100 * self._fraction < ETA_FROM_PERCENT:
+            return None
+        return round((self._clock() - self._started_s) * (1 - self._fraction) / self._fraction)
 
 
-@contextmanager
-def showing_progress(
-    sizes_bytes: Sequence[int], *, as_json: bool, stream: TextIO | None = None, clock: Clock = time.monotonic
-) -> Iterator[Progress]:
-    """Yield the progress of scenes, and show it.
+def counting(total_bytes: int, report: Callable[[float], None]) -> Callable[[int], None]:
+    """Turn bytes moved, told from several threads, into the fraction of `total_bytes`."""
+    lock = threading.Lock()
+    moved_bytes = 0
 
-    Args:
-        sizes_bytes: of each scene, in the order of the work.
-        as_json: write JSON lines to a terminal too.
-        stream: where to; None is standard error, so that standard output has results only.
-        clock: seconds.
-    """
-    stream = stream or sys.stderr
-    if as_json or not stream.isatty():
-        yield Progress(sizes_bytes, Lines(stream, clock), clock)
-        return
-    from sogs_worker.bar import Bar  # loads rich, which only a terminal needs
+    def count(more_bytes: int) -> None:
+        nonlocal moved_bytes
+        with lock:
+            moved_bytes += more_bytes
+            report(moved_bytes / max(total_bytes, 1))
 
-    with Bar(stream) as bar:
-        yield Progress(sizes_bytes, bar, clock)
-
-
-class Lines:
-    """JSON lines: the first status, the last one, and in between at most one a second."""
-
-    def __init__(self, stream: TextIO, clock: Clock) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._written_s = -INTERVAL_S
-
-    def show(self, status: Status) -> None:
-        """Write a line if it is time for one."""
-        now_s = self._clock()
-        if status.stage != "done" and now_s - self._written_s < INTERVAL_S:
-            return
-        self._written_s = now_s
-        record = {
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "stage": status.stage,
-            "percent": int(100 * status.fraction),
-            "etaSeconds": status.eta_s,
-            "scenesDone": status.scenes_done,
-            "scenesTotal": status.scenes_total,
-        }
-        self._stream.write(json.dumps(record) + "\n")
-        self._stream.flush()
-
-    def aside(self) -> AbstractContextManager[object]:
-        """Lines make room by themselves."""
-        return nullcontext()
+    return count

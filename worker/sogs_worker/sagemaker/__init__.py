@@ -73,12 +73,12 @@ def _process(
 def _compress(scenes: Sequence[LocalScene], output: Path, *, parameters: Parameters, device: str) -> Iterator[Outcome]:
     """Compress the i-th scene to `sogs_output_{i}`, and log how it goes."""
     from sogs_worker.batch import compress_scenes
-    from sogs_worker.progress import showing_progress
+    from sogs_worker.display import showing_progress
 
     names = name_outputs([scene.origin for scene in scenes])
     targets = [output / f"sogs_output_{index}" / name.name for index, name in enumerate(names)]
     pairs = list(zip(scenes, targets, strict=True))
-    with showing_progress([scene.size_bytes for scene in scenes], as_json=True) as progress:
+    with showing_progress(as_json=True) as progress:
         for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
             print_outcome(outcome, device, as_json=True)
             yield outcome
