@@ -81,9 +81,9 @@ def test_the_worker_reads_the_smallest_document_that_the_operator_writes() -> No
     assert hand_over(build_spec()) == Task(
         name="garden",
         namespace="default",
-        source=Place(Location("scenes", "garden.ply"), Connection("source")),
+        source=Place(Location("s3", "scenes", "garden.ply"), Connection("source")),
         source_sha256=None,
-        destination=Place(Location("scenes", "compressed/"), Connection("destination")),
+        destination=Place(Location("s3", "scenes", "compressed/"), Connection("destination")),
         encoder=Parameters(),
         preview=False,
         gate=Gate(),

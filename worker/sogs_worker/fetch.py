@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.archives import open_archive
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.outputs import name_members
 from sogs_worker.publication import digest_file
-from sogs_worker.sources import SourceObject, require_readable
-from sogs_worker.storage.base import Moved, Store, ignore_progress
+from sogs_worker.sources import SourceObject
+from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
 
 SPACE_PER_SOURCE_BYTE = 1.5
 """Scratch has to hold the source, its bundles and the copy of a bundle that may be read back."""
@@ -28,10 +29,10 @@ class Fetched:
     """An object of the source in scratch.
 
     Attributes:
-        path: the file.
+        path: the file, of an unbundled scene its meta.json.
         uri: of the object, for messages.
-        sha256: hexadecimal digest of the file.
-        origin: the object.
+        sha256: hexadecimal digest of the file, or of the unbundled scene's files.
+        origin: the object, in the version that was downloaded.
     """
 
     path: Path
@@ -58,9 +59,9 @@ class SceneFile:
 
 
 def fetch(
-    store: Store, origin: SourceObject, *, sha256: str | None, folder: Path, progress: Moved = ignore_progress
+    store: ReadableStore, origin: SourceObject, *, sha256: str | None, folder: Path, progress: Moved = ignore_progress
 ) -> Fetched:
-    """Download an object and check it.
+    """Download an object, or all of an unbundled scene, and check it.
 
     Args:
         store: where it is.
@@ -70,20 +71,27 @@ def fetch(
         progress: told of the bytes.
 
     Raises:
-        BadInputError: a format that cannot be read, or another content than announced.
+        BadInputError: another content than announced.
         StorageError: there is no space for it.
     """
     uri = store.uri(origin.key)
-    require_readable(origin.key, uri)
     require_space(folder, origin.size_bytes, uri)
     path = folder / PurePosixPath(origin.key).name
-    store.download(origin.key, path, progress)
-    got = digest_file(path)
+    origin = replace(origin, etag=store.download(origin.key, path, progress))
+    for plane in origin.planes:
+        store.download(plane, folder / PurePosixPath(plane).name, progress)
+    got = digest_folder(folder) if origin.is_unbundled else digest_file(path)
     if sha256 and got != sha256:
         raise BadInputError(
             f"{uri} has the SHA-256 {got}, not {sha256}; upload the right file or correct spec.source.sha256"
         )
     return Fetched(path, uri, got, origin)
+
+
+def digest_folder(folder: Path) -> str:
+    """Return a hexadecimal SHA-256 of the names and contents of a folder's files."""
+    lines = [f"{digest_file(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, SceneFile]]:

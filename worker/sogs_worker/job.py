@@ -19,9 +19,9 @@ from sogs_worker.pipeline import Pipeline, Work
 from sogs_worker.production import Recipe
 from sogs_worker.publication import Publication, hidden_folder
 from sogs_worker.settings import Settings, read_settings
-from sogs_worker.storage.base import ConflictError, Store
-from sogs_worker.storage.s3 import S3Store
-from sogs_worker.task import Place, Task, load_task
+from sogs_worker.storage.base import ConflictError, ReadableStore, Store
+from sogs_worker.storage.opening import open_readable, open_store
+from sogs_worker.task import Task, load_task
 from sogs_worker.termination import report_failure, report_success
 
 
@@ -67,13 +67,13 @@ def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
     started_s = time.monotonic()
     log.report("read", 0.0)
     device = choose_device(settings)
-    store = open_store(task.destination, settings.scratch)
+    store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
     manifest = publication.resume()
     if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
         task = replace(task, use_cache=True)
-    source = open_store(task.source, settings.scratch)
+    source = open_source(task, settings)
     recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
     pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, log))
 
@@ -114,9 +114,16 @@ def choose_device(settings: Settings) -> str:
         return "cpu"
 
 
-def open_store(place: Place, scratch: Path) -> Store:
-    """Open the bucket of a side."""
-    return S3Store(place.location.bucket, place.connection, scratch=scratch)
+def open_source(task: Task, settings: Settings) -> ReadableStore:
+    """Open what the task reads from."""
+    place = task.source
+    return open_readable(place.location, place.connection, scratch=settings.scratch, volumes=settings.volumes)
+
+
+def open_destination(task: Task, settings: Settings) -> Store:
+    """Open what the task writes to."""
+    place = task.destination
+    return open_store(place.location, place.connection, scratch=settings.scratch, volumes=settings.volumes)
 
 
 def open_publication(task: Task, store: Store, settings: Settings) -> Publication:

@@ -19,7 +19,7 @@ from sogs_worker.manifest import Output
 from sogs_worker.production import Product, Recipe, produce
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.sources import SourceObject, find_objects
-from sogs_worker.storage.base import ConflictError, Moved, Store, ignore_progress
+from sogs_worker.storage.base import ConflictError, Moved, ReadableStore, Store, ignore_progress
 from sogs_worker.task import Task
 
 BUNDLE_TYPE = "application/zip"
@@ -32,7 +32,7 @@ class Work:
 
     task: Task
     recipe: Recipe
-    source: Store
+    source: ReadableStore
     store: Store
     publication: Publication
     scratch: Path
@@ -65,7 +65,7 @@ class Pipeline:
         Raises:
             WorkerError: of the first object or scene that fails. What is on its way then is given up.
         """
-        objects = find_objects(self._work.source, self._work.task.source.location)
+        objects = find_objects(self._work.source, self._work.task.source.location, self._work.scratch)
         with self._ending_threads():
             for place, fetched in enumerate(self._arrivals(objects)):
                 self._finish(fetched, objects, place)
@@ -106,12 +106,13 @@ class Pipeline:
     def _fetch(self, entry: SourceObject) -> Fetched | Made:
         """Download an object, unless it is a scene whose output is there already."""
         work, task = self._work, self._work.task
-        entry = replace(entry, etag=entry.etag or work.source.stat(entry.key).etag)
-        known = self._provenance(entry, task.source_sha256 or "")
-        if task.source_sha256:  # the content that was announced, not whatever this version has
-            known = replace(known, etag=None)
-        if not entry.is_archive and (made := self._find(known, entry.output)):
-            return made
+        if not (entry.is_archive or entry.is_unbundled):
+            entry = replace(entry, etag=entry.etag or work.source.stat(entry.key).etag)
+            known = self._provenance(entry, task.source_sha256 or "")
+            if task.source_sha256:  # the content that was announced, not whatever this version has
+                known = replace(known, etag=None)
+            if made := self._find(known, entry.output):
+                return made
         folder = Path(mkdtemp(prefix="source-", dir=work.scratch))  # never within that of another object
         # Percent are of what is waited for; later objects arrive while others are encoded.
         shown = work.log.part("read", 0.0, DOWNLOAD_SHARE) if not self._made else lambda _fraction: None
@@ -144,7 +145,7 @@ class Pipeline:
         self._made.append(made)
 
     def _provenance(self, entry: SourceObject, content: str) -> Provenance:
-        etag = None if entry.is_archive else entry.etag
+        etag = None if entry.is_archive or entry.is_unbundled else entry.etag
         return Provenance(content, etag, self._work.source.uri(entry.key), self._work.task.encoder)
 
     def _make(self, scene: SceneFile, provenance: Provenance) -> Future[Made]:

@@ -96,18 +96,18 @@ class Supervisor:
 
     def _withdraw(self) -> None:
         """Remove hidden uploads in the time there is: a server that does not answer must not hold up the end."""
-        from sogs_worker.job import open_publication, open_store
+        from sogs_worker.job import open_destination, open_publication
 
         def work() -> None:
-            store = open_store(self._task.destination, self._settings.scratch)
+            store = open_destination(self._task, self._settings)
             open_publication(self._task, store, self._settings).discard()
 
         thread = threading.Thread(target=suppressed, args=[work], daemon=True)
         thread.start()
         thread.join(STOP_TIMEOUT_S if self._interrupted else WITHDRAW_TIMEOUT_S)
         if thread.is_alive():
-            server = self._task.destination.connection.server
-            write_message(f"{server} took too long; what this run has uploaded stays hidden until its next attempt")
+            place = self._task.destination.location.address
+            write_message(f"{place} took too long; what this run has uploaded stays hidden until its next attempt")
 
 
 def suppressed(work: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ class Settings:
     Attributes:
         run_document: the file that says what to do.
         scratch: a folder of the run's own to work in; everything else is read-only.
+        volumes: the folder with the mounted claims, by their names; None: there are none.
         termination_log: the file that takes the result.
         device: `cuda` or `cpu`.
         cpu_fallback: whether `cuda` may become `cpu` where the container sees no GPU.
@@ -31,6 +32,7 @@ class Settings:
 
     run_document: Path
     scratch: Path
+    volumes: Path | None
     termination_log: Path
     device: str
     cpu_fallback: bool
@@ -52,6 +54,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         run_document=Path(environment["SPLATS_RUN"]),
         scratch=Path(environment["SPLATS_SCRATCH"]) / OWN_FOLDER,
+        volumes=Path(environment["SPLATS_VOLUMES"]) if environment.get("SPLATS_VOLUMES") else None,
         termination_log=termination_log(environment),
         device=device,
         cpu_fallback=environment.get("SPLATS_CPU_FALLBACK") == "1",

@@ -1,60 +1,113 @@
-"""What a source holds: the objects with scenes, and which output each becomes."""
+"""What a source holds: the scenes and archives, and which output each becomes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from sogs_worker.archives import is_archive
-from sogs_worker.archives.members import is_hidden
+from sogs_worker.archives.members import MAX_META_BYTES, is_hidden, plane_names
 from sogs_worker.errors import BadInputError, SourceMissingError
-from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, name_files
-from sogs_worker.storage.base import Store
+from sogs_worker.outputs import ARCHIVE_SUFFIXES, META, SCENE_SUFFIXES, name_files
+from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location
 
 
 @dataclass(frozen=True)
 class SourceObject:
-    """An object that is a scene or an archive of scenes.
+    """A scene of one object or of several, or an archive of scenes.
 
     Attributes:
-        key: in the source's store.
-        size_bytes: of the object.
+        key: in the source's store, of an unbundled scene that of its meta.json.
+        size_bytes: of all its objects.
         etag: its version when it was looked at; None if it was only listed.
         output: name of its output without suffix, or of its outputs' folder, relative to the destination.
+        planes: keys of the other objects of an unbundled scene.
     """
 
     key: str
     size_bytes: int
     etag: str | None
     output: PurePosixPath
+    planes: tuple[str, ...] = ()
 
     @property
     def is_archive(self) -> bool:
         """Whether it holds scenes rather than being one."""
         return is_archive(self.key)
 
+    @property
+    def is_unbundled(self) -> bool:
+        """Whether it is a scene of several objects."""
+        return is_meta(self.key)
 
-def find_objects(store: Store, location: Location) -> list[SourceObject]:
-    """List the objects of a source: the one that it names, or all below a prefix that can be read, by their keys.
+
+def find_objects(store: ReadableStore, location: Location, scratch: Path) -> list[SourceObject]:
+    """List what a source holds: what it names, or all below a prefix that can be read, by their keys.
+
+    Args:
+        store: where the source is.
+        location: the source.
+        scratch: a folder for small files.
 
     Raises:
-        BadInputError: the one that it names is of a kind that cannot be read.
+        BadInputError: what it names is of a kind that cannot be read.
         SourceMissingError: there is none.
     """
-    if not location.is_prefix:
-        require_readable(location.key, store.uri(location.key))
-        there = store.stat(location.key)
-        (output,) = name_files([location.file])
-        return [SourceObject(location.key, there.size_bytes, there.etag, output)]
-    files = {entry: PurePosixPath(entry.key.removeprefix(location.key)) for entry in store.list(location.key)}
-    scenes = {entry: file for entry, file in files.items() if is_readable(entry.key) and not is_hidden(file)}
+    return _list_objects(store, location, scratch) if location.is_prefix else [_look_at(store, location, scratch)]
+
+
+def _look_at(store: ReadableStore, location: Location, scratch: Path) -> SourceObject:
+    """Describe the one scene or archive that a source names."""
+    key, uri = location.key, store.uri(location.key)
+    require_readable(key, uri)
+    there = store.stat(key)
+    (output,) = name_files([_located(location.file, location)])
+    if not is_meta(key):
+        return SourceObject(key, there.size_bytes, there.etag, output)
+    planes = _read_planes(store, key, there.size_bytes, scratch)
+    if planes is None:
+        raise BadInputError(f"{uri} is not the meta.json of an unbundled SOG scene; name a scene's")
+    size_bytes = there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes)
+    return SourceObject(key, size_bytes, None, output, planes)
+
+
+def _list_objects(store: ReadableStore, location: Location, scratch: Path) -> list[SourceObject]:
+    sizes = {entry.key: entry.size_bytes for entry in store.list(location.key)}
+    scenes: dict[PurePosixPath, tuple[str, tuple[str, ...]]] = {}
+    for key, size_bytes in sizes.items():
+        file = PurePosixPath(key.removeprefix(location.key))
+        if not is_readable(key) or is_hidden(file):
+            continue
+        planes = _read_planes(store, key, size_bytes, scratch) if is_meta(key) else ()
+        if planes is not None:  # other programs have a meta.json too
+            scenes[_located(file, location)] = key, planes
     if not scenes:
         raise SourceMissingError(f"{location.uri} has no scene and no archive; upload one or correct spec.source.uri")
-    outputs = name_files(list(scenes.values()))
+    outputs = name_files([*scenes])
     return [
-        SourceObject(entry.key, entry.size_bytes, None, output) for entry, output in zip(scenes, outputs, strict=True)
+        SourceObject(key, sum(sizes.get(each, 0) for each in (key, *planes)), None, output, planes)
+        for (key, planes), output in zip(scenes.values(), outputs, strict=True)
     ]
+
+
+def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
+    """Return the path that names a scene's output; a meta.json right in the source is named after its folder."""
+    if file.name != META or len(file.parts) > 1:
+        return file
+    folder = PurePosixPath(location.key.rpartition("/")[0]).name or location.root
+    return PurePosixPath(folder, META)
+
+
+def _read_planes(store: ReadableStore, meta: str, size_bytes: int, scratch: Path) -> tuple[str, ...] | None:
+    """Return the keys of the objects that a meta.json names, None if it is something else's."""
+    if size_bytes > MAX_META_BYTES:
+        return None
+    copy = scratch / META
+    store.download(meta, copy)
+    names = plane_names(copy.read_bytes())
+    copy.unlink()
+    return None if names is None else tuple(dict.fromkeys(meta.removesuffix(META) + name for name in names))
 
 
 def require_readable(key: str, uri: str) -> None:
@@ -65,5 +118,10 @@ def require_readable(key: str, uri: str) -> None:
 
 
 def is_readable(key: str) -> bool:
-    """Say whether a name is that of a scene or an archive."""
-    return key.lower().endswith((*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES))
+    """Say whether a name is that of a scene or an archive, or may be that of an unbundled scene."""
+    return key.lower().endswith((*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES)) or is_meta(key)
+
+
+def is_meta(key: str) -> bool:
+    """Say whether a name is that of an unbundled scene's metadata."""
+    return PurePosixPath(key).name == META

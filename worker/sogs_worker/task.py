@@ -13,7 +13,7 @@ from sogs_worker.document import Fields
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
-from sogs_worker.outputs import BUNDLE_SUFFIX, name_files
+from sogs_worker.outputs import BUNDLE_SUFFIX, META, name_files
 from sogs_worker.storage.connection import AddressingStyle, Connection, Credentials, Encryption, Side
 from sogs_worker.storage.location import Location, parse_location
 
@@ -125,18 +125,27 @@ def check_places(task: Task) -> None:
     source, destination = task.source.location, task.destination.location
     if source.is_prefix and task.source_sha256:
         raise UsageError("spec.source.sha256 is of one object, and spec.source.uri is a prefix; remove one of them")
+    if source.file.name == META and task.source_sha256:
+        raise UsageError("spec.source.sha256 is of one object, and an unbundled scene has several; remove it")
+    if destination.scheme == "https":
+        raise UsageError(f"spec.destination.uri is {destination.uri!r}; name s3://bucket/prefix/ or pvc://claim/path/")
     if source.is_prefix and not destination.is_prefix:
         raise UsageError(f"spec.destination.uri is {destination.uri!r}, one key for many scenes; end it with a slash")
-    if task.source.connection.endpoint != task.destination.connection.endpoint:
+    if not is_same_place(task.source, task.destination):
         return
-    if source.is_prefix and destination.bucket == source.bucket and destination.key.startswith(source.key):
+    if source.is_prefix and destination.key.startswith(source.key):
         raise UsageError(
             f"spec.destination.uri {destination.uri!r} lies in the source's prefix, where the next run would take its"
             " outputs for scenes; name another prefix"
         )
     outputs = [] if source.is_prefix else [task.bundle_key(output) for output in name_files([source.file])]
-    if destination.bucket == source.bucket and source.key in outputs:
+    if source.key in outputs:
         raise UsageError(f"the output would replace its source {source.uri}; correct spec.destination.uri")
+
+
+def is_same_place(one: Place, other: Place) -> bool:
+    """Say whether two sides speak of the same bucket or claim."""
+    return (one.location.address, one.connection.endpoint) == (other.location.address, other.connection.endpoint)
 
 
 def parse_gate(document: dict[str, object] | None) -> Gate:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
 from sogs_worker.fetch import Fetched, fetch, has_space, require_space, unpack
 from sogs_worker.sources import find_objects
 from sogs_worker.storage.local import LocalStore
@@ -24,7 +25,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def bring(store: LocalStore, key: str, folder: Path, sha256: str | None = None) -> Fetched:
-    (entry,) = find_objects(store, Location("bucket", key))
+    (entry,) = find_objects(store, Location("pvc", "claim", key), folder)
     return fetch(store, entry, sha256=sha256, folder=folder)
 
 
@@ -43,6 +44,60 @@ def test_refuses_other_kinds_of_files_without_moving_them(store: LocalStore, tmp
     with pytest.raises(BadInputError, match=r"a\.obj is of a kind that cannot be read"):
         bring(store, "a.obj", tmp_path)
     assert not (tmp_path / "a.obj").exists()
+
+
+@pytest.fixture
+def unbundled(store: LocalStore) -> LocalStore:
+    """Hold an unbundled scene of three files, and what only looks like one."""
+    (store.root / "in/garden").mkdir(parents=True)
+    meta = {"means": {"files": ["means_l.webp", "means_u.webp"]}, "sh0": {"files": ["means_l.webp"]}}
+    (store.root / "in/garden/meta.json").write_text(json.dumps(meta))
+    (store.root / "in/garden/means_l.webp").write_bytes(b"low")
+    (store.root / "in/garden/means_u.webp").write_bytes(b"up")
+    (store.root / "in/other").mkdir()
+    (store.root / "in/other/meta.json").write_text('{"title": "of another program"}')
+    return store
+
+
+@pytest.mark.parametrize("key", ["in/", "in/garden/", "in/garden/meta.json"])
+def test_brings_all_files_of_an_unbundled_scene(unbundled: LocalStore, tmp_path: Path, key: str) -> None:
+    (tmp_path / "here").mkdir()
+    (entry,) = find_objects(unbundled, Location("pvc", "claim", key), tmp_path)
+    moved: list[int] = []
+    fetched = fetch(unbundled, entry, sha256=None, folder=tmp_path / "here", progress=moved.append)
+    ((_, _, scene),) = unpack(fetched, tmp_path)
+    assert (scene.path, scene.output) == (tmp_path / "here/meta.json", PurePosixPath("garden"))
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"meta.json", "means_l.webp", "means_u.webp"}
+    assert entry.size_bytes == sum(moved)
+
+
+def test_an_unbundled_scene_in_the_root_is_named_after_that(unbundled: LocalStore, tmp_path: Path) -> None:
+    store = LocalStore(unbundled.root / "in/garden")
+    for key in ("", "meta.json"):
+        (entry,) = find_objects(store, Location("pvc", "claim", key), tmp_path)
+        assert entry.output == PurePosixPath("claim")
+
+
+def test_another_plane_is_another_content(unbundled: LocalStore, tmp_path: Path) -> None:
+    digests = set()
+    for place, plane in enumerate((b"low", b"LOW")):
+        (unbundled.root / "in/garden/means_l.webp").write_bytes(plane)
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        digests.add(bring(unbundled, "in/garden/meta.json", folder).sha256)
+    assert len(digests) == 2
+
+
+def test_names_a_plane_that_is_missing(unbundled: LocalStore, tmp_path: Path) -> None:
+    (unbundled.root / "in/garden/means_u.webp").unlink()
+    for key in ("in/", "in/garden/meta.json"):
+        with pytest.raises(SourceMissingError, match=r"in/garden/means_u\.webp does not exist"):
+            bring(unbundled, key, tmp_path)
+
+
+def test_refuses_a_meta_json_that_is_no_scenes(unbundled: LocalStore, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"in/other/meta\.json is not the meta\.json of an unbundled SOG scene"):
+        bring(unbundled, "in/other/meta.json", tmp_path)
 
 
 def test_refuses_what_scratch_cannot_hold(tmp_path: Path) -> None:

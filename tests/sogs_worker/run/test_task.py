@@ -48,7 +48,7 @@ def build_document(**changes: Any) -> dict[str, Any]:
 def test_takes_defaults_for_what_is_absent() -> None:
     task = parse_task(build_document(), {})
     assert (task.name, task.namespace, task.source_sha256, task.preview) == ("my-garden", "default", None, False)
-    assert task.source.location == Location("scenes", "raw/garden.ply")
+    assert task.source.location == Location("s3", "scenes", "raw/garden.ply")
     assert task.source.connection == Connection("source")
     assert task.destination.connection == Connection("destination")
     assert task.encoder == Parameters()
@@ -127,8 +127,8 @@ def test_a_task_is_the_same_as_long_as_its_document_is() -> None:
         ({"version": True}, "version must be of type int, got True"),
         ({"name": None}, "name is missing"),
         ({"source": "s3://scenes/a.ply"}, "source must be of type dict"),
-        ({"source__uri": "https://host/a.ply"}, "spec.source.uri is 'https://host/a.ply'"),
-        ({"destination__uri": "pvc://claim/out/"}, "spec.destination.uri is 'pvc://claim/out/'"),
+        ({"source__uri": "ftp://host/a.ply"}, "spec.source.uri is 'ftp://host/a.ply'"),
+        ({"destination__uri": "https://host/a.sog"}, "spec.destination.uri is 'https://host/a.sog'"),
         (
             {"source__uri": "s3://scenes/raw/", "destination__uri": "s3://scenes/x.sog"},
             "one key for many scenes; end it with a slash",
