@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from splat_operator import names
+from splat_operator import names, volumes
 from splat_operator.identity import job_name, template_hash
 from splat_operator.model import Key
 from splat_operator.settings import Settings
@@ -15,9 +15,6 @@ from splat_operator.spec import S3, Output, Scheduling, Spec
 USER = 65532
 """Numeric, so that the kubelet can check runAsNonRoot; the worker's image is made for it."""
 
-SCRATCH = "/scratch"
-RUN_DIRECTORY = "/etc/splats"
-RUN_FILE = "run.json"
 TERMINATION_LOG = "/dev/termination-log"
 
 Json = dict[str, Any]
@@ -152,13 +149,8 @@ def _pod_spec(spec: Spec, settings: Settings) -> Json:
         },
         **scheduling.pod,
         "containers": [_container(spec, settings)],
-        "volumes": [{"name": "scratch", "emptyDir": {}}, _run_volume()],
+        "volumes": volumes.volumes(spec.output),
     }
-
-
-def _run_volume() -> Json:
-    field = {"fieldPath": f"metadata.annotations['{names.ANNOTATION_RUN}']"}
-    return {"name": "run", "downwardAPI": {"items": [{"path": RUN_FILE, "fieldRef": field}]}}
 
 
 def _container(spec: Spec, settings: Settings) -> Json:
@@ -169,10 +161,7 @@ def _container(spec: Spec, settings: Settings) -> Json:
         "command": ["sogs-worker", "run"],
         "env": _environment(spec, settings),
         "resources": _resources(spec.scheduling),
-        "volumeMounts": [
-            {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "run", "mountPath": RUN_DIRECTORY, "readOnly": True},
-        ],
+        "volumeMounts": volumes.mounts(spec.output),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -192,16 +181,17 @@ def _resources(scheduling: Scheduling) -> Json:
 
 def _environment(spec: Spec, settings: Settings) -> list[Json]:
     values = {
-        "SPLATS_RUN": f"{RUN_DIRECTORY}/{RUN_FILE}",
-        "SPLATS_SCRATCH": SCRATCH,
+        "SPLATS_RUN": volumes.RUN_FILE,
+        "SPLATS_SCRATCH": volumes.SCRATCH,
+        "SPLATS_VOLUMES": volumes.CLAIMS if volumes.claims(spec.output) else None,
         "SPLATS_TERMINATION_LOG": TERMINATION_LOG,
         "SPLATS_DEVICE": "cuda" if spec.scheduling.gpu_count else "cpu",
         "SPLATS_CPU_FALLBACK": "1" if settings.cpu_fallback else None,
         "SPLATS_CREDENTIALS_SOURCE": spec.output.source.s3.credentials_secret,
         "SPLATS_CREDENTIALS_DESTINATION": spec.output.destination.s3.credentials_secret,
         # Libraries put caches into these, and only the scratch folder can be written.
-        "HOME": SCRATCH,
-        "TMPDIR": SCRATCH,
+        "HOME": volumes.SCRATCH,
+        "TMPDIR": volumes.SCRATCH,
     }
     plain = [{"name": name, "value": value} for name, value in values.items() if value is not None]
     return [*plain, *_secrets("SOURCE_", spec.output.source.s3), *_secrets("DESTINATION_", spec.output.destination.s3)]

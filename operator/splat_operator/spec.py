@@ -36,7 +36,7 @@ class S3:
 
 @dataclass(frozen=True)
 class Source:
-    """The scene to read; `sha256` (hex) is what its content must have, None anything."""
+    """The scenes to read; `sha256` (hex) is what their one object must have, None anything."""
 
     uri: str = ""
     sha256: str | None = None
@@ -138,8 +138,12 @@ def _parse_output(raw: Json) -> Output:
 
 
 def _parse_s3(raw: Json, side: Json) -> S3:
-    """The connection of one side: spec.s3, field by field overridden by the side's own."""
-    s3 = {**raw.get("s3", {}), **side.get("s3", {})}
+    """The connection of one side: spec.s3, field by field overridden by the side's own.
+
+    Neither a claim nor a web server has to do with spec.s3, and its credentials are not for them.
+    """
+    is_s3 = side.get("uri", "").startswith("s3://")
+    s3 = {**(raw.get("s3", {}) if is_s3 else {}), **side.get("s3", {})}
     return S3(
         endpoint=s3.get("endpoint"),
         region=s3.get("region"),

@@ -38,16 +38,28 @@ def _destination(id: str, uri: str, rest: str) -> Refusal:
     return _spec(id, {"destination": {"uri": uri}}, f"spec.destination.uri {rest}")
 
 
-_SOURCE_SCHEME = "must start with s3://, for example s3://scenes/garden.ply"
+_SOURCE_SCHEME = "must start with s3://, https:// or pvc://, for example s3://scenes/garden.ply"
 _SOURCE_FORM = (
     "must be s3://bucket/key with a bucket's name of 3 to 63 lowercase letters, digits, dots and hyphens,"
     " for example s3://scenes/garden.ply"
 )
+_SOURCE_WEB = "must be https://host/path without user, password and blanks, for example https://example.com/garden.ply"
+_SOURCE_CLAIM = (
+    "must be pvc://claim/path with a claim's name and a path without '.', '..' and empty parts,"
+    " for example pvc://scenes/garden.ply"
+)
+_SOURCE_WEB_SUFFIX = (
+    "must end in a scene's file name before any query, for example https://example.com/garden.ply?token=1"
+)
 _SOURCE_SUFFIX = "must end in a scene's file name, for example s3://scenes/garden.ply"
-_DESTINATION_SCHEME = "must start with s3://, for example s3://scenes/compressed/"
+_DESTINATION_SCHEME = "must start with s3:// or pvc://, for example s3://scenes/compressed/"
 _DESTINATION_FORM = (
     "must be s3://bucket/prefix/ with a bucket's name of 3 to 63 lowercase letters, digits, dots and hyphens,"
     " for example s3://scenes/compressed/"
+)
+_DESTINATION_CLAIM = (
+    "must be pvc://claim/folder/ with a claim's name and a path without '.', '..' and empty parts,"
+    " for example pvc://scenes/compressed/"
 )
 _DESTINATION_SUFFIX = (
     "must end in a slash (a prefix) or in .sog (exactly that key); add the slash, for example s3://scenes/compressed/"
@@ -72,6 +84,46 @@ _GENERAL = [
     _source("source of another kind", "s3://scenes/garden.obj", _SOURCE_SUFFIX),
     _source("source in capitals", "s3://scenes/GARDEN.PLY", _SOURCE_SUFFIX),
     _source("source without name", "s3://scenes/.ply", _SOURCE_SUFFIX),
+    _source("source is another's metadata", "s3://scenes/garden/notmeta.json", _SOURCE_SUFFIX),
+    _source("web source with a password", "https://me:secret@example.com/garden.ply", _SOURCE_WEB),
+    _source("web source without path", "https://example.com", _SOURCE_WEB),
+    _source("web source with a blank", "https://example.com/my garden.ply", _SOURCE_WEB),
+    _source("web source that is a folder", "https://example.com/garden/", _SOURCE_WEB_SUFFIX),
+    _source("web source with the name in its query", "https://example.com/get?file=garden.ply", _SOURCE_WEB_SUFFIX),
+    _source("claim in capitals", "pvc://Scenes/garden.ply", _SOURCE_CLAIM),
+    _source("claim without path", "pvc://scenes", _SOURCE_CLAIM),
+    _source("path out of the claim", "pvc://scenes/../garden.ply", _SOURCE_CLAIM),
+    _source("path with an empty part", "pvc://scenes//garden.ply", _SOURCE_CLAIM),
+    _source("path of another kind", "pvc://scenes/garden.obj", _SOURCE_SUFFIX),
+    _spec(
+        "S3 for a claim that is read",
+        {"source": {"uri": "pvc://scenes/garden.ply", "s3": {"region": "us-east-1"}}},
+        "spec.source.s3 has no meaning where spec.source.uri is pvc://; remove it",
+    ),
+    _spec(
+        "S3 for a claim that is written",
+        {"destination": {"uri": "pvc://scenes/out/", "s3": {"region": "us-east-1"}}},
+        "spec.destination.s3 has no meaning where spec.destination.uri is pvc://; remove it",
+    ),
+    *(
+        _spec(
+            f"{name} for a web server",
+            {"source": {"uri": "https://example.com/garden.ply", "s3": {name: value}}},
+            "spec.source.s3 takes only caSecretRef and insecureSkipTLSVerify where spec.source.uri is https://;"
+            " remove the rest",
+        )
+        for name, value in (
+            ("endpoint", "https://s3.example"),
+            ("region", "us-east-1"),
+            ("addressingStyle", "path"),
+            ("credentialsSecretRef", {"name": "reader"}),
+        )
+    ),
+    _spec(
+        "checksum of an unbundled scene",
+        {"source": {"uri": "s3://scenes/garden/meta.json", "sha256": "a" * 64}},
+        "spec.source.sha256 is of one object; remove it where spec.source.uri is an unbundled scene's",
+    ),
     _spec(
         "prefix to one key",
         {"source": {"uri": "s3://scenes/raw/"}, "destination": {"uri": "s3://scenes/garden.sog"}},
@@ -99,6 +151,9 @@ _GENERAL = [
     _destination("destination without the trailing slash", "s3://scenes/compressed", _DESTINATION_SUFFIX),
     _destination("destination key of another kind", "s3://scenes/garden.ply", _DESTINATION_SUFFIX),
     _destination("destination without name", "s3://scenes/.sog", _DESTINATION_SUFFIX),
+    _destination("destination claim in capitals", "pvc://Scenes/compressed/", _DESTINATION_CLAIM),
+    _destination("destination out of the claim", "pvc://scenes/a/../../compressed/", _DESTINATION_CLAIM),
+    _destination("destination path without the trailing slash", "pvc://scenes/compressed", _DESTINATION_SUFFIX),
     _spec(
         "GPU without domain",
         {"gpu": {"resourceName": "gpu"}},
@@ -226,21 +281,6 @@ _CONNECTIONS = [
 ]
 
 UNSUPPORTED = [
-    _source(
-        "source over https",
-        "https://scenes.example/garden.ply",
-        "with https:// is not supported by this version; copy the scene to S3 and name it as s3://bucket/key",
-    ),
-    _source(
-        "source on a volume",
-        "pvc://scenes/garden.ply",
-        "with pvc:// is not supported by this version; copy the scene to S3 and name it as s3://bucket/key",
-    ),
-    _destination(
-        "destination on a volume",
-        "pvc://scenes/compressed/",
-        "with pvc:// is not supported by this version; use s3://bucket/prefix/",
-    ),
     _spec(
         "original engine",
         {"encoder": {"engine": "sogs"}},

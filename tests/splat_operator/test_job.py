@@ -52,12 +52,19 @@ EVERYTHING: dict[str, Any] = {
     "ttlSecondsAfterFinished": 60,
 }
 
+VOLUMES: dict[str, Any] = {
+    "source": {"uri": "pvc://scans/2026/"},
+    "destination": {"uri": "pvc://web/splats/"},
+    "s3": {"endpoint": "https://s3.example", "credentialsSecretRef": {"name": "writer"}},
+}
+
 CASES: dict[str, tuple[Resource, Settings]] = {
     "smallest": (resource(), SETTINGS),
     "cpu": (resource(gpu={"count": 0}), SETTINGS),
     "cpu-fallback": (resource(), Settings(worker_image="splat-worker:0.1.0", cpu_fallback=True)),
     "sdk-credentials": (resource(s3={"region": "eu-central-1"}), SETTINGS),
     "everything": (resource(**EVERYTHING), SETTINGS),
+    "volumes": (resource(**VOLUMES), SETTINGS),
 }
 
 
@@ -131,3 +138,30 @@ def test_manifest_shares_nothing_with_the_spec() -> None:
     before = json.dumps(owner.raw_spec)
     container(build(owner))["resources"]["limits"]["memory"] = "changed"
     assert json.dumps(owner.raw_spec) == before
+
+
+def test_a_claim_that_is_read_and_written_is_mounted_once() -> None:
+    both = resource(source={"uri": "pvc://scenes/raw/"}, destination={"uri": "pvc://scenes/out/"})
+    pod = build(both)["spec"]["template"]["spec"]
+    claims = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    mounts = [mount for mount in container(build(both))["volumeMounts"] if mount["mountPath"].startswith("/volumes")]
+    assert [volume["persistentVolumeClaim"] for volume in claims] == [{"claimName": "scenes"}]
+    assert mounts == [{"name": claims[0]["name"], "mountPath": "/volumes/scenes"}]
+
+
+def test_a_web_server_gets_nothing_that_is_meant_for_s3() -> None:
+    web = resource(
+        source={"uri": "https://example.com/garden.ply", "s3": {"caSecretRef": {"name": "our-ca"}}},
+        s3={
+            "endpoint": "https://s3.example",
+            "insecureSkipTLSVerify": True,
+            "credentialsSecretRef": {"name": "writer"},
+        },
+    )
+    manifest = build(web)
+    variables = {variable["name"] for variable in container(manifest)["env"]}
+    document = json.loads(manifest["spec"]["template"]["metadata"]["annotations"]["splats.dev/run"])
+    assert {name for name in variables if name.startswith("SOURCE_")} == {"SOURCE_CA_PEM"}
+    assert "SPLATS_CREDENTIALS_SOURCE" not in variables
+    assert document["source"]["s3"] == {"addressingStyle": "auto", "insecureSkipTLSVerify": False}
+    assert document["destination"]["s3"]["endpoint"] == "https://s3.example"

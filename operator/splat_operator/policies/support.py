@@ -12,14 +12,6 @@ Spec = Mapping[str, Any]
 
 _UNSUPPORTED: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
     (
-        "spec.source.uri other than s3://",
-        lambda spec: not spec.get("source", {}).get("uri", "").startswith("s3://"),
-    ),
-    (
-        "spec.destination.uri other than s3://",
-        lambda spec: not spec.get("destination", {}).get("uri", "").startswith("s3://"),
-    ),
-    (
         "spec.encoder.engine other than native",
         lambda spec: spec.get("encoder", {}).get("engine", "native") != "native",
     ),
