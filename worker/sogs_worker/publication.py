@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sogs_worker.errors import SourceMissingError, StorageError
+from sogs_worker.errors import SourceMissingError
 from sogs_worker.storage.base import (
     Condition,
     ConflictError,
@@ -25,6 +25,7 @@ from sogs_worker.storage.base import (
     StoredObject,
     ignore_progress,
 )
+from sogs_worker.storage.integrity import digest_file, upload_verified
 
 HIDDEN = ".splats"
 RECORD = "record.json"
@@ -107,16 +108,18 @@ class Publication:
     ) -> Staged:
         """Upload a file under its hidden name, and prove that it arrived."""
         began_uploading(self._scratch).touch()
-        sha256 = digest_file(path)
         hidden_key = self._own_folder + hashlib.sha256(key.encode()).hexdigest()[:16]
         there = look_up(self._store, key)
-        staged = Staged(key, hidden_key, sha256, there.etag if there else None, dict(metadata or {}))
-        receipt = self._store.upload(
-            path, hidden_key, sha256=sha256, content_type=content_type, metadata=metadata, progress=progress
+        sha256 = upload_verified(
+            self._store,
+            path,
+            hidden_key,
+            scratch=self._scratch,
+            content_type=content_type,
+            metadata=metadata,
+            progress=progress,
         )
-        if not receipt.is_verified:
-            self._read_back(staged)
-        return staged
+        return Staged(key, hidden_key, sha256, there.etag if there else None, dict(metadata or {}))
 
     def commit(self, outputs: list[Staged], manifest_key: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Make the outputs visible, then the manifest; return the manifest.
@@ -176,18 +179,6 @@ class Publication:
         self._store.abort_uploads(folder)
         self._store.delete_many([entry.key for entry in self._store.list(folder)])
 
-    def _read_back(self, staged: Staged) -> None:
-        """Download what was uploaded and compare it: the store has not."""
-        copy = self._scratch / "read-back"
-        self._store.download(staged.hidden_key, copy)
-        got = digest_file(copy)
-        copy.unlink()
-        if got != staged.sha256:
-            raise StorageError(
-                f"{self._store.uri(staged.hidden_key)} came back with the digest {got} instead of {staged.sha256};"
-                " check the storage, and run it again"
-            )
-
     def _read_record(self) -> dict[str, Any] | None:
         copy = self._scratch / RECORD
         try:
@@ -207,12 +198,6 @@ class Publication:
 def began_uploading(scratch: Path) -> Path:
     """Name the file whose presence says that there may be something to discard; it outlives this process."""
     return scratch / "began-uploading"
-
-
-def digest_file(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def look_up(store: Store, key: str) -> StoredObject | None:

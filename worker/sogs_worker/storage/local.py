@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import glob
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -30,6 +29,7 @@ from sogs_worker.storage.base import (
     check_metadata,
     ignore_progress,
 )
+from sogs_worker.storage.integrity import digest_file
 from sogs_worker.storage.sidecar import (
     LOCK,
     METADATA,
@@ -110,7 +110,7 @@ class LocalStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 copy_file(path, temporary, progress)
-                if digest(temporary) != sha256:
+                if digest_file(temporary) != sha256:
                     raise StorageError(f"{self.uri(key)} would hold other bytes than were sent; check the volume")
                 etag = version(temporary.stat())
                 with locked(target.parent) if condition else nullcontext():
@@ -126,7 +126,7 @@ class LocalStore:
         """Copy the file and its metadata."""
         source = self.stat(source_key)
         path = self._path(source_key)
-        sha256 = source.sha256 or digest(path)
+        sha256 = source.sha256 or digest_file(path)
         self.upload(path, key, sha256=sha256, content_type="", metadata=source.metadata, condition=condition)
 
     def check_upload(self, key: str) -> None:
@@ -227,12 +227,6 @@ class LocalStore:
         return NotPermittedError(
             f"user {os.getuid()} may not {verb} {self.uri(key)}; change the mode or owner of that folder"
         )
-
-
-def digest(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
