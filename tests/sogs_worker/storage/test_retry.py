@@ -103,3 +103,25 @@ def test_each_success_renews_the_budget(clock: FakeClock) -> None:
     for _ in range(4):
         budget.run(fail_times(8))
     assert sum(clock.pauses) > 2 * PATIENCE.budget_s
+
+
+@pytest.mark.usefixtures("longest")
+def test_bytes_that_come_renew_the_budget(clock: FakeClock) -> None:
+    budget = build_budget(clock, Verdict.TRANSIENT)
+    failing = fail_times(1)
+
+    def long_answer() -> str:
+        clock.now_s += 10 * PATIENCE.budget_s
+        budget.renew()
+        return failing()
+
+    assert budget.run(long_answer) == "done"
+
+
+@pytest.mark.usefixtures("longest")
+@pytest.mark.parametrize(("asked_s", "pauses"), [(0.5, [1, 2]), (3, [3, 3]), (1e6, [8, 8])])
+def test_a_server_may_ask_for_longer_pauses(clock: FakeClock, asked_s: float, pauses: list[float]) -> None:
+    contact = Contact(made=True)
+    budget = Budget(PATIENCE, contact, lambda _error: Verdict.TRANSIENT, clock, asked_pause=lambda _error: asked_s)
+    assert budget.run(fail_times(2)) == "done"
+    assert clock.pauses == pauses

@@ -53,7 +53,13 @@ class Budget:
     """
 
     def __init__(
-        self, patience: Patience, contact: Contact, judge: Callable[[Exception], Verdict], clock: Clock = time
+        self,
+        patience: Patience,
+        contact: Contact,
+        judge: Callable[[Exception], Verdict],
+        clock: Clock = time,
+        *,
+        asked_pause: Callable[[Exception], float] = lambda _failure: 0.0,
     ) -> None:
         """Begin now.
 
@@ -62,11 +68,13 @@ class Budget:
             contact: of the server.
             judge: tells what a failure means.
             clock: for tests.
+            asked_pause: tells how many seconds the server asks to be left alone; never more than the longest pause.
         """
         self._patience = patience
         self._contact = contact
         self._judge = judge
         self._clock = clock
+        self._asked_pause = asked_pause
         self._since_s = clock.monotonic()
 
     def run(self, request: Callable[[], T]) -> T:
@@ -76,21 +84,27 @@ class Budget:
             try:
                 result = request()
             except Exception as error:
-                if not self._pause(self._judge(error), failures):
+                if not self._pause(error, failures):
                     raise
                 failures += 1
             else:
-                self._contact.made = True
-                self._since_s = self._clock.monotonic()
+                self.renew()
                 return result
 
-    def _pause(self, verdict: Verdict, failures: int) -> bool:
+    def renew(self) -> None:
+        """Take what has come so far for a success: a long answer may break off after more than the whole budget."""
+        self._contact.made = True
+        self._since_s = self._clock.monotonic()
+
+    def _pause(self, error: Exception, failures: int) -> bool:
         """Wait, or say that another try is in vain or too late."""
+        verdict = self._judge(error)
         self._contact.made |= verdict is Verdict.TRANSIENT
         patience = self._patience
         limit_s = patience.budget_s if self._contact.made else patience.contact_s
         longest_s = min(patience.longest_pause_s, patience.first_pause_s * 2.0**failures)
         pause_s = random.uniform(0.0, longest_s)  # noqa: S311  (no secret depends on it)
+        pause_s = max(pause_s, min(patience.longest_pause_s, self._asked_pause(error)))
         if verdict is Verdict.PERMANENT or self._clock.monotonic() + pause_s >= self._since_s + limit_s:
             return False
         self._clock.sleep(pause_s)

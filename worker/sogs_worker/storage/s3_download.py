@@ -1,4 +1,4 @@
-"""One object of a bucket, by parallel ranges of one version."""
+"""One object of a bucket, by ranges that S3 sends of one version only."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from typing import Any
 
 from sogs_worker.errors import StorageError
 from sogs_worker.storage.base import Moved
-from sogs_worker.storage.parallel import map_in_threads
-from sogs_worker.storage.partial import Partial
+from sogs_worker.storage.download import Transfer
 from sogs_worker.storage.retry import Budget
-
-THREADS = 8
-BUFFER_BYTES = 1 << 18
-"""Read at once: all that a thread holds of the object. It fits the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +36,7 @@ class Download:
 
     def into(self, path: Path) -> None:
         """Fill the file, beginning with what an interrupted download of the same version left beside it."""
-        partial = Partial(path, size_bytes=self.size_bytes, etag=self.etag)
-        with partial.opened() as missing:
-            self.progress(self.size_bytes - sum(map(len, missing)))
-            map_in_threads(lambda span: self._fetch(span, partial), missing, THREADS)
-
-    def _fetch(self, span: range, partial: Partial) -> None:
-        """Fetch a range; where it breaks off, it goes on from there."""
-        position = span.start
-
-        def attempt() -> None:
-            nonlocal position
-            body = self._open(range(position, span.stop))
-            while chunk := body.read(BUFFER_BYTES):
-                partial.write(position, memoryview(chunk))
-                position += len(chunk)
-                self.progress(len(chunk))
-
-        self.budget.run(attempt)
-        partial.note(span)
+        Transfer(self._open, self.size_bytes, self.etag, self.budget, self.progress).by_ranges(path)
 
     def _open(self, span: range) -> Any:
         """Ask for a range. A server that does not know conditions or ranges is noticed before a byte is taken."""
