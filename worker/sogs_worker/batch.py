@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
@@ -36,7 +36,12 @@ class Outcome:
 
 
 def compress_scenes(
-    pairs: Sequence[tuple[LocalScene, Path]], *, parameters: Parameters, device: str, progress: Progress
+    pairs: Sequence[tuple[LocalScene, Path]],
+    *,
+    parameters: Parameters,
+    device: str,
+    progress: Progress,
+    send: Callable[[Path], None] = lambda _target: None,
 ) -> Iterator[Outcome]:
     """Compress scenes, in their order; disk is needed for one unpacked scene at a time.
 
@@ -45,6 +50,7 @@ def compress_scenes(
         parameters: what decides the outputs.
         device: `cpu` or `cuda`.
         progress: of the whole command.
+        send: brings a bundle to where it is to be, if that is elsewhere.
 
     Raises:
         InterruptedRunError: the command was told to stop. Other faults are outcomes.
@@ -61,6 +67,7 @@ def compress_scenes(
                         result = compress_file(
                             path, target, parameters=parameters, device=device, progress=progress.report
                         )
+                    send(target)
                 except InterruptedRunError:
                     raise
                 except WorkerError as error:

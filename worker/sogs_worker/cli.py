@@ -11,12 +11,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import InterruptedRunError, UsageError, WorkerError
-from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_is_path, check_output, make_folder, plan_outputs
+from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_output, make_folder, plan_outputs
 from sogs_worker.results import format_size, print_fault, print_outcome
+
+if TYPE_CHECKING:
+    from sogs_worker.remote import Copies
 
 # What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
 MAX_VIEWS = 1000
@@ -79,9 +82,12 @@ def _add_compress(commands: Any) -> None:
         "inputs",
         metavar="IN",
         nargs="+",
-        help=f"a scene ({ONE_SCENE}), an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both",
+        help=f"a scene ({ONE_SCENE}), an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both;"
+        " a path, s3://bucket/key, s3://bucket/prefix/ or https://host/file",
     )
-    compress.add_argument("output", metavar="OUT", help="a .sog file, or a folder ending in /")
+    compress.add_argument(
+        "output", metavar="OUT", help="a .sog file, or a folder ending in /; a path or s3://bucket/prefix/"
+    )
     _add_encoder_options(compress, {})
     compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
     compress.set_defaults(command=run_compress)
@@ -135,15 +141,25 @@ def _add_evaluate(commands: Any) -> None:
 def run_compress(options: argparse.Namespace) -> int:
     """Compress scenes one after the other; return the exit code of the first fault, after the others are done."""
     parameters = read_parameters(options)
+    check_output(options.output, len(options.inputs))
+    from sogs_worker.display import message_writer
+    from sogs_worker.remote import working_copies
+
+    tell = message_writer(as_json=options.json)
+    with working_copies(options.inputs, options.output, os.environ, tell) as copies:
+        return compress_copies(copies, parameters, options)
+
+
+def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Namespace) -> int:
+    """Compress what is here now."""
     from sogs_worker.archives.local import find_scenes
 
-    for text in options.inputs:
-        check_is_path(text)
-    check_output(options.output, len(options.inputs))
-    scenes, faults = find_scenes([Path(text) for text in options.inputs], Path(options.output))
-    targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], options.output)
+    scenes, faults = find_scenes(copies.inputs, Path(copies.output))
+    targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], copies.output)
+    copies.check_targets([scene.path for scene in scenes], targets)
+    faults = [*copies.faults, *faults]
     for fault in faults:
-        print_fault(fault)
+        print_fault(fault, copies.told)
     if not scenes:
         return faults[0].exit_code
     device = load_torch(options.device)
@@ -152,9 +168,10 @@ def run_compress(options: argparse.Namespace) -> int:
 
     with showing_progress(as_json=options.json) as progress:
         pairs = list(zip(scenes, targets, strict=True))
-        for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
+        work = compress_scenes(pairs, parameters=parameters, device=device, progress=progress, send=copies.send)
+        for outcome in work:
             with progress.aside():
-                print_outcome(outcome, device, as_json=options.json)
+                print_outcome(outcome, device, copies.told, as_json=options.json)
             if isinstance(outcome.result, WorkerError):
                 faults.append(outcome.result)
     return faults[0].exit_code if faults else 0

@@ -37,6 +37,14 @@ def showing_progress(
         progress.finish()
 
 
+def message_writer(*, as_json: bool, stream: TextIO | None = None) -> Callable[[str], None]:
+    """Choose how to tell what is no progress, on the same stream and in the same form."""
+    stream = stream or sys.stderr
+    if as_json or not stream.isatty():
+        return lambda message: write_line({"level": "info", "message": message}, stream)
+    return lambda message: print(message, file=stream, flush=True)
+
+
 def open_display(stream: TextIO, *, as_json: bool, clock: Clock) -> Lines | Bar:
     """Choose the display that fits a stream."""
     if as_json or not stream.isatty():

@@ -102,24 +102,17 @@ def plan_outputs(scenes: Sequence[tuple[Path, Origin]], output: str) -> list[Pat
 
 
 def check_output(output: str, count: int) -> None:
-    """Refuse an output that cannot take `count` scenes, or that is not here.
+    """Refuse an output that cannot take `count` scenes.
 
     Raises:
         UsageError: it is neither a folder nor one `.sog` file for one scene.
     """
-    check_is_path(output)
     if output.endswith("/"):
         return
     if count > 1:
         raise UsageError(f"{output}: {count} scenes need a folder as output, a path that ends in /")
     if not output.endswith(BUNDLE_SUFFIX):
         raise UsageError(f"{output}: the output must end in {BUNDLE_SUFFIX}, or in / for a folder")
-
-
-def check_is_path(text: str) -> None:
-    """Refuse the address of a store."""
-    if "://" in text:
-        raise UsageError(f"{text}: only paths of this machine can be named here; copy the scene first")
 
 
 def make_folder(folder: Path) -> None:

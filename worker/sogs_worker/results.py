@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,23 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-def print_outcome(outcome: Outcome, device: str, *, as_json: bool) -> None:
+Told = Callable[[str], str]
+"""Calls things in a text by their names for people."""
+
+
+def print_outcome(outcome: Outcome, device: str, told: Told = str, *, as_json: bool) -> None:
     """Say what became of a scene."""
     if isinstance(outcome.result, WorkerError):
-        print_fault(outcome.result)
+        print_fault(outcome.result, told)
         return
     record = _build_record(outcome, outcome.result, device)
+    record |= {name: told(record[name]) for name in ("input", "output")}
     print(json.dumps(record) if as_json else _format_record(record), flush=True)
 
 
-def print_fault(fault: WorkerError) -> None:
+def print_fault(fault: WorkerError, told: Told = str) -> None:
     """Say what went wrong, in one sentence."""
-    print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
+    print(f"sogs-worker: {told(str(fault))}", file=sys.stderr, flush=True)
 
 
 def format_size(size_bytes: int) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sogs_worker.errors import StorageError
-from sogs_worker.publication import Publication, digest_file, hidden_folder, look_up
+from sogs_worker.publication import Publication, hidden_folder, look_up
 from sogs_worker.storage.base import ConflictError, Receipt
+from sogs_worker.storage.integrity import digest_file
 from sogs_worker.storage.local import LocalStore
 
 MANIFEST = "out/garden.manifest.json"

@@ -1,0 +1,129 @@
+"""Scenes and outputs of the command line that are in a bucket."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3_server import S3Server
+from sogs_worker.formats import read_scene
+from sogs_worker.formats.ply import write_ply
+from splat_builders import build_splats
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A bucket and a command line that finds it by the SDK's variables."""
+
+    server: S3Server
+    bucket: str
+    folder: Path
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def put(self, key: str, body: bytes) -> None:
+        self.server.client().put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self.server.client().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
+
+    def compress(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(REPOSITORY / "worker"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.server.endpoint,
+            "AWS_ACCESS_KEY_ID": self.server.admin.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.server.admin.secret_key,
+            "AWS_REGION": "us-east-1",
+        }
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "sogs_worker", "compress", "--quality", "fast", "--device", "cpu", *arguments]
+        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def ply(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("scene") / "scene.ply"
+    write_ply(path, build_splats(200))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def remote(s3: S3Server, tmp_path: Path, ply: bytes) -> Remote:
+    """Hold a bucket with a scene."""
+    made = Remote(s3, s3.new_bucket(), tmp_path)
+    made.put("raw/garden.ply", ply)
+    return made
+
+
+def records(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_prefix_becomes_bundles_below_another(remote: Remote, ply: bytes) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("hall/scan.ply", ply)
+        file.writestr("yard/scan.ply", ply)
+    remote.put("raw/deep/tour.zip", archive.getvalue())
+    done = remote.compress("--json", remote.uri("raw/"), remote.uri("out/"))
+    assert done.returncode == 0, done.stderr
+    assert {(record["input"], record["output"]) for record in records(done)} == {
+        (remote.uri("raw/garden.ply"), remote.uri("out/garden.sog")),
+        (remote.uri("raw/deep/tour.zip/hall/scan.ply"), remote.uri("out/deep/tour/hall/scan.sog")),
+        (remote.uri("raw/deep/tour.zip/yard/scan.ply"), remote.uri("out/deep/tour/yard/scan.sog")),
+    }
+    (remote.folder / "one.sog").write_bytes(remote.get("out/deep/tour/yard/scan.sog"))
+    assert len(read_scene(remote.folder / "one.sog")) == 200
+    assert all(json.loads(line) for line in done.stderr.splitlines())
+    assert list((remote.folder / "tmp").iterdir()) == []
+
+
+def test_objects_and_files_go_together(remote: Remote, ply: bytes) -> None:
+    (remote.folder / "lawn.ply").write_bytes(ply)
+    done = remote.compress("lawn.ply", remote.uri("raw/garden.ply"), "out/")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (remote.folder / "out").iterdir()} == {"lawn.sog", "garden.sog"}
+    done = remote.compress("lawn.ply", remote.uri("exactly/this.sog"))
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(io.BytesIO(remote.get("exactly/this.sog"))) as bundle:
+        for name in bundle.namelist():
+            remote.put(f"raw/unbundled/{name}", bundle.read(name))
+    done = remote.compress("--json", remote.uri("raw/unbundled/meta.json"), "out/")
+    (record,) = records(done)
+    assert (record["input"], record["output"]) == (remote.uri("raw/unbundled/meta.json"), "out/unbundled.sog")
+
+
+def test_what_is_wrong_is_said_of_the_object(remote: Remote) -> None:
+    remote.put("raw/broken.ply", b"no scene")
+    done = remote.compress(remote.uri("raw/none.ply"), remote.uri("raw/"), remote.uri("out/"))
+    faults = [line for line in done.stderr.splitlines() if line.startswith("sogs-worker:")]
+    assert done.returncode == 66
+    assert len(faults) == 2
+    assert remote.uri("raw/none.ply") in faults[0]
+    assert remote.uri("raw/broken.ply") in faults[1]
+    assert tempfile.gettempdir() not in done.stdout + done.stderr
+    assert "garden.sog" in done.stdout
+
+
+def test_an_input_is_not_overwritten(remote: Remote, ply: bytes) -> None:
+    remote.put("raw/garden.sog", ply)
+    done = remote.compress(remote.uri("raw/garden.sog"), remote.uri("raw/"))
+    assert (done.returncode, remote.get("raw/garden.sog")) == (64, ply)
+    assert f"{remote.uri('raw/garden.sog')}: an input would be overwritten" in done.stderr

@@ -1,0 +1,163 @@
+"""The command line's addresses: copies here take the places of scenes and outputs that are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from sogs_worker.archives.entries import check_name
+from sogs_worker.errors import BadInputError, UsageError, WorkerError
+from sogs_worker.fetch import require_space
+from sogs_worker.outputs import META
+from sogs_worker.sources import SourceObject, find_objects
+from sogs_worker.storage.base import ReadableStore, Store
+from sogs_worker.storage.connection import Connection, Side
+from sogs_worker.storage.integrity import upload_verified
+from sogs_worker.storage.location import Location, parse_location
+from sogs_worker.storage.opening import open_readable, open_store
+
+BUNDLE_TYPE = "application/zip"
+
+
+@dataclass
+class Copies:
+    """What a command works with instead of addresses.
+
+    Attributes:
+        inputs: files and folders here.
+        output: a folder here, ending in a slash, or a file.
+        faults: of the inputs that could not be fetched.
+        addresses: what paths here are copies of; those of folders end in a slash.
+        send: brings an output to where it is to be.
+    """
+
+    output: str
+    inputs: list[Path] = field(default_factory=list)
+    faults: list[WorkerError] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    send: Callable[[Path], None] = lambda _target: None
+
+    def check_targets(self, sources: Iterable[Path], targets: Iterable[Path]) -> None:
+        """Refuse outputs that would replace a source; of paths here, `plan_outputs` does.
+
+        Raises:
+            UsageError: names the object.
+        """
+        clashes = {self.told(str(path)) for path in sources} & {self.told(str(path)) for path in targets}
+        for address in sorted(clashes):
+            raise UsageError(f"{address}: an input would be overwritten; name another output")
+
+    def told(self, text: str) -> str:
+        """Say of addresses what is said of their copies."""
+        for path, address in self.addresses.items():
+            text = text.replace(path, address)
+        return text
+
+
+def is_address(text: str) -> bool:
+    """Say whether an argument names something elsewhere."""
+    return "://" in text
+
+
+@contextmanager
+def working_copies(
+    inputs: Sequence[str], output: str, environment: Mapping[str, str], tell: Callable[[str], None]
+) -> Iterator[Copies]:
+    """Fetch the inputs that are elsewhere, and prepare to send the outputs; the copies go when the block ends.
+
+    Args:
+        inputs: paths and addresses.
+        output: a path or an address.
+        environment: says how to reach a server, as the SDK reads it.
+        tell: told of each object before it is fetched.
+
+    Raises:
+        WorkerError: the output cannot be where it is to be.
+    """
+    if not any(map(is_address, (*inputs, output))):
+        yield Copies(output, [Path(text) for text in inputs])
+        return
+    with TemporaryDirectory(prefix="sogs-worker-") as folder:
+        desk = Desk(Path(folder), environment, tell)
+        copies = desk.prepare_output(output) if is_address(output) else Copies(output)
+        for text in inputs:
+            try:
+                copies.inputs.append(desk.fetch(text, copies.addresses) if is_address(text) else Path(text))
+            except WorkerError as fault:
+                copies.faults.append(fault)
+        try:
+            yield copies
+        except WorkerError as error:
+            raise type(error)(copies.told(str(error))) from error
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where copies lie, and how they are made."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    tell: Callable[[str], None]
+
+    def prepare_output(self, output: str) -> Copies:
+        """Give outputs a place here from which they are sent."""
+        location = parse_location(output, "OUT")
+        store = open_store(location, self._connection("destination"), scratch=self.folder)
+        store.check_upload(location.key + "x" * location.is_prefix)
+        here = self.folder / "output"
+        local = f"{here}/" if location.is_prefix else str(here / location.file)
+        copies = Copies(local, addresses={local: location.uri})
+        copies.send = lambda target: self._send(store, location, target, here)
+        return copies
+
+    def fetch(self, text: str, addresses: dict[str, str]) -> Path:
+        """Fetch an input; note of what the copies are copies."""
+        location = parse_location(text, "IN")
+        store = open_readable(location, self._connection("source"), scratch=self.folder)
+        objects = find_objects(store, location, self.folder)
+        require_space(self.folder, sum(entry.size_bytes for entry in objects), location.uri)
+        base = self.folder / f"input-{len(addresses)}"
+        if location.is_prefix:
+            addresses[f"{base}/"] = location.uri
+            for entry in objects:
+                self._fetch(store, entry, base / safe_path(entry.key.removeprefix(location.key)))
+            return base
+        (entry,) = objects
+        # An unbundled scene is named after its folder.
+        path = base / (entry.output / META if entry.is_unbundled else safe_path(str(location.file)))
+        addresses[str(path)] = location.uri
+        self._fetch(store, entry, path)
+        return path
+
+    def _fetch(self, store: ReadableStore, entry: SourceObject, path: Path) -> None:
+        self.tell(f"fetching {store.uri(entry.key)}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.download(entry.key, path)
+        for plane in entry.planes:
+            store.download(plane, path.with_name(PurePosixPath(plane).name))
+
+    def _send(self, store: Store, location: Location, target: Path, here: Path) -> None:
+        key = location.key + target.relative_to(here).as_posix() if location.is_prefix else location.key
+        upload_verified(store, target, key, scratch=self.folder, content_type=BUNDLE_TYPE)
+        target.unlink()
+
+    def _connection(self, side: Side) -> Connection:
+        """Leave all to the SDK but what only our own messages and probes need to know."""
+        endpoint = self.environment.get("AWS_ENDPOINT_URL_S3") or self.environment.get("AWS_ENDPOINT_URL")
+        return Connection(side, endpoint=endpoint, region=self.environment.get("AWS_REGION"))
+
+
+def safe_path(key: str) -> PurePosixPath:
+    """Make a path below a folder of a key, which may have any characters.
+
+    Raises:
+        BadInputError: it would lead out of the folder, or no file may be called so.
+    """
+    path = PurePosixPath(key)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadInputError(f"the object {key!r} has a name that is no path below its prefix; fetch it by hand")
+    check_name(path)
+    return path
