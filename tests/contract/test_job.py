@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from sogs_worker import errors, joblog
+from sogs_worker import errors, joblog, progress
+from sogs_worker.display import Lines
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.gate import Gate
 from sogs_worker.manifest import Output, Result
@@ -62,7 +65,7 @@ def test_the_worker_has_each_exit_code_once() -> None:
 
 def test_the_worker_reports_the_stages_of_the_page() -> None:
     (sentence,) = re.findall(r"^Stages in order: (.*?)\. ", PAGE, re.MULTILINE)
-    assert re.findall(r"`(\w+)`", sentence) == list(joblog.SHARES)
+    assert re.findall(r"`(\w+)`", sentence) == list(progress.SHARES)
 
 
 def build_spec(**changes: Any) -> dict[str, Any]:
@@ -183,10 +186,11 @@ def test_the_operator_reads_the_workers_failure(kind: type[errors.WorkerError]) 
 
 
 def test_the_operator_reads_the_workers_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    log = joblog.ProgressLog(clock=lambda: 0.0)
-    log.report("read", 0.0)
+    seconds = itertools.count().__next__
+    told = progress.Progress(Lines(sys.stdout, seconds), clock=lambda: 0.0)
+    told.report("read", 0.0)
     joblog.write_message("something else")
-    log.report("encode", 0.4)
+    told.report("encode", 0.4)
     joblog.write_message("and more")
     assert parse_progress(capsys.readouterr().out) == Progress(
         percent=40, stage="encode", eta_s=0, scenes_done=0, scenes_total=1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from sogs_worker.archives import open_archive
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.outputs import name_members
-from sogs_worker.publication import digest_file
 from sogs_worker.sources import SourceObject
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
+from sogs_worker.storage.integrity import digest_file
 
 SPACE_PER_SOURCE_BYTE = 1.5
 """Scratch has to hold the source, its bundles and the copy of a bundle that may be read back."""
@@ -94,25 +94,31 @@ def digest_folder(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def unpack(fetched: Fetched, folder: Path) -> Iterator[tuple[int, int, SceneFile]]:
-    """Yield place, number and scene of what an object holds; of an archive one at a time, removed when the next is due.
+def unpack(fetched: Fetched, folder: Path, split: Callable[[Sequence[int]], None]) -> Iterator[SceneFile]:
+    """Yield the scenes that an object holds; of an archive one at a time, removed when the next is due.
+
+    Args:
+        fetched: the object.
+        folder: takes the scenes of an archive.
+        split: told the sizes of an archive's scenes, bytes, before the first.
 
     Raises:
         BadInputError: the archive is damaged or has no scene; names the object.
     """
     output = fetched.origin.output
     if not fetched.origin.is_archive:
-        yield 0, 1, SceneFile(fetched.path, fetched.uri, fetched.sha256, output)
+        yield SceneFile(fetched.path, fetched.uri, fetched.sha256, output)
         return
     with speaking_of(fetched):
         archive = open_archive(fetched.path)
     names = name_members(output, [member.name for member in archive.scenes])
+    split([member.size_bytes for member in archive.scenes])
     with archive:
-        for place, (member, name) in enumerate(zip(archive.scenes, names, strict=True)):
+        for member, name in zip(archive.scenes, names, strict=True):
             with speaking_of(fetched):
                 path = archive.extract(member, folder)
             content = f"{fetched.sha256} {member.name}"
-            yield place, len(names), SceneFile(path, f"{fetched.uri}: {member.name}", content, name)
+            yield SceneFile(path, f"{fetched.uri}: {member.name}", content, name)
             for file in folder.iterdir():
                 file.unlink()
 

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sogs_worker.display import showing_progress
 from sogs_worker.engines.device import resolve_device
 from sogs_worker.errors import NoGPUError, StorageError, WorkerError
-from sogs_worker.joblog import ProgressLog, write_message
+from sogs_worker.joblog import start_logging, write_message
 from sogs_worker.manifest import Output, Result
 from sogs_worker.pipeline import Pipeline, Work
 from sogs_worker.production import Recipe
+from sogs_worker.progress import Progress
 from sogs_worker.publication import Publication, hidden_folder
+from sogs_worker.redaction import read_secrets, redact
 from sogs_worker.settings import Settings, read_settings
 from sogs_worker.storage.base import ConflictError, ReadableStore, Store
 from sogs_worker.storage.opening import open_readable, open_store
 from sogs_worker.task import Task, load_task
 from sogs_worker.termination import report_failure, report_success
 
+LOGGER = logging.getLogger(__name__)
+
 
 def main() -> int:
     """Do the run that the environment describes; return its exit code after leaving the termination message."""
+    start_logging(os.environ)
     settings = read_settings(os.environ)
     try:
-        result = run_task(load_task(settings.run_document, os.environ), settings, ProgressLog())
+        with showing_progress(as_json=True, stream=sys.stdout) as progress:
+            result = run_task(load_task(settings.run_document, os.environ), settings, progress)
     except WorkerError as error:
         return report_failure(error, settings.termination_log)
     except OSError as error:
         return report_failure(scratch_error(error, settings.scratch), settings.termination_log)
     except Exception as error:
-        traceback.print_exc()
+        LOGGER.exception("the worker failed unexpectedly")
         return report_failure(unexpected_error(error), settings.termination_log)
     report_success(result, settings.termination_log)
     return 0
@@ -53,19 +60,20 @@ def unexpected_error(error: Exception) -> WorkerError:
     """Say that something failed that nobody thought of."""
     if isinstance(error, MemoryError):
         return WorkerError("the worker ran out of memory; raise the memory of spec.resources.limits")
+    words = redact(str(error), read_secrets(os.environ))
     return WorkerError(
-        f"the worker failed unexpectedly ({type(error).__name__}: {error}); report it with the pod's log"
+        f"the worker failed unexpectedly ({type(error).__name__}: {words}); report it with the pod's log"
     )
 
 
-def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
+def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     """Compress the source's scenes and publish the outputs, all or none, the manifest last.
 
     Raises:
         WorkerError: names the object and the remedy.
     """
     started_s = time.monotonic()
-    log.report("read", 0.0)
+    progress.report("read", 0.0)
     device = choose_device(settings)
     store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
@@ -75,7 +83,7 @@ def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
         task = replace(task, use_cache=True)
     source = open_source(task, settings)
     recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
-    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, log))
+    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, progress))
 
     def describe(outputs: Sequence[Output]) -> dict[str, Any]:
         seconds = time.monotonic() - started_s
@@ -89,7 +97,6 @@ def run_task(task: Task, settings: Settings, log: ProgressLog) -> Result:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs))
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
             manifest = publication.commit([], task.manifest_key, describe(pipeline.adopt_outputs()))
-    log.report("done", 1.0)
     return Result.from_manifest(manifest, task.encoder)
 
 
@@ -110,7 +117,7 @@ def choose_device(settings: Settings) -> str:
                 f"the Job asked for a GPU but {found}; check the node's driver and device plugin,"
                 " or set spec.gpu.count to 0"
             ) from error
-        write_message("the container sees no GPU; going on with the CPU")
+        write_message("the container sees no GPU; going on with the CPU", "warning")
         return "cpu"
 
 

@@ -1,104 +1,91 @@
-"""The Job's log: JSON lines of progress (docs/job.md), at most one a second, and messages."""
+"""The Job's log: whatever its container says is a line of JSON (docs/job.md)."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
-import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
-SHARES = {"read": 10, "encode": 75, "verify": 5, "write": 10, "done": 0}
-"""Stages in order and the percent of a run that each takes, roughly: most of it is the encoder's."""
+from sogs_worker.errors import WorkerError
+from sogs_worker.redaction import read_secrets, redact
 
-STARTS = {stage: sum(list(SHARES.values())[:index]) for index, stage in enumerate(SHARES)}
-INTERVAL_S = 1.0
-ETA_FROM_PERCENT = 5
-"""Below this, the time left is a guess that only misleads."""
+LOGGER = logging.getLogger(__name__)
 
 
-def write_line(record: dict[str, Any], stream: TextIO | None = None) -> None:
-    """Write one line; flushed, since a log is read while the run goes on."""
+def write_line(record: Mapping[str, Any], stream: TextIO | None = None) -> None:
+    """Write one line; flushed, since a log is read while the run goes on.
+
+    Args:
+        record: the fields beside the time.
+        stream: where to; None is standard output.
+    """
     stream = stream or sys.stdout
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # In one piece: threads and processes share the stream.
     stream.write(json.dumps({"time": stamp, **record}, ensure_ascii=False) + "\n")
     stream.flush()
 
 
-def write_message(message: str) -> None:
+def write_message(message: str, level: str = "info") -> None:
     """Tell people something that is not progress."""
-    write_line({"message": message})
+    write_line({"level": level, "message": message})
 
 
-class ProgressLog:
-    """Turns the progress of scenes' stages into lines of the whole run. May be called from several threads."""
+def start_logging(environment: Mapping[str, str]) -> None:
+    """Make lines of what would be plain text in this process, which is a container's.
 
-    def __init__(
-        self, write: Callable[[dict[str, Any]], None] = write_line, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Start.
+    That is: records of `logging` and Python's warnings, both from WARNING up, and exceptions that nobody has caught.
+    All of it goes through `redact`.
 
-        Args:
-            write: takes a line's fields.
-            clock: seconds.
-        """
-        self._write = write
-        self._clock = clock
-        self._started_s = clock()
-        self._written_s = self._started_s
-        self._stage = ""
-        self._percent = 0
-        self._window = (0.0, 1.0)
-        self._scenes = (0, 1)
-        self._lock = threading.Lock()
-
-    def enter(self, begin: float, end: float, *, done: int, total: int) -> None:
-        """Begin a scene, which takes the run from the fraction `begin` to `end`, after `done` of `total` scenes."""
-        with self._lock:
-            self._window, self._scenes = (begin, end), (done, total)
-
-    def report(self, stage: str, fraction: float) -> None:
-        """Note that `fraction` of `stage` is done. Percent are of the whole run and never fall."""
-        with self._lock:
-            begin, end = self._window
-            percent = STARTS[stage] + SHARES[stage] * min(max(fraction, 0.0), 1.0)
-            self._percent = max(self._percent, int(100 * begin + (end - begin) * percent))
-            now_s = self._clock()
-            if stage != self._stage or now_s - self._written_s >= INTERVAL_S:
-                self._stage, self._written_s = stage, now_s
-                self._write(self._line(now_s))
-
-    def part(self, stage: str, begin: float, end: float) -> Callable[[float], None]:
-        """Give a callback for a step that takes `stage` from the fraction `begin` to `end`."""
-        return lambda fraction: self.report(stage, begin + (end - begin) * fraction)
-
-    def _line(self, now_s: float) -> dict[str, Any]:
-        done, total = self._scenes
-        return {
-            "stage": self._stage,
-            "percent": self._percent,
-            "etaSeconds": self._eta_s(now_s),
-            "scenesDone": total if self._stage == "done" else done,
-            "scenesTotal": total,
-        }
-
-    def _eta_s(self, now_s: float) -> int | None:
-        if self._percent < ETA_FROM_PERCENT:
-            return None
-        return round((now_s - self._started_s) * (100 - self._percent) / self._percent)
+    Args:
+        environment: has the secrets that no line may show.
+    """
+    logging.basicConfig(level=logging.WARNING, handlers=[LineHandler(read_secrets(environment))], force=True)
+    logging.raiseExceptions = False  # a record that cannot be formatted is lost, and no traceback is printed of it
+    logging.captureWarnings(True)
+    sys.excepthook = lambda _kind, error, _trace: log_uncaught(error)
+    threading.excepthook = lambda hook: log_uncaught(hook.exc_value)
 
 
-def counting(total_bytes: int, report: Callable[[float], None]) -> Callable[[int], None]:
-    """Turn bytes moved, told from several threads, into the fraction of `total_bytes`."""
-    lock = threading.Lock()
-    moved_bytes = 0
+def log_uncaught(error: BaseException | None) -> None:
+    """Log an exception that ends a thread or the process."""
+    LOGGER.critical("uncaught %s: %s", type(error).__name__, error, exc_info=error)
 
-    def count(more_bytes: int) -> None:
-        nonlocal moved_bytes
-        with lock:
-            moved_bytes += more_bytes
-            report(moved_bytes / max(total_bytes, 1))
 
-    return count
+def relay(stream: IO[bytes]) -> None:
+    """Log what another process writes, line by line until it ends: words of native libraries, or of its interpreter."""
+    with stream:
+        for line in stream:
+            if text := line.decode(errors="replace").strip():
+                LOGGER.warning("%s", text)
+
+
+class LineHandler(logging.Handler):
+    """Writes records as lines, with a traceback only of what nobody has expected."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Begin; `secrets` are shown in no line."""
+        super().__init__()
+        self._secrets = tuple(secrets)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            fields = {"level": record.levelname.lower(), "message": record.getMessage().strip()}
+            if trace := unexpected_traceback(record):
+                fields["traceback"] = trace
+            write_line({name: redact(text, self._secrets) for name, text in fields.items()})
+        except Exception:
+            self.handleError(record)
+
+
+def unexpected_traceback(record: logging.LogRecord) -> str | None:
+    """Return the traceback of an error; None of our own failures, and of what libraries warn of and get over."""
+    if record.exc_info is None or record.levelno < logging.ERROR or isinstance(record.exc_info[1], WorkerError):
+        return None
+    return "".join(traceback.format_exception(*record.exc_info))

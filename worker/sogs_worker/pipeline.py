@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +14,10 @@ from tempfile import mkdtemp
 from sogs_worker.cache import Provenance, kept_output
 from sogs_worker.errors import InterruptedRunError, UsageError
 from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, SceneFile, fetch, has_space, unpack
-from sogs_worker.joblog import ProgressLog, counting, write_message
+from sogs_worker.joblog import write_message
 from sogs_worker.manifest import Output
 from sogs_worker.production import Product, Recipe, produce
+from sogs_worker.progress import Progress, counting
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.sources import SourceObject, find_objects
 from sogs_worker.storage.base import ConflictError, Moved, ReadableStore, Store, ignore_progress
@@ -36,7 +37,7 @@ class Work:
     store: Store
     publication: Publication
     scratch: Path
-    log: ProgressLog
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Pipeline:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._made: list[Future[Made]] = []
+        self._awaited: str | None = None
         self._stopped = threading.Event()
         self._fetching = ThreadPoolExecutor(1)
         self._sending = ThreadPoolExecutor(1)
@@ -66,10 +68,11 @@ class Pipeline:
             WorkerError: of the first object or scene that fails. What is on its way then is given up.
         """
         objects = find_objects(self._work.source, self._work.task.source.location, self._work.scratch)
+        self._work.progress.split([entry.size_bytes for entry in objects])
         with self._ending_threads():
-            for place, fetched in enumerate(self._arrivals(objects)):
-                self._finish(fetched, objects, place)
-            self._work.log.report("write", 0.0)
+            for arrived in self._arrivals(objects):
+                self._finish(arrived)
+            self._work.progress.report("write", 0.0)
             made = [future.result() for future in self._made]
         return [each.output for each in made], [staged for each in made for staged in each.staged]
 
@@ -97,7 +100,11 @@ class Pipeline:
         """Yield the objects in their order; the next is fetched ahead if scratch can hold it beside this one."""
         ahead: Future[Fetched | Made] | None = None
         for place, entry in enumerate(objects):
+            if place:
+                self._work.progress.finish_scene()
+            self._awaited = entry.key
             arrived = (ahead or self._fetching.submit(self._fetch, entry)).result()
+            self._awaited = None
             following = objects[place + 1 : place + 2]
             has_room = bool(following) and has_space(self._work.scratch, following[0].size_bytes)
             ahead = self._fetching.submit(self._fetch, following[0]) if has_room else None
@@ -114,27 +121,24 @@ class Pipeline:
             if made := self._find(known, entry.output):
                 return made
         folder = Path(mkdtemp(prefix="source-", dir=work.scratch))  # never within that of another object
-        # Percent are of what is waited for; later objects arrive while others are encoded.
-        shown = work.log.part("read", 0.0, DOWNLOAD_SHARE) if not self._made else lambda _fraction: None
-        moved = self._unless_stopped(counting(entry.size_bytes, shown))
+        moved = self._unless_stopped(counting(entry.size_bytes, self._showing(entry)))
         return fetch(work.source, entry, sha256=task.source_sha256, folder=folder, progress=moved)
 
-    def _finish(self, arrived: Fetched | Made, objects: list[SourceObject], place: int) -> None:
+    def _showing(self, entry: SourceObject) -> Callable[[float], None]:
+        """Give what shows a download while it is waited for; one that is ahead goes on beside an encoding."""
+        step = self._work.progress.part("read", 0.0, DOWNLOAD_SHARE)
+        return lambda fraction: step(fraction) if self._awaited == entry.key else None
+
+    def _finish(self, arrived: Fetched | Made) -> None:
         """Make what an object holds."""
-        sizes = [entry.size_bytes for entry in objects]
-        whole_bytes = sum(sizes) or 1
-        begin, share = sum(sizes[:place]) / whole_bytes, sizes[place] / whole_bytes
-        after = len(objects) - place - 1
         if isinstance(arrived, Made):
-            self._work.log.enter(begin, begin + share, done=len(self._made), total=len(self._made) + 1 + after)
             self._add(done(arrived))
             return
         unpacked = self._work.scratch / "scene"
         unpacked.mkdir(exist_ok=True)
-        for number, count, scene in unpack(arrived, unpacked):
-            total = len(self._made) + count - number + after
-            first = begin + share * number / count
-            self._work.log.enter(first, first + share / count, done=len(self._made), total=total)
+        for number, scene in enumerate(unpack(arrived, unpacked, self._work.progress.split)):
+            if number:
+                self._work.progress.finish_scene()
             self._add(self._make(scene, self._provenance(arrived.origin, scene.content)))
         shutil.rmtree(arrived.path.parent)
 
@@ -158,7 +162,7 @@ class Pipeline:
         spans = {"read": (DOWNLOAD_SHARE, 1.0), "encode": (0.0, 1.0), "write": (1.0, 1.0), "verify": (0.0, 1.0)}
 
         def show(stage: str, fraction: float) -> None:
-            work.log.part("encode" if stage == "write" else stage, *spans[stage])(fraction)
+            work.progress.part("encode" if stage == "write" else stage, *spans[stage])(fraction)
 
         product = produce(scene, work.recipe, uri=uri, stem=stem, progress=show)
         if product.dropped:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from sogs_worker.errors import ConfigurationError, InterruptedRunError, WorkerError
-from sogs_worker.joblog import write_message
+from sogs_worker.joblog import relay, start_logging, write_message
 from sogs_worker.publication import began_uploading
 from sogs_worker.settings import ATTEMPT, Settings, read_settings, termination_log
 from sogs_worker.task import Task, load_task
@@ -25,10 +25,13 @@ from sogs_worker.termination import report_failure
 WITHDRAW_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 3.5
 """For withdrawing after SIGTERM: the whole stop has 5 s."""
+LAST_WORDS_TIMEOUT_S = 0.5
+"""Standard error ends with the worker, unless a process that it has started lives on."""
 
 
 def main() -> int:
     """Do the run that the environment describes; return its exit code."""
+    start_logging(os.environ)
     try:
         settings = read_settings(os.environ)
         task = load_task(settings.run_document, os.environ)
@@ -67,13 +70,16 @@ class Supervisor:
         # A session of its own: Ctrl-C in a terminal reaches this process only, which then ends the other.
         environment = {**os.environ, ATTEMPT: self._settings.attempt}
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "sogs_worker.job"], env=environment, start_new_session=True
+            [sys.executable, "-m", "sogs_worker.job"], env=environment, stderr=subprocess.PIPE, start_new_session=True
         )
         if self._interrupted:
             self._worker.kill()
+        last_words = threading.Thread(target=relay, args=[self._worker.stderr], daemon=True)
+        last_words.start()
         import sogs_worker.storage.s3  # noqa: F401  (takes a second, which a stop does not have)
 
         code = self._worker.wait()
+        last_words.join(LAST_WORDS_TIMEOUT_S)
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
         if code != 0 and began_uploading(self._settings.scratch).exists():
@@ -107,7 +113,9 @@ class Supervisor:
         thread.join(STOP_TIMEOUT_S if self._interrupted else WITHDRAW_TIMEOUT_S)
         if thread.is_alive():
             place = self._task.destination.location.address
-            write_message(f"{place} took too long; what this run has uploaded stays hidden until its next attempt")
+            write_message(
+                f"{place} took too long; what this run has uploaded stays hidden until its next attempt", "warning"
+            )
 
 
 def suppressed(work: Callable[[], None]) -> None:
@@ -115,4 +123,4 @@ def suppressed(work: Callable[[], None]) -> None:
     try:
         work()
     except WorkerError as error:
-        write_message(f"what this run has uploaded stays hidden until its next attempt: {error}")
+        write_message(f"what this run has uploaded stays hidden until its next attempt: {error}", "warning")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def report_success(result: Result, path: Path) -> None:
 
 def report_failure(error: WorkerError, path: Path) -> int:
     """Leave the error where Kubernetes looks for it, tell the log, and return the exit code."""
-    write_message(punctuate(str(error)))
+    write_message(punctuate(str(error)), "error")
     write(encode_failure(error), path)
     return error.exit_code
 
@@ -60,4 +59,4 @@ def write(text: bytes, path: Path) -> None:
     try:
         path.write_bytes(text)
     except OSError as error:
-        sys.stderr.write(f"the termination message cannot be written to {path}: {error.strerror}\n")
+        write_message(f"the termination message cannot be written to {path}: {error.strerror}", "warning")

@@ -65,7 +65,7 @@ def test_brings_all_files_of_an_unbundled_scene(unbundled: LocalStore, tmp_path:
     (entry,) = find_objects(unbundled, Location("pvc", "claim", key), tmp_path)
     moved: list[int] = []
     fetched = fetch(unbundled, entry, sha256=None, folder=tmp_path / "here", progress=moved.append)
-    ((_, _, scene),) = unpack(fetched, tmp_path)
+    (scene,) = unpack(fetched, tmp_path, split=pytest.fail)
     assert (scene.path, scene.output) == (tmp_path / "here/meta.json", PurePosixPath("garden"))
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"meta.json", "means_l.webp", "means_u.webp"}
     assert entry.size_bytes == sum(moved)
@@ -110,15 +110,17 @@ def test_refuses_what_scratch_cannot_hold(tmp_path: Path) -> None:
 def test_unpacks_one_scene_at_a_time(store: LocalStore, tmp_path: Path) -> None:
     with zipfile.ZipFile(store.root / "many.zip", "w") as archive:
         archive.writestr("x/a.ply", b"one")
-        archive.writestr("y/a.ply", b"two")
+        archive.writestr("y/a.ply", b"two!!")
     folder = tmp_path / "unpacked"
     folder.mkdir()
-    seen = []
-    for place, count, scene in unpack(bring(store, "many.zip", tmp_path), folder):
+    seen: list[tuple[PurePosixPath, bytes]] = []
+    sizes_bytes: list[int] = []
+    for scene in unpack(bring(store, "many.zip", tmp_path), folder, sizes_bytes.extend):
+        assert sizes_bytes == [3, 5]
         assert [path.name for path in folder.iterdir()] == ["a.ply"]
         assert scene.uri.endswith(("many.zip: x/a.ply", "many.zip: y/a.ply"))
-        seen.append((place, count, scene.output, scene.path.read_bytes()))
-    assert seen == [(0, 2, PurePosixPath("many/x/a"), b"one"), (1, 2, PurePosixPath("many/y/a"), b"two")]
+        seen.append((scene.output, scene.path.read_bytes()))
+    assert seen == [(PurePosixPath("many/x/a"), b"one"), (PurePosixPath("many/y/a"), b"two!!")]
     assert list(folder.iterdir()) == []
 
 
@@ -127,5 +129,5 @@ def test_says_of_the_object_what_is_wrong_with_an_archive(store: LocalStore, tmp
     scratch.mkdir()
     (store.root / "broken.zip").write_bytes(b"PK no archive")
     with pytest.raises(BadInputError, match=r"^file://.*/store/broken\.zip: is damaged") as caught:
-        list(unpack(bring(store, "broken.zip", scratch), tmp_path))
+        list(unpack(bring(store, "broken.zip", scratch), tmp_path, split=pytest.fail))
     assert str(scratch) not in str(caught.value)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from sogs_worker.display import Lines
 from sogs_worker.job import run_task
-from sogs_worker.joblog import ProgressLog
 from sogs_worker.manifest import Result
 from sogs_worker.pipeline import Pipeline
+from sogs_worker.progress import Progress
 from sogs_worker.publication import Publication, hidden_folder
 from sogs_worker.run import prepare_scratch
 from sogs_worker.settings import read_settings
@@ -197,7 +198,7 @@ def kill_between_record_and_copies(job: Job, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patched:
         patched.setattr(Publication, "_publish", die)
         with pytest.raises(KilledError):
-            run_task(task, settings, ProgressLog(write=lambda _: None))
+            run_task(task, settings, Progress(Lines(io.StringIO())))
     assert {key.rpartition("/")[2] for key in published(job)} >= {"record.json"}
     assert "compressed/garden.sog" not in published(job)
 
@@ -237,7 +238,7 @@ def run_after(job: Job, other: Callable[[], object], monkeypatch: pytest.MonkeyP
     (job.folder / "run.json").write_text(json.dumps(job.document))
     settings = read_settings({**job.environment, "SPLATS_SCRATCH": str(job.folder / "slow")})
     prepare_scratch(settings)
-    return run_task(load_task(settings.run_document, job.environment), settings, ProgressLog(write=lambda _: None))
+    return run_task(load_task(settings.run_document, job.environment), settings, Progress(Lines(io.StringIO())))
 
 
 def test_the_slower_of_two_runs_reports_the_others_output(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,10 +71,11 @@ class TestSuccess:
         }
 
     def test_tells_its_progress(self, job: Job) -> None:
+        begun_s = time.monotonic()
         lines = [line for line in job.run().lines if "stage" in line]
-        stages = list(dict.fromkeys(line["stage"] for line in lines))
         percents = [line["percent"] for line in lines]
-        assert stages == ["read", "encode", "verify", "write", "done"]
+        assert len(lines) <= time.monotonic() - begun_s + 2  # one a second, and the first and the last at once
+        assert (lines[0]["stage"], lines[-1]["stage"]) == ("read", "done")
         assert percents == sorted(percents)
         assert (percents[0], percents[-1]) == (0, 100)
         assert {(line["scenesDone"], line["scenesTotal"]) for line in lines[:-1]} == {(0, 1)}
@@ -245,7 +246,8 @@ def assert_one_sentence(job: Job, ended: Ended) -> None:
     assert ended.sentence.endswith(".")
     assert ended.message_bytes <= 4096
     assert any(line.get("message") == ended.sentence for line in ended.lines)
-    assert "Traceback" not in ended.errors
+    assert not any("traceback" in line for line in ended.lines)
+    assert ended.errors == ""
     assert not any("stays hidden" in line.get("message", "") for line in ended.lines)
     told = json.dumps([ended.message, ended.lines]) + ended.errors
     for name, value in job.environment.items():
@@ -254,7 +256,7 @@ def assert_one_sentence(job: Job, ended: Ended) -> None:
 
 
 def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
-    """Read the log until a stage begins."""
+    """Read the log until it is in a stage; one that takes less than a second may have no line."""
     assert process.stdout
     for line in process.stdout:
         if json.loads(line).get("stage") == stage:
@@ -263,11 +265,11 @@ def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:
 
 
 class TestStop:
-    # Long enough in each stage for the signal to meet it there: a large encoding, and drawing the preview.
+    # Longer than the second that a stage may wait for its line: a large encoding, and drawing views for the gate.
     @pytest.mark.parametrize("stage", ["read", "encode", "verify"])
     def test_publishes_nothing(self, job: Job, stage: str) -> None:
         if stage == "verify":
-            job.document["preview"] = True
+            job.document["gate"] = {"minPSNR": 1.0}
         else:
             job.put("raw/garden.ply", build_ply(200_000, sh_bands=3))
             job.document["encoder"]["quality"] = "best"

@@ -67,4 +67,4 @@ def test_makes_sentences(words: str, sentence: str) -> None:
 
 def test_a_run_ends_well_without_anyone_to_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report_failure(SourceMissingError("gone"), tmp_path / "no/such/folder") == 66
-    assert "cannot be written" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().out
