@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from s3_server import Identity, S3Server
 
 REPOSITORY = Path(__file__).parents[3]
+COMMAND = (sys.executable, "-m", "sogs_worker", "run")
 PROPERTIES = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2")
 ROTATIONS = ("rot_0", "rot_1", "rot_2", "rot_3")
 
@@ -60,11 +61,13 @@ class Job:
             self.environment[f"{side}_AWS_SECRET_ACCESS_KEY"] = identity.secret_key
             self.environment[f"SPLATS_CREDENTIALS_{side}"] = "s3-credentials"
 
-    def start(self, preexec_fn: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-        """Start the run as the container does, after `preexec_fn` in its process."""
+    def start(
+        self, preexec_fn: Callable[[], None] | None = None, command: Sequence[str] = COMMAND
+    ) -> subprocess.Popen[str]:
+        """Start the run as the container does, after `preexec_fn` in its process; `command` is another process's."""
         (self.folder / "run.json").write_text(json.dumps(self.document))
         return subprocess.Popen(
-            [sys.executable, "-m", "sogs_worker", "run"],
+            command,
             env=self.environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -165,7 +166,7 @@ def two_keys(job: Job) -> None:
 
 FAILURES = [
     ("version", change(version=2), (64, "Usage"), "version is 2, this worker knows 1"),
-    ("https", source("https://host/garden.ply"), (64, "Usage"), "spec.source.uri is 'https://host/garden.ply'"),
+    ("ftp", source("ftp://host/garden.ply"), (64, "Usage"), "spec.source.uri is 'ftp://host/garden.ply'"),
     ("no document", environment(SPLATS_RUN="/none.json"), (64, "Usage"), "/none.json cannot be read"),
     ("text", content(b"hello, world\n"), (65, "BadInput"), "/raw/garden.ply"),
     ("truncated", content(build_ply(300)[:-100]), (65, "BadInput"), "/raw/garden.ply"),
@@ -304,3 +305,27 @@ def test_names_a_worker_that_was_killed(job: Job) -> None:
     ended = job.finish(process)
     assert ended.failure == (70, "Internal")
     assert "raise the memory of spec.resources.limits" in ended.sentence
+
+
+def test_native_words_are_lines_too(job: Job) -> None:
+    job.environment["PYTHONFAULTHANDLER"] = "1"  # so that the interpreter writes to standard error when it dies
+    process = job.start()
+    wait_for_stage(process, "read")
+    (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGABRT)
+    ended = job.finish(process)
+    assert ended.failure == (70, "Internal")
+    assert "Fatal Python error: Aborted" in [line.get("message") for line in ended.lines]
+    assert ended.errors == ""
+
+
+def test_what_nobody_expected_is_a_line_with_its_traceback(job: Job) -> None:
+    fail = "def fail(*_): raise ValueError('https://host/a.ply?sig=0a1b')"
+    script = f"import sys\nfrom sogs_worker import job\n{fail}\njob.run_task = fail\nsys.exit(job.main())"
+    ended = job.finish(job.start(command=[sys.executable, "-c", script]))
+    assert ended.failure == (70, "Internal")
+    assert "unexpectedly (ValueError: https://host/a.ply); report it" in ended.sentence
+    (trace,) = [line["traceback"] for line in ended.lines if "traceback" in line]
+    assert trace.startswith("Traceback")
+    assert "in fail" in trace
+    assert "0a1b" not in json.dumps([ended.lines, ended.message]) + ended.errors
