@@ -16,10 +16,11 @@ from sogs_worker.engines.device import resolve_device
 from sogs_worker.errors import NoGPUError, StorageError, WorkerError
 from sogs_worker.joblog import start_logging, write_message
 from sogs_worker.manifest import Output, Result
+from sogs_worker.overview import stage_sheet
 from sogs_worker.pipeline import Pipeline, Work
 from sogs_worker.production import Recipe
 from sogs_worker.progress import Progress
-from sogs_worker.publication import Publication, hidden_folder
+from sogs_worker.publication import Publication, hidden_folder, look_up
 from sogs_worker.redaction import read_secrets, redact
 from sogs_worker.settings import Settings, read_settings
 from sogs_worker.storage.base import ConflictError, ReadableStore, Store
@@ -89,13 +90,18 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
         seconds = time.monotonic() - started_s
         held_s = seconds if device == "cuda" else 0.0
         uri = store.uri(task.manifest_key)
-        return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder).to_manifest()
+        sheet_uri = store.uri(task.sheet_key) if has_sheet else None
+        return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder, sheet_uri).to_manifest()
 
     outputs, staged = pipeline.run()
+    has_sheet = task.preview and len(outputs) > 1
+    if has_sheet:
+        staged += stage_sheet(task, outputs, staged, publication=publication, scratch=settings.scratch)
     if manifest is None or staged or {each.uri for each in outputs} != uris(manifest):
         try:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs))
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
+            has_sheet = look_up(store, task.sheet_key) is not None
             manifest = publication.commit([], task.manifest_key, describe(pipeline.adopt_outputs()))
     return Result.from_manifest(manifest, task.encoder)
 

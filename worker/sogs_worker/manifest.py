@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from sogs_worker.engines.parameters import ENCODER_VERSION, Parameters
@@ -40,6 +41,11 @@ class Output:
     preview_uri: str | None = None
     psnr: float | None = None
     is_cached: bool = False
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The name as the path that it is, relative to the destination."""
+        return PurePosixPath(self.name)
 
     def to_document(self) -> dict[str, Any]:
         """Write it down as docs/job.md has it."""
@@ -86,6 +92,7 @@ class Result:
         gpu_seconds: how long it held a GPU; 0 on the CPU.
         device: `cpu` or `cuda`.
         encoder: what decided the outputs.
+        sheet_uri: of the contact sheet; None without one.
     """
 
     outputs: tuple[Output, ...]
@@ -94,6 +101,7 @@ class Result:
     gpu_seconds: float
     device: str
     encoder: Parameters
+    sheet_uri: str | None = None
 
     def to_message(self, outputs: int | None = None) -> dict[str, Any]:
         """Write the termination message down with the first `outputs` only (None: all); totals are always of all."""
@@ -101,6 +109,7 @@ class Result:
             "version": VERSION,
             "outputs": [output.to_document() for output in self.outputs[:outputs]],
             "manifestUri": self.manifest_uri,
+            **({"contactSheetUri": self.sheet_uri} if self.sheet_uri else {}),
             "inputBytes": sum(output.source_bytes for output in self.outputs),
             "outputBytes": sum(output.bytes for output in self.outputs),
             "splats": sum(output.splats for output in self.outputs),
@@ -122,6 +131,7 @@ class Result:
             gpu_seconds=manifest["gpuSeconds"],
             device=manifest["device"],
             encoder=encoder,
+            sheet_uri=manifest.get("contactSheetUri"),
         )
 
     def to_manifest(self) -> dict[str, Any]:

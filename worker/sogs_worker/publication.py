@@ -75,7 +75,7 @@ class Publication:
             attempt: tells this attempt's uploads from another's.
             scratch: a folder for small files.
         """
-        self._store = store
+        self.store = store
         self._folder = folder
         self._attempt = attempt
         self._scratch = scratch
@@ -83,7 +83,7 @@ class Publication:
     def check(self, manifest_key: str) -> None:
         """Raise what publishing would, as far as that can be known before there is something to publish."""
         for key in (manifest_key, self._folder + RECORD):
-            self._store.check_upload(key)
+            self.store.check_upload(key)
 
     def resume(self) -> dict[str, Any] | None:
         """Finish what an earlier attempt has recorded and return its manifest; otherwise remove what it has left."""
@@ -109,9 +109,9 @@ class Publication:
         """Upload a file under its hidden name, and prove that it arrived."""
         began_uploading(self._scratch).touch()
         hidden_key = self._own_folder + hashlib.sha256(key.encode()).hexdigest()[:16]
-        there = look_up(self._store, key)
+        there = look_up(self.store, key)
         sha256 = upload_verified(
-            self._store,
+            self.store,
             path,
             hidden_key,
             scratch=self._scratch,
@@ -156,33 +156,33 @@ class Publication:
     def _publish(self, record: Mapping[str, Any]) -> dict[str, Any]:
         outputs = [Staged(**fields) for fields in record["outputs"]]
         for output in [output for output in outputs if self._is_due(output)]:
-            self._store.copy(output.hidden_key, output.key, condition=output.condition)
+            self.store.copy(output.hidden_key, output.key, condition=output.condition)
         self._upload_json(record["manifest"], record["manifestKey"])
         self._clear()
         return dict(record["manifest"])
 
     def _is_due(self, output: Staged) -> bool:
         """Say whether an output is still to get its name; of all outputs, before the first of them does."""
-        there = look_up(self._store, output.key)
+        there = look_up(self.store, output.key)
         if there and (there.sha256, there.metadata) == (output.sha256, output.metadata):
             return False
         if (there.etag if there else None) != output.seen:
-            raise ConflictError(f"{self._store.uri(output.key)} was written by another run meanwhile; that stays")
+            raise ConflictError(f"{self.store.uri(output.key)} was written by another run meanwhile; that stays")
         return True
 
     def _clear(self) -> None:
         """Remove the hidden folder, the record first: without it what is left is rubbish that nobody acts upon."""
-        self._store.delete(self._folder + RECORD)
+        self.store.delete(self._folder + RECORD)
         self._delete_below(self._folder)
 
     def _delete_below(self, folder: str) -> None:
-        self._store.abort_uploads(folder)
-        self._store.delete_many([entry.key for entry in self._store.list(folder)])
+        self.store.abort_uploads(folder)
+        self.store.delete_many([entry.key for entry in self.store.list(folder)])
 
     def _read_record(self) -> dict[str, Any] | None:
         copy = self._scratch / RECORD
         try:
-            self._store.download(self._folder + RECORD, copy)
+            self.store.download(self._folder + RECORD, copy)
             return dict(json.loads(copy.read_bytes()))
         except SourceMissingError:
             return None
@@ -192,7 +192,7 @@ class Publication:
     def _upload_json(self, document: Mapping[str, Any], key: str, condition: Condition | None = None) -> None:
         path = self._scratch / "document.json"
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        self._store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
+        self.store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
 
 
 def began_uploading(scratch: Path) -> Path:

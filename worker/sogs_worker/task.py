@@ -70,9 +70,17 @@ class Task:
     @property
     def manifest_key(self) -> str:
         """Where the manifest goes: named after the resource, or after the output's exact key."""
+        return f"{self._stem}.manifest.json"
+
+    @property
+    def sheet_key(self) -> str:
+        """Where the contact sheet goes: beside the manifest."""
+        return f"{self._stem}.contact-sheet.png"
+
+    @property
+    def _stem(self) -> str:
         destination = self.destination.location
-        stem = f"{destination.key}{self.name}" if destination.is_prefix else destination.key.removesuffix(BUNDLE_SUFFIX)
-        return f"{stem}.manifest.json"
+        return f"{destination.key}{self.name}" if destination.is_prefix else destination.key.removesuffix(BUNDLE_SUFFIX)
 
 
 def load_task(path: Path, environment: Mapping[str, str]) -> Task:

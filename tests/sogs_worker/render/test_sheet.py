@@ -18,6 +18,10 @@ def picture(colour: tuple[int, int, int], size: tuple[int, int] = (800, 600)) ->
     return out.getvalue()
 
 
+def sheet_of(*pictures: tuple[str, bytes]) -> Image.Image:
+    return opened(contact_sheet(iter(pictures), len(pictures)))
+
+
 def opened(sheet: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(sheet), formats=["PNG"])
     assert image.mode == "RGB"
@@ -30,7 +34,7 @@ def has_text(image: Image.Image, left: int, bottom: int, width: int) -> bool:
 
 
 def test_pictures_are_in_order_row_by_row_above_their_names() -> None:
-    sheet = opened(contact_sheet([("red", picture(RED)), ("blue", picture(BLUE)), ("again", picture(RED))]))
+    sheet = sheet_of(("red", picture(RED)), ("blue", picture(BLUE)), ("again", picture(RED)))
     height = 240 + LINE_HEIGHT
     assert sheet.size == (640, 2 * height)
     centres = [(160, 120), (480, 120), (160, 120 + height), (480, 120 + height)]
@@ -40,14 +44,14 @@ def test_pictures_are_in_order_row_by_row_above_their_names() -> None:
 
 
 def test_one_picture_is_a_sheet() -> None:
-    assert opened(contact_sheet([("garden", picture(BLUE))])).size == (320, 240 + LINE_HEIGHT)
+    assert sheet_of(("garden", picture(BLUE))).size == (320, 240 + LINE_HEIGHT)
 
 
 @pytest.mark.parametrize(
     ("size", "width", "height"), [((1, 1), 1, 1), ((3000, 2), 312, 1), ((2, 3000), 1, 232), ((90, 90), 90, 90)]
 )
 def test_a_picture_of_any_size_is_within_its_tile(size: tuple[int, int], width: int, height: int) -> None:
-    sheet = opened(contact_sheet([("a", picture(RED, size)), ("b", picture(BLUE))]))
+    sheet = sheet_of(("a", picture(RED, size)), ("b", picture(BLUE)))
     left, right = sheet.crop((0, 0, 320, 240)), sheet.crop((320, 0, 640, 240))
     assert left.getbbox() == pytest.approx(
         (160 - width / 2, 120 - height / 2, 160 + width / 2, 120 + height / 2), abs=1
@@ -57,7 +61,7 @@ def test_a_picture_of_any_size_is_within_its_tile(size: tuple[int, int], width: 
 
 def test_many_pictures_are_a_square_of_smaller_tiles_and_the_rest_is_counted() -> None:
     many = [(f"scene-{number}", picture(BLUE, (8, 6))) for number in range(MOST_PICTURES)]
-    full, over = opened(contact_sheet(many)), opened(contact_sheet([*many, ("last", b"not looked at")]))
+    full, over = sheet_of(*many), sheet_of(*many, ("last", b"not looked at"))
     assert full.width == MOST_WIDTH
     assert 0.8 < full.height / full.width < 1.25
     assert over.size == (full.width, full.height + LINE_HEIGHT)
@@ -67,13 +71,13 @@ def test_many_pictures_are_a_square_of_smaller_tiles_and_the_rest_is_counted() -
 
 @pytest.mark.parametrize("name", ["花园", "سلام", "🏡" * 40, "a\nb\u202e\x00", "\udcff", "", "é" * 1024])
 def test_a_name_may_be_anything(name: str) -> None:
-    sheet = opened(contact_sheet([(name, picture(RED)), ("b", picture(BLUE))]))
+    sheet = sheet_of((name, picture(RED)), ("b", picture(BLUE)))
     assert sheet.size == (640, 240 + LINE_HEIGHT)
     assert has_text(sheet, 320, sheet.height, 320)
 
 
 def test_a_long_name_is_drawn_within_its_tile() -> None:
-    sheet = opened(contact_sheet([("w" * 500, picture(RED)), ("", picture(BLUE))]))
+    sheet = sheet_of(("w" * 500, picture(RED)), ("", picture(BLUE)))
     assert has_text(sheet, 0, sheet.height, 320)
     assert not has_text(sheet, 318, sheet.height, 322)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sogs_worker.display import Lines
 from sogs_worker.job import run_task
@@ -16,6 +17,7 @@ from sogs_worker.manifest import Result
 from sogs_worker.pipeline import Pipeline
 from sogs_worker.progress import Progress
 from sogs_worker.publication import Publication, hidden_folder
+from sogs_worker.render.sheet import LINE_HEIGHT
 from sogs_worker.run import prepare_scratch
 from sogs_worker.settings import read_settings
 from sogs_worker.storage.base import ConflictError
@@ -78,6 +80,26 @@ def test_a_second_run_makes_nothing(many: Job) -> None:
         name: output["sha256"] for name, output in first.items()
     }
     assert {name for name, output in outputs(second).items() if not output.get("cached")} == {"lawn"}
+
+
+def test_previews_of_many_scenes_make_a_contact_sheet(many: Job) -> None:
+    many.document |= {"preview": True, "cache": "Use"}
+    first = many.run()
+    outputs(first)
+    key = "compressed/my-garden.contact-sheet.png"
+    assert first.message["contactSheetUri"] == f"s3://{many.bucket}/{key}"
+    sheet = Image.open(io.BytesIO(many.get(key)))
+    tiles = [(column * 320, row * (240 + LINE_HEIGHT)) for row in (0, 1) for column in (0, 1)]
+    drawn = [sheet.crop((left, top, left + 320, top + 240)).getbbox() is not None for left, top in tiles]
+    assert drawn == [True, True, True, False]
+    there = many.server.client().head_object(Bucket=many.bucket, Key=key)["ETag"]
+    again = many.run().message
+    assert (again["cacheHits"], again["contactSheetUri"]) == (3, first.message["contactSheetUri"])
+    assert many.server.client().head_object(Bucket=many.bucket, Key=key)["ETag"] == there
+    many.put("raw/lawn.ply", build_ply(140, seed=3))
+    assert many.run().message["cacheHits"] == 3
+    sheet = Image.open(io.BytesIO(many.get(key)))
+    assert sheet.crop((320, 240 + LINE_HEIGHT, 640, 480 + LINE_HEIGHT)).getbbox()
 
 
 def test_scenes_that_were_there_count(job: Job) -> None:

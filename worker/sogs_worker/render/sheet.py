@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
@@ -24,19 +24,20 @@ Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 
 
-def contact_sheet(pictures: Sequence[tuple[str, bytes]]) -> bytes:
+def contact_sheet(pictures: Iterable[tuple[str, bytes]], count: int) -> bytes:
     """Draw pictures row by row on black, as previews are, each with its name below.
 
     Beside the sheet, one picture at a time is in memory.
 
     Args:
-        pictures: names and PNG files, at least one; of any size, drawn as 4:3 tiles at most. The first MOST_PICTURES
-            are shown, and a last line tells how many more there are.
+        pictures: names and PNG files of any size, drawn as 4:3 tiles at most. The first MOST_PICTURES are taken and
+            shown, and a last line tells how many more there are.
+        count: how many there are, at least one.
 
     Returns:
         A PNG file at most MOST_WIDTH pixels wide.
     """
-    shown, more = min(len(pictures), MOST_PICTURES), max(len(pictures) - MOST_PICTURES, 0)
+    shown, more = min(count, MOST_PICTURES), max(count - MOST_PICTURES, 0)
     columns = math.ceil(math.sqrt(shown))
     rows = math.ceil(shown / columns)
     width = min(TILE_WIDTH, MOST_WIDTH // columns)

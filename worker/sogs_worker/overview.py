@@ -1,0 +1,68 @@
+"""The contact sheet of a run: the previews of all its outputs as one picture, beside the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sogs_worker.cache import CONTENT
+from sogs_worker.errors import BadInputError, WorkerError
+from sogs_worker.manifest import Output
+from sogs_worker.publication import Publication, Staged, look_up
+from sogs_worker.storage.base import Store
+from sogs_worker.task import Task
+
+PICTURE_TYPE = "image/png"
+
+
+def stage_sheet(
+    task: Task, outputs: Sequence[Output], staged: Sequence[Staged], *, publication: Publication, scratch: Path
+) -> list[Staged]:
+    """Draw the contact sheet and upload it under a hidden name, unless it is there already.
+
+    Args:
+        task: says where it goes.
+        outputs: all of the run, with previews.
+        staged: those of them that still have hidden names.
+        publication: of the run.
+        scratch: a folder for pictures.
+
+    Raises:
+        WorkerError: a preview cannot be read, or the sheet not be written.
+    """
+    from sogs_worker.render.sheet import contact_sheet
+
+    there = look_up(publication.store, task.sheet_key)
+    metadata = {CONTENT: digest_outputs(outputs)}
+    if there and there.metadata == metadata:
+        return []
+    hidden = {each.key: each.hidden_key for each in staged}
+    keys = [task.preview_key(output.path) for output in outputs]
+    pictures = fetch_pictures(publication.store, [hidden.get(key, key) for key in keys], scratch)
+    path = scratch / "sheet.png"
+    try:
+        path.write_bytes(contact_sheet(zip([output.name for output in outputs], pictures, strict=False), len(outputs)))
+    except WorkerError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:  # as Pillow calls it; someone has written over a preview
+        raise BadInputError(
+            f"a preview beside {publication.store.uri(task.sheet_key)} is no PNG file ({error}); delete the previews"
+        ) from error
+    sheet = publication.stage(path, task.sheet_key, content_type=PICTURE_TYPE, metadata=metadata)
+    path.unlink()
+    return [sheet]
+
+
+def digest_outputs(outputs: Sequence[Output]) -> str:
+    """Return a hexadecimal SHA-256 of what a sheet shows: the names and contents of outputs."""
+    return hashlib.sha256("\n".join(f"{output.sha256} {output.name}" for output in outputs).encode()).hexdigest()
+
+
+def fetch_pictures(store: Store, keys: Sequence[str], scratch: Path) -> Iterator[bytes]:
+    """Yield pictures, each fetched when it is asked for."""
+    copy = scratch / "preview.png"
+    for key in keys:
+        store.download(key, copy)
+        yield copy.read_bytes()
+        copy.unlink()
