@@ -6,6 +6,7 @@ import argparse
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,27 @@ def run_transfer(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_pipeline(options: argparse.Namespace) -> int:
+    """Print the table of a run of many scenes."""
+    from benchmarks.pipeline import (
+        Course,
+        format_rounds,
+        measure_pipeline,
+        server_endpoint,
+        write_scenes,
+    )  # needs boto3
+
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        course = Course(options.bucket, server_endpoint(), "cuda" if find_gpu() else "cpu", Path(folder).resolve())
+        base = course.work / "example.ply"
+        _write_example(base)
+        write_scenes(course, base, scenes=options.scenes, splats=parse_count(options.splats))
+        rounds = measure_pipeline(course, rounds=options.rounds, mebibytes_per_second=options.mebibytes_per_second)
+        print(format_rounds([*rounds]))
+    return 0
+
+
 def _judge(options: argparse.Namespace) -> Judge:
     worker, converter = shlex.split(options.worker), shlex.split(options.splat_transform)
     decoders = {"splat-transform": [*converter, "-w", "-g", "cpu"], "our own decoder": [*worker, "decompress"]}
@@ -135,16 +157,26 @@ def _prepare_scenes(options: argparse.Namespace) -> list[Scene]:
     folder.mkdir(parents=True, exist_ok=True)
     base = options.base or folder / "example.ply"
     if counts and not options.base:
-        usage = run_measured([sys.executable, EXAMPLE, base], limit_s=EXAMPLE_LIMIT_S)
-        if usage.failure:
-            raise BenchmarkError(f"{EXAMPLE}: {usage.failure}")
+        _write_example(base)
     made = [folder / f"{base.stem}-{format_count(count)}.ply" for count in counts]
     for count, path in zip(counts, made, strict=True):
         write_tiled(base, path, count, seed=options.seed)
     return open_scenes([*options.scenes, *made])
 
 
-COMMANDS = {"run": run_benchmark, "report": make_report, "ablation": run_ablation, "transfer": run_transfer}
+def _write_example(path: Path) -> None:
+    usage = run_measured([sys.executable, EXAMPLE, path], limit_s=EXAMPLE_LIMIT_S)
+    if usage.failure:
+        raise BenchmarkError(f"{EXAMPLE}: {usage.failure}")
+
+
+COMMANDS = {
+    "run": run_benchmark,
+    "report": make_report,
+    "ablation": run_ablation,
+    "transfer": run_transfer,
+    "pipeline": run_pipeline,
+}
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         subparsers.add_parser("ablation", help="print what each choice of our encoder costs and buys on a scene")
     )
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
+    _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
     for name, command in commands.items():
         subparsers.choices[name].set_defaults(command=command)
     return parser
@@ -37,13 +38,29 @@ def parse_limit(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: it is not a positive number.
     """
+    return _parse_positive(text, "a time limit; write seconds, such as 600")
+
+
+def parse_speed(text: str) -> float:
+    """Read a speed in MiB/s; raises as `parse_limit` does."""
+    return _parse_positive(text, "a speed; write mebibytes per second, such as 12.5")
+
+
+def parse_number(text: str) -> int:
+    """Read how many of something, at least one; raises as `parse_limit` does."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of them; write 1 or more")
+    return int(text)
+
+
+def _parse_positive(text: str, meaning: str) -> float:
     try:
-        limit_s = float(text)
+        number = float(text)
     except ValueError:
-        limit_s = math.nan
-    if not 0 < limit_s < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a time limit; write seconds, such as 600")
-    return limit_s
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not {meaning}")
+    return number
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -113,6 +130,25 @@ def _add_transfer(transfer: argparse.ArgumentParser) -> None:
     transfer.add_argument("--rounds", metavar="N", type=int, default=3, help="the best of N; default: %(default)s")
     transfer.add_argument(
         "--work", default="out/bench/transfer", type=Path, help="folder of files; default: %(default)s"
+    )
+
+
+def _add_pipeline(pipeline: argparse.ArgumentParser) -> None:
+    pipeline.description = "The server and the keys are those of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on."
+    pipeline.add_argument("--bucket", default="scenes", help="takes scenes and bundles; default: %(default)s")
+    pipeline.add_argument("--scenes", metavar="N", type=parse_number, default=10, help="how many; default: %(default)s")
+    pipeline.add_argument("--splats", metavar="N", default="50k", help="of each scene; default: %(default)s")
+    pipeline.add_argument(
+        "--mebibytes-per-second",
+        metavar="R",
+        type=parse_speed,
+        help="the second table row's limit of speed; default: with it, transfers take as long as encoding",
+    )
+    pipeline.add_argument(
+        "--rounds", metavar="N", type=parse_number, default=3, help="the best of N; default: %(default)s"
+    )
+    pipeline.add_argument(
+        "--work", default="out/bench/pipeline", type=Path, help="folder of files; default: %(default)s"
     )
 
 
