@@ -76,7 +76,8 @@ class Supervisor:
             self._worker.kill()
         last_words = threading.Thread(target=relay, args=[self._worker.stderr], daemon=True)
         last_words.start()
-        import sogs_worker.storage.s3  # noqa: F401  (takes a second, which a stop does not have)
+        if self._task.destination.location.scheme == "s3":
+            import sogs_worker.storage.s3  # noqa: F401  (takes a second, which a stop does not have)
 
         code = self._worker.wait()
         last_words.join(LAST_WORDS_TIMEOUT_S)
