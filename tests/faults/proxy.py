@@ -153,6 +153,25 @@ async def lose_answer(exchange: Exchange) -> None:
     exchange.reset()
 
 
+async def tunnel(exchange: Exchange) -> None:
+    """Do what a forward proxy does for CONNECT: pass on whatever comes, both ways, until one side ends."""
+    host, _, port = exchange.request.target.rpartition(":")
+    reader, exchange.to_server = await asyncio.open_connection(host, int(port))
+    exchange.writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+    ways = [pump(exchange.reader, exchange.to_server), pump(reader, exchange.writer)]
+    _done, others = await asyncio.wait([*map(asyncio.ensure_future, ways)], return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on all that comes."""
+    with contextlib.suppress(*GONE):
+        while chunk := await reader.read(CHUNK_BYTES):
+            writer.write(chunk)
+            await writer.drain()
+
+
 def first_do(action: Callable[[], None], fault: Fault = forward) -> Fault:
     """Change the world, in a thread, before the request goes on."""
 
@@ -248,8 +267,7 @@ class FaultProxy:
             for stream in streams:  # all, before a wait that may be cancelled
                 stream.close()
             for stream in streams:
-                with contextlib.suppress(*GONE):
-                    await stream.wait_closed()
+                await ended(stream)
 
     def _choose(self, request: Request) -> Fault:
         for rule in self.rules:
@@ -257,6 +275,15 @@ class FaultProxy:
                 rule.times -= 1
                 return rule.fault
         return forward
+
+
+async def ended(stream: asyncio.StreamWriter) -> None:
+    """Wait until a stream is closed; by TLS a client may let that wait for its own goodbye, until this is cancelled."""
+    try:
+        with contextlib.suppress(*GONE):
+            await stream.wait_closed()
+    finally:
+        stream.transport.abort()
 
 
 def parse(head: bytes) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults.proxy import FaultProxy
+from faults.web import OTHER_SECRET, SECRET, Web, make_identity, running_web
 from s3_server import S3Server
 
 SDK_LOGGERS = ("botocore", "boto3", "urllib3")
@@ -19,8 +21,10 @@ SIGNATURE = re.compile(r"X-Amz-Signature|X-Amz-Credential|Signature=[0-9a-f]{16}
 
 @pytest.fixture(autouse=True)
 def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep this machine's own AWS set-up out."""
+    """Keep this machine's own AWS set-up and proxy out."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -35,10 +39,14 @@ def _secrets_stay_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
     """Search all that a test prints, logs at any level, or raises as an error with its causes."""
-    if "s3" not in request.fixturenames:
+    if not {"s3", "web"} & set(request.fixturenames):
         yield
         return
-    server: S3Server = request.getfixturevalue("s3")
+    secrets = [SECRET, OTHER_SECRET] if "web" in request.fixturenames else []
+    if "s3" in request.fixturenames:
+        server: S3Server = request.getfixturevalue("s3")
+        identities = (server.admin, server.reader, server.gardener)
+        secrets += [key for who in identities for key in (who.access_key, who.secret_key)]
     caplog.set_level(logging.DEBUG)
     for name in SDK_LOGGERS:  # of the tests' own client too, which no store has quieted; see test_s3.py for the store's
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -47,8 +55,7 @@ def _secrets_stay_secret(
     yield
     logged = [record.getMessage() for phase in ("setup", "call") for record in caplog.get_records(phase)]
     printed = [*capfd.readouterr(), *logged, *("".join(traceback.format_exception(error)) for error in raised)]
-    identities = (server.admin, server.reader, server.gardener)
-    secrets = [key for who in identities for key in (who.access_key, who.secret_key)]
+    printed += [repr(cause) for error in raised for cause in causes(error)]
     for text in printed:
         assert not [secret for secret in secrets if secret in text], "a secret was shown"
         assert not SIGNATURE.search(text), "a signature was shown"
@@ -63,6 +70,28 @@ def watch_errors(monkeypatch: pytest.MonkeyPatch, raised: list[BaseException]) -
         raised.append(error)
 
     monkeypatch.setattr(WorkerError, "__init__", remember)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and all that it was raised from or during, those that a traceback suppresses too."""
+    if error is not None:
+        yield error
+        yield from causes(error.__cause__)
+        yield from causes(error.__context__)
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, ssl.SSLContext]:
+    """Make what a web server with TLS needs: a folder with a CA, the CA, and a context that it has signed."""
+    folder = tmp_path_factory.mktemp("authority")
+    return folder, *make_identity(folder)
+
+
+@pytest.fixture
+def web(identity: tuple[Path, str, ssl.SSLContext]) -> Iterator[Web]:
+    """Run a web server with TLS."""
+    with running_web(*identity) as running:
+        yield running
 
 
 @pytest.fixture
