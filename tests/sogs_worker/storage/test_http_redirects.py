@@ -92,7 +92,7 @@ def test_may_be_five(web: Web) -> None:
         (f"http://name:{SECRET}@plain.example:80{SIGNED}", "to http://plain.example:80, which is not https;"),
         (f"ftp://plain.example{SIGNED}", "to ftp://plain.example, which is not https;"),
         (f"https://:443{SIGNED}", "to what is no address;"),
-        (f"https://host:port{SIGNED}", "to what is no address;"),
+        (f"https://name:{SECRET}{SIGNED}", "to what is no address;"),
         (f"https://[1{SIGNED}", "to what is no address;"),
     ],
 )

@@ -119,10 +119,12 @@ def follow(address: Address, location: str) -> Address:
     try:
         scheme, target = address.redirected(location)
     except ValueError:
-        raise refused_redirect(address, "to what is no address") from None
-    if scheme != "https":
-        raise refused_redirect(address, f"to {scheme}://{target.host}, which is not https")
-    return target
+        fault = refused_redirect(address, "to what is no address")
+    else:
+        if scheme == "https":
+            return target
+        fault = refused_redirect(address, f"to {scheme}://{target.host}, which is not https")
+    raise fault
 
 
 def refused_redirect(address: Address, whither: str) -> RequestError:
