@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.fetch import SceneFile
 from sogs_worker.gate import Gate
+
+if TYPE_CHECKING:
+    from sogs_worker.evaluate import Reference
 
 # What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
 
@@ -77,12 +80,14 @@ def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress:
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     progress("verify", 0.0)
+    # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the bundle has it.
+    reference = draw_source(scene.path, recipe.device) if recipe.gate.min_psnr is not None else None
     splats = read_scene(bundle)
     if len(splats) != report.splats:
         raise StorageError(
             f"the bundle of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}; run it again"
         )
-    psnr = measure(scene.path, bundle, recipe.device) if recipe.gate.min_psnr is not None else None
+    psnr = None if reference is None else reference.compare(splats).psnr
     recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
     picture = None
     if recipe.preview:
@@ -93,9 +98,8 @@ def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress:
     return Product(bundle, picture, report.source_bytes, report.splats, report.dropped, psnr)
 
 
-def measure(scene: Path, bundle: Path, device: str) -> float:
-    """Return the mean PSNR of drawn views of the bundle against the scene, dB; infinite if they all look the same."""
-    from sogs_worker.evaluate import evaluate_files
+def draw_source(path: Path, device: str) -> Reference:
+    """Draw the scene that the bundle is to look like."""
+    from sogs_worker.evaluate import draw_reference
 
-    evaluation = evaluate_files(scene, bundle, cameras=None, count=None, device=device)
-    return math.inf if evaluation["identical"] else float(evaluation["psnr"])
+    return draw_reference(path, device=device)

@@ -19,7 +19,7 @@ from sogs_worker.engines.parameters import QUALITIES as NAMES
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.errors import BadInputError
-from sogs_worker.evaluate import View, compare, orbit_views
+from sogs_worker.evaluate import View, compare, draw, orbit_views
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply import read_ply
 from sogs_worker.formats.sog import read_meta, read_sog, write_sog
@@ -378,7 +378,8 @@ def test_cpu_and_cuda_make_the_same_of_a_scene(name: str, quality: str, tmp_path
     for run, device in {"cpu": "cpu", "cuda": "cuda", "again": "cuda"}.items():
         path = tmp_path / run
         write_sog(path, encode(splats, parameters=parameters, device=device))
-        scores[run] = compare(splats, read_sog(path), small_views(splats), device="cuda").psnr
+        pictures = (draw(each, small_views(splats), device="cuda") for each in (splats, read_sog(path)))
+        scores[run] = compare(small_views(splats), *pictures).psnr
         sizes[run] = path.stat().st_size
     assert (tmp_path / "cuda").read_bytes() == (tmp_path / "again").read_bytes()
     assert sizes["cuda"] == pytest.approx(sizes["cpu"], rel=0.005)

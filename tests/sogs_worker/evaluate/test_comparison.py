@@ -14,7 +14,16 @@ import pytest
 
 from scenes import DATA, real_scene
 from sogs_worker.errors import BadInputError
-from sogs_worker.evaluate import Comparison, View, ViewScore, compare, evaluate_files, format_evaluation, orbit_views
+from sogs_worker.evaluate import (
+    Comparison,
+    View,
+    ViewScore,
+    compare,
+    draw,
+    evaluate_files,
+    format_evaluation,
+    orbit_views,
+)
 from sogs_worker.formats.ply import read_ply, write_ply
 from sogs_worker.render.camera import Camera, look_at
 from sogs_worker.splats import Splats
@@ -33,6 +42,10 @@ def disturb(splats: Splats, amount: float) -> Splats:
     return replace(splats, sh0=shifted(splats.sh0), scales=shifted(splats.scales), shn=shifted(splats.shn))
 
 
+def judge(reference: Splats, other: Splats, views: list[View]) -> Comparison:
+    return compare(views, draw(reference, views, device="cpu"), draw(other, views, device="cpu"))
+
+
 def small_views(splats: Splats, count: int = 2) -> list[View]:
     """Orbit views of 80 x 80 pixels."""
     return [
@@ -48,14 +61,14 @@ def splats() -> Splats:
 
 
 def test_the_same_scene_in_another_order_is_identical(splats: Splats) -> None:
-    comparison = compare(splats, splats.take(np.arange(400)[::-1]), small_views(splats), device="cpu")
+    comparison = judge(splats, splats.take(np.arange(400)[::-1]), small_views(splats))
     assert comparison.identical_views == 2
     assert (comparison.psnr, comparison.ssim) == (math.inf, 1)
 
 
 def test_more_disturbance_scores_lower(splats: Splats) -> None:
     views = small_views(splats)
-    scores = [compare(splats, disturb(splats, amount), views, device="cpu") for amount in (0.01, 0.05, 0.3)]
+    scores = [judge(splats, disturb(splats, amount), views) for amount in (0.01, 0.05, 0.3)]
     for measure in ("psnr", "ssim"):
         values = [getattr(score, measure) for score in scores]
         assert values == sorted(values, reverse=True)
@@ -64,7 +77,7 @@ def test_more_disturbance_scores_lower(splats: Splats) -> None:
 
 def test_scenes_of_other_sizes_and_bands_compare(splats: Splats) -> None:
     fewer = splats.take(np.arange(399)).with_sh_bands(0)
-    comparison = compare(splats, fewer, small_views(splats), device="cpu")
+    comparison = judge(splats, fewer, small_views(splats))
     assert 15 < comparison.psnr < 60
 
 
@@ -76,12 +89,26 @@ def test_means_and_worst_view() -> None:
     assert comparison.identical_views == 1
 
 
-def test_views_that_show_nothing_are_refused(splats: Splats) -> None:
+def test_views_that_show_nothing_are_refused_unless_others_do(splats: Splats, tmp_path: Path) -> None:
+    scene, other = tmp_path / "a.ply", tmp_path / "b.ply"
+    write_ply(scene, splats)
+    write_ply(other, disturb(splats, 0.1))
     away = Camera(look_at(np.array([0, 0, -90.0]), np.array([0, 0, -99.0])), (85, 85), (40, 40), 80, 80)
-    with pytest.raises(BadInputError, match="every view of it is black"):
-        compare(splats, splats, [View("away", away)], device="cpu")
-    comparison = compare(splats, disturb(splats, 0.1), [View("away", away), *small_views(splats)], device="cpu")
-    assert (comparison.identical_views, comparison.views[0].name) == (1, "away")
+    cameras = [View("away", away), *small_views(splats)]
+    (tmp_path / "cameras.json").write_text(json.dumps([describe_camera(view) for view in cameras]))
+    with pytest.raises(BadInputError, match=r"a\.ply: every view of it is black"):
+        evaluate_files(scene, other, cameras=tmp_path / "cameras.json", count=1, device="cpu")
+    evaluation = evaluate_files(scene, other, cameras=tmp_path / "cameras.json", count=None, device="cpu")
+    assert (evaluation["identicalViews"], evaluation["views"][0]["name"]) == (1, "away")
+
+
+def describe_camera(view: View) -> dict[str, object]:
+    """Write a view down as files of cameras have it."""
+    camera = view.camera
+    (fx, fy), (cx, cy) = camera.focal, camera.centre
+    intrinsics = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
+    matrix = np.asarray(camera.world_to_camera).tolist()
+    return {"name": view.name, "world_to_camera": matrix, "K": intrinsics, "width": 80, "height": 80}
 
 
 def test_files_with_unusable_splats_compare(splats: Splats, tmp_path: Path) -> None:

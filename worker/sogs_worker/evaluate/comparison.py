@@ -1,13 +1,14 @@
-"""One scene's pictures against another's, from the same cameras."""
+"""One scene's pictures against another's, from the same cameras. The scenes need not be in memory at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from sogs_worker.errors import BadInputError
+from torch import Tensor
+
 from sogs_worker.evaluate.metrics import psnr, ssim
 from sogs_worker.evaluate.views import View
 from sogs_worker.render import load_scene, render
@@ -57,20 +58,18 @@ class Comparison:
         return fmean(view.ssim for view in self.views)
 
 
-def compare(reference: Splats, other: Splats, views: Sequence[View], *, device: str) -> Comparison:
-    """Draw both scenes from each view on `cpu` or `cuda` and measure the second against the first.
+def draw(splats: Splats, views: Iterable[View], *, device: str) -> Iterator[Tensor]:
+    """Draw a scene from each view on `cpu` or `cuda`; it must be usable, see `encode.clean.drop_unusable`.
 
-    Both must be usable: see `encode.clean.drop_unusable`.
-
-    Raises:
-        BadInputError: if every view of the reference is black: cameras that miss it would find all scenes identical.
+    Yields:
+        (height, width, 3) uint8, on the device.
     """
-    first, second = load_scene(reference, device), load_scene(other, device)
-    scores, seen = [], False
+    scene = load_scene(splats, device)
     for view in views:
-        expected, got = render(first, view.camera), render(second, view.camera)
-        scores.append(ViewScore(view.name, psnr(expected, got), ssim(expected, got)))
-        seen = seen or bool(expected.any())
-    if not seen:
-        raise BadInputError("every view of it is black, so nothing was measured; name cameras that see it")
-    return Comparison(tuple(scores))
+        yield render(scene, view.camera)
+
+
+def compare(views: Iterable[View], expected: Iterable[Tensor], got: Iterable[Tensor]) -> Comparison:
+    """Measure pictures of a scene against those that are expected of the same views, at least one."""
+    triples = zip(views, expected, got, strict=True)
+    return Comparison(tuple(ViewScore(view.name, psnr(one, other), ssim(one, other)) for view, one, other in triples))

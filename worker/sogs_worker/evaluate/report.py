@@ -3,15 +3,63 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from sogs_worker.encode.clean import drop_unusable
-from sogs_worker.evaluate.comparison import Comparison, compare
-from sogs_worker.evaluate.views import ORBIT_VIEWS, orbit_views, read_views
+from sogs_worker.errors import BadInputError
+from sogs_worker.evaluate.comparison import Comparison, compare, draw
+from sogs_worker.evaluate.views import ORBIT_VIEWS, View, orbit_views, read_views
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.output import naming
 from sogs_worker.splats import Splats
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a scene should look.
+
+    Attributes:
+        views: at least one.
+        pictures: from each, (height, width, 3) uint8.
+        device: where they are, `cpu` or `cuda`.
+        record: the scene's file and splats, as `evaluate_files` has them.
+    """
+
+    views: tuple[View, ...]
+    pictures: tuple[Tensor, ...]
+    device: str
+    record: dict[str, Any]
+
+    def compare(self, splats: Splats) -> Comparison:
+        """Measure how much another scene, which must be usable, looks like this one."""
+        return compare(self.views, self.pictures, draw(splats, self.views, device=self.device))
+
+
+def draw_reference(path: Path, *, cameras: Path | None = None, count: int | None = None, device: str) -> Reference:
+    """Draw the scene of a file; nothing of it but pictures is kept.
+
+    Args:
+        path: the scene.
+        cameras: see `evaluate_files`.
+        count: see `evaluate_files`.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        WorkerError: a file cannot be read.
+        BadInputError: every view is black: cameras that miss a scene would find all others identical.
+    """
+    views = read_views(cameras, count) if cameras else None
+    splats, record = _read(path)
+    views = views or orbit_views(splats, count or ORBIT_VIEWS)
+    pictures = tuple(draw(splats, views, device=device))
+    if not any(picture.any() for picture in pictures):
+        with naming(path):
+            raise BadInputError("every view of it is black, so nothing was measured; name cameras that see it")
+    return Reference(tuple(views), pictures, device, record)
 
 
 def evaluate_files(
@@ -34,12 +82,9 @@ def evaluate_files(
     Raises:
         WorkerError: if a file cannot be read or has nothing to draw.
     """
-    views = read_views(cameras, count) if cameras else None
-    expected, expected_record = _read(reference)
-    got, got_record = _read(other)
-    with naming(reference):
-        comparison = compare(expected, got, views or orbit_views(expected, count or ORBIT_VIEWS), device=device)
-    return {"reference": expected_record, "other": got_record, "device": device, **_describe(comparison)}
+    expected = draw_reference(reference, cameras=cameras, count=count, device=device)
+    got, record = _read(other)
+    return {"reference": expected.record, "other": record, "device": device, **_describe(expected.compare(got))}
 
 
 def format_evaluation(evaluation: dict[str, Any]) -> str:
