@@ -57,9 +57,23 @@ def get_by_classic(bucket: str, key: str, path: Path) -> None:
 
 
 def get_by_crt(bucket: str, key: str, path: Path) -> None:
-    """Use the AWS common runtime, if it is installed (boto3[crt])."""
-    options = TransferConfig(preferred_transfer_client="crt")
-    open_plain_client().download_file(bucket, key, str(path), Config=options)
+    """Use the AWS common runtime, if it is installed (awscrt).
+
+    Not through boto3, which lets it speak TLS only. It knows no ports: the server must be at 80, or with TLS at 443.
+    """
+    from botocore.session import get_session
+    from s3transfer import crt  # type: ignore[import-untyped]
+
+    session, endpoint = get_session(), os.environ["AWS_ENDPOINT_URL"]
+    provider = crt.BotocoreCRTCredentialsWrapper(session.get_credentials()).to_crt_credentials_provider()
+    region = os.environ.get("AWS_REGION", "us-east-1")
+    client = crt.create_s3_crt_client(
+        region=region, crt_credentials_provider=provider, use_ssl=endpoint.startswith("https")
+    )
+    options = {"endpoint_url": endpoint, "region_name": region, "config": Config(s3={"addressing_style": "path"})}
+    serializer = crt.BotocoreCRTRequestSerializer(session, client_kwargs=options)
+    with crt.CRTTransferManager(client, serializer) as manager:
+        manager.download(bucket, key, str(path)).result()
 
 
 def get_by_ours(bucket: str, key: str, path: Path) -> None:
