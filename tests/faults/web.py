@@ -43,7 +43,7 @@ class Web:
         """Open the server, with any field of the connection changed."""
         fields: dict[str, Any] = {"side": "source", "ca_pem": self.ca_pem, "patience": PATIENT}
         connection = Connection(**{**fields, **changes})
-        return HttpStore(host or self.host, connection, query=query, scratch=self.authority)
+        return HttpStore(host or self.host, connection, query=query)
 
 
 def make_identity(folder: Path) -> tuple[str, ssl.SSLContext]:

@@ -31,7 +31,7 @@ def test_trusts_the_given_ca(s3: S3Server, bucket: str, tmp_path: Path, host: st
     ca_pem = make_authority(tmp_path)
     name = "IP:127.0.0.1" if host == "127.0.0.1" else "DNS:localhost"
     with FaultProxy(s3.endpoint, make_server_context(tmp_path, name), host) as proxy:
-        stat(s3, proxy, bucket, tmp_path, ca_pem)
+        stat(s3, proxy, bucket, tmp_path, f"# für Prüfungen\n{ca_pem}")
         assert proxy.count() == 1
 
 

@@ -23,21 +23,13 @@ class HttpStore:
     Keys are the paths of addresses as they are written there, without the leading slash: `scenes/a%20b.ply`.
     """
 
-    def __init__(
-        self,
-        host: str,
-        connection: Connection,
-        *,
-        query: str = "",
-        scratch: Path,  # noqa: ARG002  (all stores are opened alike; this one keeps no files)
-    ) -> None:
+    def __init__(self, host: str, connection: Connection, *, query: str = "") -> None:
         """Prepare a client; nothing is sent yet.
 
         Args:
             host: the server, `example.org` or `example.org:8443`.
             connection: whom to trust and how long to wait; the rest of it is for S3.
             query: of a signed address; it is sent with each request and never shown.
-            scratch: a folder.
 
         Raises:
             ConfigurationError: an unreadable CA or an unusable proxy of the environment.

@@ -15,6 +15,7 @@ from urllib3.exceptions import InsecureRequestWarning, LocationValueError
 from urllib3.util import parse_url
 
 from sogs_worker.errors import ConfigurationError
+from sogs_worker.storage.authorities import add_authorities
 from sogs_worker.storage.connection import Connection
 from sogs_worker.storage.download import THREADS
 from sogs_worker.storage.http_address import Address
@@ -144,14 +145,7 @@ def trust(connection: Connection) -> ssl.SSLContext:
     if connection.insecure_skip_tls_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if connection.ca_pem is not None:
-        pem = connection.ca_pem.encode("ascii", "ignore").decode()  # bundles have comments in all languages
-        try:
-            context.load_verify_locations(cadata=pem)
-        except (ssl.SSLError, ValueError) as error:
-            raise ConfigurationError(
-                f"the {connection.side}'s CA is not a PEM certificate; correct ca.crt in the Secret of s3.caSecretRef"
-            ) from error
+    add_authorities(context, connection)
     return context
 
 

@@ -20,7 +20,7 @@ def open_readable(
         return open_store(location, connection, scratch=scratch, volumes=volumes)
     from sogs_worker.storage.http import HttpStore
 
-    return HttpStore(location.root, connection, query=location.query, scratch=scratch)
+    return HttpStore(location.root, connection, query=location.query)
 
 
 def open_store(location: Location, connection: Connection, *, scratch: Path, volumes: Path | None = None) -> Store:

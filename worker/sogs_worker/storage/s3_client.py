@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import InsecureRequestWarning
 
 from sogs_worker.errors import ConfigurationError
+from sogs_worker.storage.authorities import add_authorities
 from sogs_worker.storage.connection import Connection
 
 CONNECTIONS = 16
@@ -90,12 +91,7 @@ def trust(connection: Connection, scratch: Path) -> bool | str | None:
         return False
     if connection.ca_pem is None:
         return None
-    try:
-        ssl.create_default_context(cadata=connection.ca_pem)
-    except ssl.SSLError as error:
-        raise ConfigurationError(
-            f"the {connection.side}'s CA is not a PEM certificate; correct ca.crt in the Secret of s3.caSecretRef"
-        ) from error
+    add_authorities(ssl.create_default_context(), connection)
     bundle = scratch / f"{connection.side}-ca.pem"
-    bundle.write_text(connection.ca_pem)
+    bundle.write_text(connection.ca_pem, encoding="utf-8")
     return str(bundle)
