@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import signal
@@ -162,6 +161,8 @@ def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Na
         print_fault(fault, copies.told)
     if not scenes:
         return faults[0].exit_code
+    from sogs_worker.loading import load_torch
+
     device = load_torch(options.device)
     from sogs_worker.batch import compress_scenes
     from sogs_worker.display import showing_progress
@@ -179,6 +180,7 @@ def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Na
 
 def run_sagemaker(options: argparse.Namespace) -> int:
     """Run the container of a SageMaker Processing job."""
+    from sogs_worker.loading import load_torch
     from sogs_worker.sagemaker import run_processing
 
     return run_processing(
@@ -193,20 +195,6 @@ def read_parameters(options: argparse.Namespace) -> Parameters:
     """Check the options of the encoder."""
     fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
     return parse_parameters({**fields, "shBands": options.sh_bands})
-
-
-def load_torch(device: str) -> str:
-    """Load what takes seconds, and choose the device: `cpu` or `cuda`."""
-    from sogs_worker.engines.device import resolve_device, start_driver
-
-    if device != "cpu":
-        start_driver()
-    gc.disable()  # collecting garbage among the million objects of torch's modules takes a fifth of their import
-    import sogs_worker.compress  # noqa: F401
-
-    gc.freeze()
-    gc.enable()
-    return resolve_device(device)
 
 
 def run_decompress(options: argparse.Namespace) -> int:

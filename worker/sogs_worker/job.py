@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sogs_worker.display import showing_progress
-from sogs_worker.engines.device import resolve_device
-from sogs_worker.errors import NoGPUError, StorageError, WorkerError
-from sogs_worker.joblog import start_logging, write_message
+from sogs_worker.errors import StorageError, WorkerError
+from sogs_worker.joblog import start_logging
+from sogs_worker.loading import Accelerator, load_for_job
 from sogs_worker.manifest import Output, Result
 from sogs_worker.overview import stage_sheet
 from sogs_worker.pipeline import Pipeline, Work
@@ -75,7 +75,6 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     """
     started_s = time.monotonic()
     progress.report("read", 0.0)
-    device = choose_device(settings)
     store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
@@ -83,11 +82,13 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
         task = replace(task, use_cache=True)
     source = open_source(task, settings)
-    recipe = Recipe(task.encoder, device, preview=task.preview, gate=task.gate)
-    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, progress))
+    recipe = Recipe(task.encoder, preview=task.preview, gate=task.gate)
+    accelerator = Accelerator(settings.device, lambda: load_for_job(settings))
+    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, accelerator, progress))
 
     def describe(outputs: Sequence[Output]) -> dict[str, Any]:
         seconds = time.monotonic() - started_s
+        device = accelerator.name
         held_s = seconds if device == "cuda" else 0.0
         uri = store.uri(task.manifest_key)
         sheet_uri = store.uri(task.sheet_key) if has_sheet else None
@@ -111,22 +112,6 @@ def uris(manifest: Mapping[str, Any]) -> set[str]:
     return {document["uri"] for document in manifest["outputs"]}
 
 
-def choose_device(settings: Settings) -> str:
-    """Take the device that the Job asks for; the CPU instead only where it may and the container sees no GPU at all."""
-    try:
-        return resolve_device(settings.device)
-    except NoGPUError as error:
-        visible = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
-        if visible or not settings.cpu_fallback:
-            found = "the one in the container cannot be used" if visible else "the container sees none"
-            raise NoGPUError(
-                f"the Job asked for a GPU but {found}; check the node's driver and device plugin,"
-                " or set spec.gpu.count to 0"
-            ) from error
-        write_message("the container sees no GPU; going on with the CPU", "warning")
-        return "cpu"
-
-
 def open_source(task: Task, settings: Settings) -> ReadableStore:
     """Open what the task reads from."""
     place = task.source
@@ -146,4 +131,6 @@ def open_publication(task: Task, store: Store, settings: Settings) -> Publicatio
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # an orderly end would wait for, or crash in, a thread that still loads torch for nothing

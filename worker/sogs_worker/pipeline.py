@@ -15,6 +15,7 @@ from sogs_worker.cache import Provenance, kept_output
 from sogs_worker.errors import InterruptedRunError, UsageError
 from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, SceneFile, fetch, has_space, unpack
 from sogs_worker.joblog import write_message
+from sogs_worker.loading import Accelerator
 from sogs_worker.manifest import Output
 from sogs_worker.production import Product, Recipe, produce
 from sogs_worker.progress import Progress, counting
@@ -37,6 +38,7 @@ class Work:
     store: Store
     publication: Publication
     scratch: Path
+    accelerator: Accelerator
     progress: Progress
 
 
@@ -120,6 +122,7 @@ class Pipeline:
                 known = replace(known, etag=None)
             if made := self._find(known, entry.output):
                 return made
+        work.accelerator.prepare()
         folder = Path(mkdtemp(prefix="source-", dir=work.scratch))  # never within that of another object
         moved = self._unless_stopped(counting(entry.size_bytes, self._showing(entry)))
         return fetch(work.source, entry, sha256=task.source_sha256, folder=folder, progress=moved)
@@ -164,7 +167,8 @@ class Pipeline:
         def show(stage: str, fraction: float) -> None:
             work.progress.part("encode" if stage == "write" else stage, *spans[stage])(fraction)
 
-        product = produce(scene, work.recipe, uri=uri, stem=stem, progress=show)
+        device = work.accelerator.wait()
+        product = produce(scene, work.recipe, device=device, uri=uri, stem=stem, progress=show)
         if product.dropped:
             write_message(f"{product.dropped} unusable or invisible splats of {scene.uri} were left out")
         if self._made:

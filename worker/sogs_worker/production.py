@@ -47,23 +47,22 @@ class Recipe:
 
     Attributes:
         encoder: the parameters.
-        device: `cpu` or `cuda`.
         preview: whether to draw a picture.
         gate: bounds.
     """
 
     encoder: Parameters
-    device: str
     preview: bool
     gate: Gate
 
 
-def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress: Progress) -> Product:
+def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, stem: Path, progress: Progress) -> Product:
     """Encode a scene and prove that the bundle is what it should be.
 
     Args:
         scene: what to encode.
         recipe: how.
+        device: `cpu` or `cuda`.
         uri: where the bundle will go, for messages.
         stem: path of the files to make, without suffix.
         progress: told the stages `read`, `encode`, `verify` and their fractions.
@@ -76,12 +75,12 @@ def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress:
 
     bundle = stem.with_name(f"{stem.name}.sog")
     try:
-        report = compress_file(scene.path, bundle, parameters=recipe.encoder, device=recipe.device, progress=progress)
+        report = compress_file(scene.path, bundle, parameters=recipe.encoder, device=device, progress=progress)
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     progress("verify", 0.0)
     # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the bundle has it.
-    reference = draw_source(scene.path, recipe.device) if recipe.gate.min_psnr is not None else None
+    reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
     splats = read_scene(bundle)
     if len(splats) != report.splats:
         raise StorageError(
@@ -94,7 +93,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, uri: str, stem: Path, progress:
         from sogs_worker.render import preview_png
 
         picture = stem.with_name(f"{stem.name}.png")
-        picture.write_bytes(preview_png(splats, device=recipe.device))
+        picture.write_bytes(preview_png(splats, device=device))
     return Product(bundle, picture, report.source_bytes, report.splats, report.dropped, psnr)
 
 

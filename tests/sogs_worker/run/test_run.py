@@ -221,6 +221,15 @@ class TestFailure:
         assert ended.failure == (81, "NoGPU")
         assert "set spec.gpu.count to 0" in ended.sentence
 
+    @pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
+    def test_what_is_there_needs_no_gpu(self, job: Job) -> None:
+        job.document["cache"] = "Use"
+        assert job.run().code == 0
+        job.environment["SPLATS_DEVICE"] = "cuda"
+        assert job.run().message["cacheHits"] == 1
+        job.document["encoder"]["seed"] = 1
+        assert job.run().failure == (81, "NoGPU")
+
     def test_of_the_disk(self, job: Job) -> None:
         job.put("raw/garden.ply", build_ply(20_000))
         # The kernel refuses files above 64 KiB, as a full disk would.
