@@ -246,8 +246,8 @@ def run_render(options: argparse.Namespace) -> int:
         raise UsageError(f"{target}: the output must end in .png")
     from sogs_worker.encode.clean import drop_unusable
     from sogs_worker.engines.device import resolve_device
+    from sogs_worker.files import replacing
     from sogs_worker.formats import read_scene
-    from sogs_worker.formats.output import replacing
     from sogs_worker.render import preview_png
 
     device = resolve_device(options.device)

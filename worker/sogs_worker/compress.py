@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sogs_worker.engines import encode
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.files import naming
 from sogs_worker.formats import read_scene, scene_bytes
-from sogs_worker.formats.output import naming
 from sogs_worker.formats.sog import write_sog
 
 

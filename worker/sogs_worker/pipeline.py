@@ -1,9 +1,10 @@
-"""Scenes on their way: while one is encoded, the next object is fetched and the bundle before is sent."""
+"""Scenes on their way: while one is encoded, the next objects are fetched and the bundle before is sent."""
 
 from __future__ import annotations
 
 import shutil
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from sogs_worker.sources import SourceObject, find_objects
 from sogs_worker.storage.base import ConflictError, Moved, ReadableStore, Store, ignore_progress
 from sogs_worker.task import Task
 
+AHEAD = 2
+"""Objects that are fetched before their turn: with one, a small one behind a large one leaves the line idle."""
 BUNDLE_TYPE = "application/zip"
 PICTURE_TYPE = "image/png"
 
@@ -99,18 +102,23 @@ class Pipeline:
             self._sending.shutdown(cancel_futures=True)
 
     def _arrivals(self, objects: list[SourceObject]) -> Iterator[Fetched | Made]:
-        """Yield the objects in their order; the next is fetched ahead if scratch can hold it beside this one."""
-        ahead: Future[Fetched | Made] | None = None
+        """Yield the objects in their order; the next are fetched ahead if scratch can hold them beside this one."""
+        queue: deque[Future[Fetched | Made]] = deque()
         for place, entry in enumerate(objects):
             if place:
                 self._work.progress.finish_scene()
+            if not queue:
+                queue.append(self._fetching.submit(self._fetch, entry))
             self._awaited = entry.key
-            arrived = (ahead or self._fetching.submit(self._fetch, entry)).result()
+            arrived = queue.popleft().result()
             self._awaited = None
-            following = objects[place + 1 : place + 2]
-            has_room = bool(following) and has_space(self._work.scratch, following[0].size_bytes)
-            ahead = self._fetching.submit(self._fetch, following[0]) if has_room else None
+            following = objects[place + 1 : place + 1 + AHEAD]
+            while len(queue) < len(following) and self._has_room(following[: len(queue) + 1]):
+                queue.append(self._fetching.submit(self._fetch, following[len(queue)]))
             yield arrived
+
+    def _has_room(self, objects: list[SourceObject]) -> bool:
+        return has_space(self._work.scratch, sum(entry.size_bytes for entry in objects))
 
     def _fetch(self, entry: SourceObject) -> Fetched | Made:
         """Download an object, unless it is a scene whose output is there already."""

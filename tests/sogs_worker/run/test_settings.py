@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,18 +11,26 @@ import pytest
 from sogs_worker.errors import UsageError
 from sogs_worker.settings import Settings, read_settings
 
+WORKER = str(Path(__file__).parents[3] / "worker")
 LEAST = {"SPLATS_RUN": "/etc/splats/run.json", "SPLATS_SCRATCH": "/scratch"}
 
 
 def test_reads_the_variables() -> None:
     more = {
+        "SPLATS_VOLUMES": "/volumes",
         "SPLATS_TERMINATION_LOG": "/log",
         "SPLATS_DEVICE": "cuda",
         "SPLATS_CPU_FALLBACK": "1",
         "SPLATS_ATTEMPT": "7",
     }
     assert read_settings({**LEAST, **more}) == Settings(
-        Path("/etc/splats/run.json"), Path("/scratch/splats-run"), Path("/log"), "cuda", cpu_fallback=True, attempt="7"
+        run_document=Path("/etc/splats/run.json"),
+        scratch=Path("/scratch/splats-run"),
+        volumes=Path("/volumes"),
+        termination_log=Path("/log"),
+        device="cuda",
+        cpu_fallback=True,
+        attempt="7",
     )
 
 
@@ -45,3 +55,9 @@ def test_has_defaults() -> None:
 def test_refuses(changes: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_settings({**LEAST, **changes})
+
+
+def test_the_job_begins_without_what_takes_seconds_to_load() -> None:
+    code = "import sys, sogs_worker.job; print(*{'torch', 'boto3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": WORKER}, capture_output=True, check=True)
+    assert done.stdout.strip() == b""

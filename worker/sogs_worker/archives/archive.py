@@ -18,7 +18,7 @@ from sogs_worker.archives.members import Member, select_members
 from sogs_worker.archives.tars import TarContainer
 from sogs_worker.archives.zips import ZipContainer
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.formats.output import naming
+from sogs_worker.files import naming
 
 DAMAGE = (
     zipfile.BadZipFile,

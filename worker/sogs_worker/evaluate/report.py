@@ -13,8 +13,8 @@ from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.comparison import Comparison, compare, draw
 from sogs_worker.evaluate.views import ORBIT_VIEWS, View, orbit_views, read_views
+from sogs_worker.files import naming
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.output import naming
 from sogs_worker.splats import Splats
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.metrics import WINDOW
-from sogs_worker.formats.output import naming
+from sogs_worker.files import naming
 from sogs_worker.render.camera import FIELD_OF_VIEW_RAD, Camera, look_at
 from sogs_worker.splats import Splats
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.rotation import MODE
 from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming
 from sogs_worker.formats.bundle import Files
-from sogs_worker.formats.output import naming
 from sogs_worker.formats.planes import read_texels
 from sogs_worker.formats.webp import Plane, decode_webp
 

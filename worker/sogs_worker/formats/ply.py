@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming, replacing
 from sogs_worker.formats.compressed_ply import is_compressed, read_compressed
-from sogs_worker.formats.output import naming, replacing
 from sogs_worker.formats.ply_header import Element, Header, read_header
 from sogs_worker.formats.ply_layout import ATTRIBUTES, locate_attributes
 from sogs_worker.formats.ply_rows import Rows

@@ -13,13 +13,13 @@ from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats, dequantize
 from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming, replacing
 from sogs_worker.formats.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
 from sogs_worker.formats.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.meta import Meta, PaletteMeta, parse_meta
 from sogs_worker.formats.meta_fields import MAX_BYTES as MAX_META_BYTES
 from sogs_worker.formats.meta_fields import parse_document
-from sogs_worker.formats.output import naming, replacing
 from sogs_worker.formats.planes import read_palette_entries
 from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.sog_v1 import MetaV1, parse_meta_v1, read_v1

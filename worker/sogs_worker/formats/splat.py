@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming
 from sogs_worker.formats.colour import colours_to_sh0
-from sogs_worker.formats.output import naming
 from sogs_worker.splats import Floats, Splats
 
 ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 4), ("rotation", "u1", 4)])

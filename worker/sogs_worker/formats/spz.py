@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.files import naming
 from sogs_worker.formats.blocks import decode_rows
-from sogs_worker.formats.output import naming
 from sogs_worker.formats.quaternions import complete
 from sogs_worker.formats.spz_streams import Header, ReadStream, opened_streams
 from sogs_worker.splats import SH_COEFFICIENTS, Splats

@@ -99,7 +99,7 @@ def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Item:
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> None:
-    from sogs_worker.formats.output import replacing
+    from sogs_worker.files import replacing
 
     with replacing(path) as file:
         file.write(json.dumps(summary, indent=2).encode())

@@ -1,4 +1,4 @@
-"""Output files that appear whole or not at all, and errors that name the file they speak of."""
+"""Files that appear whole or not at all, and errors that name the file they speak of."""
 
 from __future__ import annotations
 
