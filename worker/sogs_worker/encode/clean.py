@@ -17,6 +17,9 @@ from sogs_worker.splats import Splats
 SMALLEST_ALPHA = 1 / 255
 """Renderers draw nothing where alpha is below this (Kerbl et al. 2023), the middle of a splat included."""
 
+PIECE = 1 << 18
+"""Splats that are looked at at once."""
+
 INVISIBLE_LOGIT = math.log(SMALLEST_ALPHA / (1 - SMALLEST_ALPHA))
 
 
@@ -59,7 +62,8 @@ def usable_mask(cloud: Cloud) -> Tensor:
     """
     usable = ~cloud.opacities.isnan() & (cloud.opacities != -math.inf)
     for values in (cloud.positions, cloud.rotations, cloud.scales, cloud.sh0, cloud.shn.flatten(1)):
-        usable &= values.isfinite().all(dim=1)
+        # In pieces: what torch makes on the way is larger than the values.
+        usable &= torch.cat([rows.isfinite().all(dim=1) for rows in values.split(PIECE)])
     return usable
 
 
