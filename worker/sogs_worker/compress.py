@@ -56,9 +56,9 @@ def compress_file(
         WorkerError: of the reader, the engine or the writer.
     """
     progress("read", 0.0)
-    splats = read_scene(source)
     with naming(source):
-        scene = encode(splats, parameters=parameters, device=device, progress=progress)
+        # Nobody but the engine holds the splats, so that it can let them go when it has its own.
+        scene = encode(read_scene(source), parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     write_sog(output, scene)
     return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.unusable + scene.invisible)

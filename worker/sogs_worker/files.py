@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, WorkerError
 
 
 @contextmanager
@@ -35,11 +35,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Put the file's name before faults found in it, and turn the system's errors about it into ours."""
+    """Put the file's name before faults found in it, once, and turn the system's errors about it into ours."""
     try:
         yield
     except BadInputError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
         raise BadInputError(f"{path}: {error}") from error
+    except WorkerError:
+        raise
     except FileNotFoundError as error:
         raise SourceMissingError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:

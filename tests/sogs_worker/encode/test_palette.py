@@ -26,7 +26,8 @@ def coefficients(count: int, bands: int = 3, seed: int = 0) -> Tensor:
 def train(
     shn: Tensor, weights: Tensor | None = None, *, effort: PaletteEffort = EFFORT, seed: int = 0
 ) -> TrainedPalette:
-    return train_palette(shn, torch.ones(len(shn)) if weights is None else weights, effort=effort, seed=seed)
+    # A copy, since it is overwritten.
+    return train_palette(shn.clone(), torch.ones(len(shn)) if weights is None else weights, effort=effort, seed=seed)
 
 
 def build(shn: Tensor, weights: Tensor | None = None, *, effort: PaletteEffort = EFFORT, seed: int = 0) -> Palette:

@@ -63,7 +63,7 @@ def usable_mask(cloud: Cloud) -> Tensor:
     usable = ~cloud.opacities.isnan() & (cloud.opacities != -math.inf)
     for values in (cloud.positions, cloud.rotations, cloud.scales, cloud.sh0, cloud.shn.flatten(1)):
         # In pieces: what torch makes on the way is larger than the values.
-        usable &= torch.cat([rows.isfinite().all(dim=1) for rows in values.split(PIECE)])
+        usable &= torch.cat([rows.isfinite().all(dim=1) for rows in torch.split(values, PIECE)])
     return usable
 
 

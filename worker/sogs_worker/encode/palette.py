@@ -95,20 +95,20 @@ def train_palette(
     """Find centroids of small weighted squared error, on every n-th of the splats where there are very many.
 
     Args:
-        shn: (N, C, 3) float32, C >= 3, finite.
+        shn: (N, C, 3) float32, C >= 3, finite, contiguous; divided by the unit in place, as a copy may have gigabytes.
         weights: (N,) float32, positive.
         effort: bytes and work.
         seed: of the random draws.
         progress: told the fraction done.
     """
-    rows = shn.flatten(1)
-    unit = float(rows.abs().max()) or 1.0
-    points = rows / unit
+    points = shn.flatten(1)
+    unit = max(-float(points.min()), float(points.max())) or 1.0
+    points.div_(unit)
     size = palette_size(len(points), effort.splats_per_entry)
     if size >= len(points):  # as many entries as there are different splats
         cells = partition(points, points[:1])
         return TrainedPalette(cells, weights[cells.order], torch.unique(points, dim=0), unit, 0.0, effort)
-    every = -(-len(rows) // TRAINING_POINTS)
+    every = -(-len(points) // TRAINING_POINTS)
     centers = train_centers(points[::every], weights[::every], count=round(size**0.5), seed=seed)
     sample = partition(points[::every], centers)
     centroids, error = lloyd(
@@ -120,7 +120,7 @@ def train_palette(
         seed=seed,
         progress=progress,
     )
-    cells = partition(points, centers)
+    cells = sample if every == 1 else partition(points, centers)
     return TrainedPalette(cells, weights[cells.order], centroids, unit, error * unit**2 / 3, effort)
 
 

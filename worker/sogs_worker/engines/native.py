@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -57,25 +58,30 @@ def encode(
     progress("encode", 0.0)
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
+    del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
+    unusable, invisible = cleaned.unusable, cleaned.invisible
     cloud, weights = _arrange(cleaned.cloud, quality)
+    del cleaned
+    shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     with Layout(device) as layout:
         trained = None
         layout.add_means(_round_positions(cloud, weights, quality))
-        if cloud.shn.shape[1]:
+        if shn.shape[1]:
             trained = train_palette(
-                cloud.shn,
+                shn,
                 weights,
                 effort=quality.palette,
                 seed=parameters.seed,
                 progress=lambda done: progress("encode", TRAINED * done),
             )
+        del shn
         _add_shapes_and_colours(
             layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0)
         )
         progress("encode", TRAINED)
         if trained:
             layout.add_palette(label_splats(trained))
-        scene = layout.finish(unusable=cleaned.unusable, invisible=cleaned.invisible)
+        scene = layout.finish(unusable=unusable, invisible=invisible)
     progress("encode", 1.0)
     return scene
 
