@@ -129,6 +129,18 @@ def run_pipeline(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_memory(options: argparse.Namespace) -> int:
+    """Print the table of the memory that runs take."""
+    from benchmarks.memory import format_rows, measure_memory
+    from benchmarks.pipeline import Course  # needs boto3
+
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        course = Course("", "", "cuda" if find_gpu() else "cpu", Path(folder).resolve())
+        print(format_rows([*measure_memory(course, options.scenes)]))
+    return 0
+
+
 def _judge(options: argparse.Namespace) -> Judge:
     worker, converter = shlex.split(options.worker), shlex.split(options.splat_transform)
     decoders = {"splat-transform": [*converter, "-w", "-g", "cpu"], "our own decoder": [*worker, "decompress"]}
@@ -176,6 +188,7 @@ COMMANDS = {
     "ablation": run_ablation,
     "transfer": run_transfer,
     "pipeline": run_pipeline,
+    "memory": run_memory,
 }
 
 

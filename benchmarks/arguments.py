@@ -27,6 +27,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     )
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
+    _add_memory(subparsers.add_parser("memory", help="measure the host memory of the Job's entry"))
     for name, command in commands.items():
         subparsers.choices[name].set_defaults(command=command)
     return parser
@@ -97,6 +98,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     _add_out(run)
     _add_tools(run)
+
+
+def _add_memory(memory: argparse.ArgumentParser) -> None:
+    memory.add_argument("scenes", metavar="SCENE.ply", nargs="+", type=Path)
+    memory.add_argument("--work", default="out/bench/memory", type=Path, help="folder of files; default: %(default)s")
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:

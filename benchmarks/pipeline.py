@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.pipeline_transfer import OUTPUTS, PREFIX, SOURCES, send
-from benchmarks.process import run_measured
+from benchmarks.process import Usage, run_measured
 from benchmarks.relay import running_relay
 from benchmarks.tile import write_tiled
 from benchmarks.transfer_ways import MIB, open_our_store
@@ -132,18 +132,20 @@ def uploaded_scenes(course: Course) -> Iterator[None]:
 
 def measure_round(course: Course, endpoint: str, measured: Rounds) -> None:
     """Measure each once, in a process of its own."""
-    measured.encode.append(run_worker(course, f"pvc://{CLAIM}/", {}))
-    measured.run.append(run_worker(course, f"s3://{course.bucket}/{PREFIX}", build_connection(endpoint)))
+    measured.encode.append(run_worker(course, f"pvc://{CLAIM}/", {}).seconds)
+    measured.run.append(run_worker(course, f"s3://{course.bucket}/{PREFIX}", build_connection(endpoint)).seconds)
     measured.transfer.append(run_transfer(course, endpoint))
     shown = ", ".join(f"{name} {getattr(measured, name)[-1]:.2f} s" for name in ("encode", "run", "transfer"))
     print(f"{measured.server}: {shown}", file=sys.stderr, flush=True)
 
 
-def run_worker(course: Course, root: str, connection: Mapping[str, Any]) -> float:
-    """Run the worker from `in/` to `out/` below an address; return the seconds."""
+def run_worker(
+    course: Course, root: str, connection: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> Usage:
+    """Run the worker from `in/` to `out/` below an address; `more` is put into its document."""
     run, result = course.work / "run.json", course.work / "result.json"
     result.unlink(missing_ok=True)
-    run.write_text(json.dumps(build_document(root, connection)))
+    run.write_text(json.dumps({**build_document(root, connection), **(more or {})}))
     environment = {
         "SPLATS_RUN": str(run),
         "SPLATS_SCRATCH": str(course.work / "scratch"),
@@ -156,7 +158,7 @@ def run_worker(course: Course, root: str, connection: Mapping[str, Any]) -> floa
     if usage.failure:
         error = json.loads(result.read_text())["error"]["message"] if result.exists() else usage.failure
         raise BenchmarkError(f"sogs-worker run with {root}: {error}")
-    return usage.seconds
+    return usage
 
 
 def run_transfer(course: Course, endpoint: str) -> float:
