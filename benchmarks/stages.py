@@ -111,10 +111,10 @@ def _measure_parts(
 
 
 def _encode_and_read(splats: Splats, bundle: Path, device: str) -> QuantizedSplats:
-    from sogs_worker import engines
+    from sogs_worker.engines import native
     from sogs_worker.formats.sog import read_quantized, write_sog
 
-    write_sog(bundle, engines.encode(splats, parameters=Parameters(quality=LEVEL), device=device))
+    write_sog(bundle, native.encode(splats, parameters=Parameters(quality=LEVEL), device=device))
     return read_quantized(bundle)
 
 

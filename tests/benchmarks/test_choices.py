@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.choices import build_choices, changed
 
-from sogs_worker.engines import encode
+from sogs_worker.engines.native import encode
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace

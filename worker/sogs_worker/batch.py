@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from sogs_worker.archives.local import LocalScene
 from sogs_worker.compress import SceneReport, compress_file
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.errors import InterruptedRunError, WorkerError
+from sogs_worker.errors import WorkerError
 from sogs_worker.outputs import make_folder
 from sogs_worker.progress import Progress
 
@@ -52,8 +52,7 @@ def compress_scenes(
         progress: of the whole command.
         send: brings a bundle to where it is to be, if that is elsewhere.
 
-    Raises:
-        InterruptedRunError: the command was told to stop. Other faults are outcomes.
+    Faults are outcomes and not raised.
     """
     progress.split([scene.size_bytes for scene, _ in pairs])
     for archive, group in groupby(pairs, key=lambda pair: pair[0].archive):
@@ -68,8 +67,6 @@ def compress_scenes(
                             path, target, parameters=parameters, device=device, progress=progress.report
                         )
                     send(target)
-                except InterruptedRunError:
-                    raise
                 except WorkerError as error:
                     result = error
                 progress.finish_scene()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import InterruptedRunError, UsageError, WorkerError
 from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_output, make_folder, plan_outputs
-from sogs_worker.results import format_size, print_fault, print_outcome
+from sogs_worker.results import INTERRUPTED, format_size, print_fault, print_outcome
 
 if TYPE_CHECKING:
     from sogs_worker.remote import Copies
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # What loads NumPy or torch is imported by the command that needs it: `--help` and a wrong option answer at once.
 MAX_VIEWS = 1000
 ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
-INTERRUPTED = "interrupted, no half-written output is left"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -268,4 +267,4 @@ def run_job(_options: argparse.Namespace) -> int:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise InterruptedRunError(INTERRUPTED)
+    raise KeyboardInterrupt  # which nobody on the way takes for a fault of an input or of a request

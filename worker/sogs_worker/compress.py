@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sogs_worker.engines import encode
+from sogs_worker.engines import choose_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene, scene_bytes
@@ -57,8 +57,9 @@ def compress_file(
     """
     progress("read", 0.0)
     with naming(source):
+        engine = choose_engine(parameters)
         # Nobody but the engine holds the splats, so that it can let them go when it has its own.
-        scene = encode(read_scene(source), parameters=parameters, device=device, progress=progress)
+        scene = engine(read_scene(source), parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     write_sog(output, scene)
     return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.unusable + scene.invisible)

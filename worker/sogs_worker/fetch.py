@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.archives import open_archive
+from sogs_worker.archives.members import plane_names
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.outputs import name_members
 from sogs_worker.sources import SourceObject
@@ -77,15 +78,26 @@ def fetch(
     uri = store.uri(origin.key)
     require_space(folder, origin.size_bytes, uri)
     path = folder / PurePosixPath(origin.key).name
-    origin = replace(origin, etag=store.download(origin.key, path, progress))
-    for plane in origin.planes:
-        store.download(plane, folder / PurePosixPath(plane).name, progress)
+    versions = {
+        key: store.download(key, folder / PurePosixPath(key).name, progress) for key in (origin.key, *origin.planes)
+    }
+    if origin.is_unbundled:
+        require_unchanged(store, origin, path, versions)
+    origin = replace(origin, etag=versions[origin.key])
     got = digest_folder(folder) if origin.is_unbundled else digest_file(path)
     if sha256 and got != sha256:
         raise BadInputError(
             f"{uri} has the SHA-256 {got}, not {sha256}; upload the right file or correct spec.source.sha256"
         )
     return Fetched(path, uri, got, origin)
+
+
+def require_unchanged(store: ReadableStore, origin: SourceObject, meta: Path, versions: Mapping[str, str]) -> None:
+    """Refuse an unbundled scene whose files are not of one moment: they decode, but to something else."""
+    names = plane_names(meta.read_bytes()) or []
+    is_same = set(names) == {PurePosixPath(plane).name for plane in origin.planes}
+    if not is_same or any(store.stat(key).etag != etag for key, etag in versions.items()):
+        raise StorageError(f"{store.uri(origin.key)} or a plane of it changed while they were read; run it again")
 
 
 def digest_folder(folder: Path) -> str:

@@ -16,7 +16,7 @@ from sogs_worker.errors import StorageError, WorkerError
 from sogs_worker.joblog import start_logging
 from sogs_worker.loading import Accelerator, load_for_job
 from sogs_worker.manifest import Output, Result
-from sogs_worker.overview import stage_sheet
+from sogs_worker.overview import is_sheet_of, stage_sheet
 from sogs_worker.pipeline import Pipeline, Work
 from sogs_worker.production import Recipe
 from sogs_worker.progress import Progress
@@ -102,8 +102,9 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
         try:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs))
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
-            has_sheet = look_up(store, task.sheet_key) is not None
-            manifest = publication.commit([], task.manifest_key, describe(pipeline.adopt_outputs()))
+            adopted = pipeline.adopt_outputs()
+            has_sheet = has_sheet and is_sheet_of(look_up(store, task.sheet_key), adopted)
+            manifest = publication.commit([], task.manifest_key, describe(adopted))
     return Result.from_manifest(manifest, task.encoder)
 
 

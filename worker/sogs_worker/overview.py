@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sogs_worker.cache import CONTENT
-from sogs_worker.errors import BadInputError, WorkerError
+from sogs_worker.errors import BadInputError
 from sogs_worker.manifest import Output
 from sogs_worker.publication import Publication, Staged, look_up
-from sogs_worker.storage.base import Store
+from sogs_worker.storage.base import Store, StoredObject
 from sogs_worker.task import Task
 
 PICTURE_TYPE = "image/png"
@@ -31,27 +31,29 @@ def stage_sheet(
     Raises:
         WorkerError: a preview cannot be read, or the sheet not be written.
     """
-    from sogs_worker.render.sheet import contact_sheet
+    from sogs_worker.render.sheet import PictureError, contact_sheet
 
-    there = look_up(publication.store, task.sheet_key)
-    metadata = {CONTENT: digest_outputs(outputs)}
-    if there and there.metadata == metadata:
+    if is_sheet_of(look_up(publication.store, task.sheet_key), outputs):
         return []
+    metadata = {CONTENT: digest_outputs(outputs)}
     hidden = {each.key: each.hidden_key for each in staged}
     keys = [task.preview_key(output.path) for output in outputs]
     pictures = fetch_pictures(publication.store, [hidden.get(key, key) for key in keys], scratch)
     path = scratch / "sheet.png"
     try:
         path.write_bytes(contact_sheet(zip([output.name for output in outputs], pictures, strict=False), len(outputs)))
-    except WorkerError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:  # as Pillow calls it; someone has written over a preview
+    except PictureError as error:  # someone has written over a preview
         raise BadInputError(
             f"a preview beside {publication.store.uri(task.sheet_key)} is no PNG file ({error}); delete the previews"
         ) from error
     sheet = publication.stage(path, task.sheet_key, content_type=PICTURE_TYPE, metadata=metadata)
     path.unlink()
     return [sheet]
+
+
+def is_sheet_of(there: StoredObject | None, outputs: Sequence[Output]) -> bool:
+    """Say whether what is there is a sheet of these outputs."""
+    return there is not None and there.metadata.get(CONTENT) == digest_outputs(outputs)
 
 
 def digest_outputs(outputs: Sequence[Output]) -> str:

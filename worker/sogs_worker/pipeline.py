@@ -74,6 +74,8 @@ class Pipeline:
         """
         objects = find_objects(self._work.source, self._work.task.source.location, self._work.scratch)
         self._work.progress.split([entry.size_bytes for entry in objects])
+        scenes = [entry.output for entry in objects if not entry.is_archive]
+        self._work.store.check_keys([self._work.task.bundle_key(output) for output in scenes])
         with self._ending_threads():
             for arrived in self._arrivals(objects):
                 self._finish(arrived)

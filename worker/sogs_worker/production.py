@@ -76,11 +76,11 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, stem: Pa
     bundle = stem.with_name(f"{stem.name}.sog")
     try:
         report = compress_file(scene.path, bundle, parameters=recipe.encoder, device=device, progress=progress)
+        progress("verify", 0.0)
+        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the bundle has it.
+        reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
-    progress("verify", 0.0)
-    # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the bundle has it.
-    reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
     splats = read_scene(bundle)
     if len(splats) != report.splats:
         raise StorageError(

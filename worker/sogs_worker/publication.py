@@ -16,6 +16,7 @@ from typing import Any
 
 from sogs_worker.errors import SourceMissingError
 from sogs_worker.storage.base import (
+    HIDDEN,
     Condition,
     ConflictError,
     IfAbsent,
@@ -27,7 +28,6 @@ from sogs_worker.storage.base import (
 )
 from sogs_worker.storage.integrity import digest_file, upload_verified
 
-HIDDEN = ".splats"
 RECORD = "record.json"
 JSON_TYPE = "application/json"
 
@@ -125,9 +125,11 @@ class Publication:
         """Make the outputs visible, then the manifest; return the manifest.
 
         Raises:
+            UsageError: the outputs cannot all have their names.
             ConflictError: another run has written to one of the keys since, or commits the same task just now. None of
                 these outputs replaces what it has written, and the hidden ones are removed.
         """
+        self.store.check_keys([output.key for output in outputs])
         record = {
             "outputs": [asdict(output) for output in sorted(outputs, key=lambda output: output.key)],
             "manifestKey": manifest_key,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from sogs_worker.archives.entries import check_name
-from sogs_worker.errors import BadInputError, UsageError, WorkerError
+from sogs_worker.errors import BadInputError, StorageError, UsageError, WorkerError
 from sogs_worker.fetch import require_space
 from sogs_worker.outputs import META
 from sogs_worker.sources import SourceObject, find_objects
@@ -80,8 +80,8 @@ def working_copies(
     if not any(map(is_address, (*inputs, output))):
         yield Copies(output, [Path(text) for text in inputs])
         return
-    with TemporaryDirectory(prefix="sogs-worker-") as folder:
-        desk = Desk(Path(folder), environment, tell)
+    with temporary_folder() as folder:
+        desk = Desk(folder, environment, tell)
         copies = desk.prepare_output(output) if is_address(output) else Copies(output)
         for text in inputs:
             try:
@@ -92,6 +92,19 @@ def working_copies(
             yield copies
         except WorkerError as error:
             raise type(error)(copies.told(str(error))) from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder for copies, and say what is wrong with this machine's files."""
+    try:
+        with TemporaryDirectory(prefix="sogs-worker-") as folder:
+            yield Path(folder)
+    except WorkerError:
+        raise
+    except OSError as error:
+        place = error.filename or gettempdir()
+        raise StorageError(f"{place}: {error.strerror or error}; make room there or set TMPDIR") from error
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,9 @@ class Desk:
         require_space(self.folder, sum(entry.size_bytes for entry in objects), location.uri)
         base = self.folder / f"input-{len(addresses)}"
         if location.is_prefix:
+            base /= safe_path(
+                PurePosixPath(location.key).name or location.root
+            )  # names the unbundled scene right in it
             addresses[f"{base}/"] = location.uri
             for entry in objects:
                 self._fetch(store, entry, base / safe_path(entry.key.removeprefix(location.key)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sogs_worker.compress import SceneReport
 
 MEGABYTE = 1_000_000
+INTERRUPTED = "interrupted, no half-written output is left"
 
 
 Told = Callable[[str], str]

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from faults.proxy import FaultProxy, Rule, stall
 from s3_server import S3Server
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply import write_ply
@@ -41,20 +43,26 @@ class Remote:
         content: bytes = self.server.client().get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return content
 
-    def compress(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def start(self, endpoint: str, *arguments: str) -> subprocess.Popen[str]:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY / "worker"),
             "TMPDIR": str(self.folder / "tmp"),
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": self.server.endpoint,
+            "AWS_ENDPOINT_URL": endpoint,
             "AWS_ACCESS_KEY_ID": self.server.admin.access_key,
             "AWS_SECRET_ACCESS_KEY": self.server.admin.secret_key,
             "AWS_REGION": "us-east-1",
         }
         (self.folder / "tmp").mkdir(exist_ok=True)
         command = [sys.executable, "-m", "sogs_worker", "compress", "--quality", "fast", "--device", "cpu", *arguments]
-        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, env=environment, cwd=self.folder, text=True, **pipes)
+
+    def compress(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(self.server.endpoint, *arguments)
+        output, errors = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +113,10 @@ def test_objects_and_files_go_together(remote: Remote, ply: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(remote.get("exactly/this.sog"))) as bundle:
         for name in bundle.namelist():
             remote.put(f"raw/unbundled/{name}", bundle.read(name))
-    done = remote.compress("--json", remote.uri("raw/unbundled/meta.json"), "out/")
-    (record,) = records(done)
-    assert (record["input"], record["output"]) == (remote.uri("raw/unbundled/meta.json"), "out/unbundled.sog")
+    for source in ("raw/unbundled/meta.json", "raw/unbundled/"):
+        done = remote.compress("--json", remote.uri(source), "out/")
+        (record,) = records(done)
+        assert (record["input"], record["output"]) == (remote.uri("raw/unbundled/meta.json"), "out/unbundled.sog")
 
 
 def test_what_is_wrong_is_said_of_the_object(remote: Remote) -> None:
@@ -127,3 +136,21 @@ def test_an_input_is_not_overwritten(remote: Remote, ply: bytes) -> None:
     done = remote.compress(remote.uri("raw/garden.sog"), remote.uri("raw/"))
     assert (done.returncode, remote.get("raw/garden.sog")) == (64, ply)
     assert f"{remote.uri('raw/garden.sog')}: an input would be overwritten" in done.stderr
+
+
+def test_an_interruption_while_it_fetches_sends_nothing(remote: Remote, ply: bytes) -> None:
+    remote.put("raw/second.ply", ply)
+    stalled = Rule(stall(100), when=lambda request: request.method == "GET" and "raw/garden.ply" in request.target)
+    with FaultProxy(remote.server.endpoint, rules=[stalled]) as proxy:
+        process = remote.start(
+            proxy.endpoint, remote.uri("raw/garden.ply"), remote.uri("raw/second.ply"), remote.uri("out/")
+        )
+        while not any(each.method == "GET" for each in proxy.requests):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "interrupted, no half-written output is left" in errors
+    assert not [key for key in remote.server.keys(remote.bucket) if key.startswith("out/")]
+    assert list((remote.folder / "tmp").iterdir()) == []

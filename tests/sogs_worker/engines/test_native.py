@@ -14,7 +14,8 @@ from sogs_worker.compress import SceneReport, compress_file
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import upload
 from sogs_worker.encode.importance import coarseness
-from sogs_worker.engines import encode, native
+from sogs_worker.engines import native
+from sogs_worker.engines.native import encode
 from sogs_worker.engines.parameters import QUALITIES as NAMES
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES

@@ -10,7 +10,6 @@ from sogs_worker import engines
 from sogs_worker.engines.device import resolve_device
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import NoGPUError, UsageError
-from splat_builders import build_splats
 
 
 def test_nothing_means_the_defaults() -> None:
@@ -48,7 +47,7 @@ def test_what_is_not_supported_is_refused(document: dict[str, Any], words: str) 
 
 def test_an_engine_outside_the_table_is_refused() -> None:
     with pytest.raises(UsageError, match="engine must be native"):
-        engines.encode(build_splats(1), parameters=Parameters(engine="sogs"), device="cpu")
+        engines.choose_engine(Parameters(engine="sogs"))
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sogs_worker.engines import encode
+from sogs_worker.engines.native import encode
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.splats import Splats
 from splat_builders import build_splats

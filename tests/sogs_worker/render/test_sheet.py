@@ -7,7 +7,15 @@ import io
 import pytest
 from PIL import Image
 
-from sogs_worker.render.sheet import LINE_HEIGHT, MOST_PICTURES, MOST_WIDTH, contact_sheet, cut_middle, printable
+from sogs_worker.render.sheet import (
+    LINE_HEIGHT,
+    MOST_PICTURES,
+    MOST_WIDTH,
+    PictureError,
+    contact_sheet,
+    cut_middle,
+    printable,
+)
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
 
@@ -91,3 +99,9 @@ def test_a_name_is_cut_in_the_middle(width: int, cut: str) -> None:
 
 def test_what_is_not_drawn_is_shown_as_a_sign() -> None:
     assert printable("a\nb\u202e\udcff 花") == "a�b�� 花"
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", picture(RED)[:-40]])
+def test_what_is_no_picture_is_told(content: bytes) -> None:
+    with pytest.raises(PictureError):
+        sheet_of(("a", content))

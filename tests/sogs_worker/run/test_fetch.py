@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
+from sogs_worker.errors import BadInputError, SourceMissingError, StorageError, UsageError
 from sogs_worker.fetch import Fetched, fetch, has_space, require_space, unpack
 from sogs_worker.sources import find_objects
+from sogs_worker.storage.base import Moved, ignore_progress
 from sogs_worker.storage.local import LocalStore
 from sogs_worker.storage.location import Location
 
@@ -98,6 +100,36 @@ def test_names_a_plane_that_is_missing(unbundled: LocalStore, tmp_path: Path) ->
 def test_refuses_a_meta_json_that_is_no_scenes(unbundled: LocalStore, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"in/other/meta\.json is not the meta\.json of an unbundled SOG scene"):
         bring(unbundled, "in/other/meta.json", tmp_path)
+
+
+def test_refuses_scenes_that_would_be_one(unbundled: LocalStore, tmp_path: Path) -> None:
+    inner = unbundled.root / "in/garden/garden"
+    inner.mkdir()
+    for file in (unbundled.root / "in/garden").glob("*.*"):
+        (inner / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(UsageError, match=r"two scenes are called garden/meta\.json; rename one"):
+        find_objects(unbundled, Location("pvc", "claim", "in/garden/"), tmp_path)
+
+
+def test_refuses_a_scene_whose_name_is_no_text(store: LocalStore, tmp_path: Path) -> None:
+    for name in (b"Icon\r", b"\xff.ply"):
+        Path(os.fsdecode(os.fsencode(store.root) + b"/" + name)).write_bytes(b"")
+    with pytest.raises(BadInputError, match="is not UTF-8 or has control characters; rename it"):
+        find_objects(store, Location("pvc", "claim", ""), tmp_path)
+
+
+class Changing(LocalStore):
+    """A folder in which somebody writes a plane anew while the next is read."""
+
+    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
+        if key.endswith("means_u.webp"):
+            (self.root / "in/garden/means_l.webp").write_bytes(b"another")
+        return super().download(key, path, progress)
+
+
+def test_refuses_an_unbundled_scene_that_changes(unbundled: LocalStore, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"in/garden/meta\.json or a plane of it changed while they were read"):
+        bring(Changing(unbundled.root), "in/garden/meta.json", tmp_path)
 
 
 def test_refuses_what_scratch_cannot_hold(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from archive_builders import pack
 from sogs_worker import cli
-from sogs_worker.errors import InterruptedRunError
 from sogs_worker.formats.ply import write_ply
 from sogs_worker.formats.sog import read_sog
 from splat_builders import build_splats
@@ -234,7 +233,7 @@ def test_a_message_has_at_most_a_kilobyte_and_is_utf_8(ml: Path) -> None:
 
 def test_a_stop_is_told(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
-        raise InterruptedRunError("interrupted, no half-written output is left")
+        raise KeyboardInterrupt
 
     scene(ml / "processing" / "input" / "a.ply", 10)
     monkeypatch.setattr("sogs_worker.batch.compress_file", stop)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, UsageError
+from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import IfAbsent, IfMatch
 from sogs_worker.storage.local import LocalStore
-from sogs_worker.storage.sidecar import unfinished
+from sogs_worker.storage.sidecar import unfinished, write_description
 
 DIGEST = hashlib.sha256(b"new").hexdigest()
 
@@ -120,10 +122,58 @@ def test_a_link_out_of_the_folder_is_no_object(tmp_path: Path) -> None:
     assert [entry.key for entry in LocalStore(tmp_path / "store").list("")] == ["inside"]
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.ply")).write_bytes(b"")
-    with pytest.raises(BadInputError, match=r"udcff.ply' is not readable text; rename it"):
-        list(LocalStore(tmp_path).list(""))
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "raw/closed").mkdir(parents=True, mode=0)
+    with pytest.raises(NotPermittedError, match="may not list"):
+        list(LocalStore(tmp_path).list("raw/"))
+
+
+def test_what_cannot_be_searched_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, words in (("closed", "may not list"), ("lost+found", None), ("gone", None)):
+        error = FileNotFoundError if name == "gone" else PermissionError
+        fault = error(errno.EACCES, "no", str(tmp_path / name))
+        monkeypatch.setattr(os, "walk", lambda _top, onerror, fault=fault: onerror(fault) or iter(()))
+        with pytest.raises(NotPermittedError, match=words) if words else nullcontext():
+            assert list(LocalStore(tmp_path).list("")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["a.sog", "a.sog/b.sog"], "would be a file and a folder at once"),
+        (["there/a.sog/b.sog"], "would be a file and a folder at once"),
+        (["there"], "would be a file and a folder at once"),
+        (["x" * 256], "has a name of more than 255 bytes"),
+    ],
+)
+def test_keys_that_cannot_all_be_files_are_refused(tmp_path: Path, keys: list[str], words: str) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/a.sog").write_bytes(b"")
+    with pytest.raises(UsageError, match=words):
+        LocalStore(tmp_path).check_keys(keys)
+    LocalStore(tmp_path).check_keys(["there/a.sog", "there/b/c.sog", "x" * 255])
+
+
+def test_takes_the_longest_name_there_is(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    store = LocalStore(tmp_path / "store")
+    store.upload(tmp_path / "new", "x" * 255, sha256=DIGEST, content_type="", condition=IfAbsent())
+    assert store.stat("x" * 255).sha256 == DIGEST
+
+
+def test_what_a_writer_left_that_died_goes_with_its_hidden_folder(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    store = LocalStore(tmp_path)
+    store.upload(tmp_path / "new", "out/.splats/task/key", sha256=DIGEST, content_type="")
+    write_description(tmp_path / "out/.splats/task/other", etag="1", sha256=DIGEST, metadata={})
+    store.delete("out/.splats/task/key")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_check_leaves_no_hidden_folder(tmp_path: Path) -> None:
+    LocalStore(tmp_path).check_upload("out/.splats/task/record.json")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_emptied_hidden_folder_goes_and_the_users_stay(tmp_path: Path) -> None:

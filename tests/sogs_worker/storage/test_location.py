@@ -48,7 +48,13 @@ def test_shows_neither_signatures_nor_passwords() -> None:
     location = parse_location("https://host/my%20scene.ply?X-Amz-Signature=secret", "spec.source.uri")
     assert "secret" not in f"{location} {location!r} {location.uri}"
     assert (location.uri, location.file) == ("https://host/my%20scene.ply", PurePosixPath("my scene.ply"))
-    for uri in ("https://user:secret@host/a.ply", "https://host/?secret", "ftp://host/a.ply?secret"):
+    for uri in (
+        "https://user:secret@host/a.ply",
+        "https://host/?secret",
+        "ftp://host/a.ply?secret",
+        "https://host?secret",
+        "http://u:secret@host/a",
+    ):
         with pytest.raises(UsageError) as caught:
             parse_location(uri, "spec.source.uri")
         assert "secret" not in str(caught.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import UsageError
@@ -13,17 +13,25 @@ if TYPE_CHECKING:
     from sogs_worker.formats.layout import EncodedScene
 
 
-def encode(
-    splats: Splats,
-    *,
-    parameters: Parameters,
-    device: str,
-    progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
-) -> EncodedScene:
-    """Encode a scene with the engine that the parameters name."""
+class Engine(Protocol):
+    """Encodes scenes."""
+
+    def __call__(
+        self,
+        splats: Splats,
+        *,
+        parameters: Parameters,
+        device: str,
+        progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+    ) -> EncodedScene:
+        """Encode a scene."""
+
+
+def choose_engine(parameters: Parameters) -> Engine:
+    """Return the engine that the parameters name."""
     from sogs_worker.engines import native  # loads torch
 
-    engines = {"native": native.encode}
+    engines: dict[str, Engine] = {"native": native.encode}
     if parameters.engine not in engines:
         raise UsageError(f"engine must be {' or '.join(engines)} in this version, got {parameters.engine!r}")
-    return engines[parameters.engine](splats, parameters=parameters, device=device, progress=progress)
+    return engines[parameters.engine]

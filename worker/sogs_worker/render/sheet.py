@@ -20,6 +20,11 @@ FONT_SIZE = 14
 LINE_HEIGHT = 22
 NAME_COLOUR = (210, 210, 210)
 
+
+class PictureError(ValueError):
+    """A picture is no PNG file."""
+
+
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 
@@ -57,9 +62,12 @@ def contact_sheet(pictures: Iterable[tuple[str, bytes]], count: int) -> bytes:
 def _paste(sheet: Image.Image, picture: bytes, box: Box) -> None:
     """Put a picture in the middle of a box, not larger than it is."""
     left, top, right, bottom = box
-    with Image.open(io.BytesIO(picture), formats=["PNG"]) as image:
+    try:
+        image = Image.open(io.BytesIO(picture), formats=["PNG"])
         image.thumbnail((right - left - 2 * MARGIN, bottom - top - 2 * MARGIN))
-        sheet.paste(image, ((left + right - image.width) // 2, (top + bottom - image.height) // 2))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # as Pillow calls it
+        raise PictureError(str(error)) from error
+    sheet.paste(image, ((left + right - image.width) // 2, (top + bottom - image.height) // 2))
 
 
 def _write(sheet: Image.Image, text: str, box: Box) -> None:

@@ -11,7 +11,7 @@ from sogs_worker.archives.local import LocalScene, find_scenes
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import SourceMissingError, WorkerError
 from sogs_worker.outputs import make_folder, name_outputs
-from sogs_worker.results import print_fault, print_outcome
+from sogs_worker.results import INTERRUPTED, print_fault, print_outcome
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
 from sogs_worker.sagemaker.summary import FILE_NAME, Item, Made, build_summary
 
@@ -36,6 +36,9 @@ def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_t
         faults = _process(inputs, output, parameters=parameters, load_torch=load_torch)
     except WorkerError as error:
         write_message(str(error))
+        raise
+    except KeyboardInterrupt:
+        write_message(INTERRUPTED)
         raise
     if not faults:
         return 0

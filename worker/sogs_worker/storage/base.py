@@ -19,6 +19,10 @@ RESERVED_METADATA = frozenset({"sha256", "upload"})
 """Names of metadata that the stores write themselves."""
 
 
+HIDDEN = ".splats"
+"""Name of a folder for what is not published yet; a store of files removes one that becomes empty."""
+
+
 def ignore_progress(_moved_bytes: int) -> None:
     """Report nothing."""
 
@@ -140,6 +144,9 @@ class Store(ReadableStore, Protocol):
 
     def check_upload(self, key: str) -> None:
         """Raise what an upload to `key` would, as far as that can be known without publishing anything."""
+
+    def check_keys(self, keys: Iterable[str]) -> None:
+        """Refuse keys that cannot all be objects of this store at once; UsageError names one."""
 
     def delete(self, key: str) -> None:
         """Remove the object at `key`; no error where there is none."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from sogs_worker.errors import (
-    BadInputError,
     NotPermittedError,
     SourceMissingError,
     StorageError,
@@ -19,6 +17,7 @@ from sogs_worker.errors import (
     WorkerError,
 )
 from sogs_worker.storage.base import (
+    HIDDEN,
     Condition,
     ConflictError,
     IfAbsent,
@@ -43,6 +42,7 @@ from sogs_worker.storage.sidecar import (
 )
 
 CHUNK_BYTES = 1 << 20
+MAX_NAME_BYTES = 255
 
 
 class LocalStore:
@@ -68,8 +68,6 @@ class LocalStore:
         with self._operation("list", prefix):
             keys = [key for key in self._walk(folder) if key.startswith(prefix)]
         for key in sorted(keys, key=os.fsencode):
-            if not key.isprintable():  # undecodable bytes, which no manifest could name
-                raise BadInputError(f"the name of the file {self.uri(key)!r} is not readable text; rename it")
             with self._operation("read", key):
                 yield ListedObject(key, (self.root / key).stat().st_size)
 
@@ -134,8 +132,21 @@ class LocalStore:
         folder = self._path(key).parent
         with self._operation("write", key):
             folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
+            is_open = os.access(folder, os.W_OK | os.X_OK)
+            self._prune(folder)
+        if not is_open:
             raise self._refused("write", key)
+
+    def check_keys(self, keys: Iterable[str]) -> None:
+        """Refuse names that are too long for a file, and files that would be the folders of others or are folders."""
+        files = {self._path(key): key for key in keys}
+        for path, key in files.items():
+            if max(len(os.fsencode(part)) for part in path.parts) > MAX_NAME_BYTES:
+                raise UsageError(
+                    f"{self.uri(key)} has a name of more than {MAX_NAME_BYTES} bytes; shorten its source's"
+                )
+            if path.is_dir() or any(parent in files or parent.is_file() for parent in path.parents):
+                raise UsageError(f"{self.uri(key)} would be a file and a folder at once; rename its source")
 
     def delete(self, key: str) -> None:
         """Remove the file, and hidden folders that it leaves empty."""
@@ -159,14 +170,14 @@ class LocalStore:
     def abort_uploads(self, key: str) -> None:
         """Remove the temporary names."""
         place = self._inside(key)
-        pattern = f"**/.*{UNFINISHED}" if key.endswith("/") else f".{glob.escape(place.name)}.*{UNFINISHED}"
+        pattern = f"**/.*{UNFINISHED}" if key.endswith("/") else f"{beside(place, '').name}.*{UNFINISHED}"
         with self._operation("delete", key):
             for entry in [*(place if key.endswith("/") else place.parent).glob(pattern)]:
                 entry.unlink(missing_ok=True)
 
     def _walk(self, folder: Path) -> Iterator[str]:
         """Yield the keys of files; what a link leads out of the store to is none of its."""
-        for parent, _, names in os.walk(folder):
+        for parent, _, names in os.walk(folder, onerror=unsearchable):
             for path in (Path(parent, name) for name in names if not is_own(name)):
                 if path.is_file() and path.resolve().is_relative_to(self.root):
                     yield path.relative_to(self.root).as_posix()
@@ -184,10 +195,13 @@ class LocalStore:
     def _prune(self, folder: Path) -> None:
         """Remove hidden folders that hold nothing but a lock; others are the user's, with an owner and a mode."""
         with suppress(OSError):  # somebody else has removed it, or writes there again
-            while any(part.startswith(".") for part in folder.relative_to(self.root).parts):
-                if any(path.name != LOCK for path in folder.iterdir()):  # a writer has a file there before its lock
+            while HIDDEN in folder.relative_to(self.root).parts:
+                left = [*folder.iterdir()]
+                # A writer has its unfinished file there before anything else; metadata alone are of a writer that died.
+                if not all(path.name.endswith((LOCK, METADATA)) for path in left):
                     return
-                (folder / LOCK).unlink(missing_ok=True)
+                for path in left:
+                    path.unlink(missing_ok=True)
                 folder.rmdir()
                 folder = folder.parent
 
@@ -227,6 +241,12 @@ class LocalStore:
         return NotPermittedError(
             f"user {os.getuid()} may not {verb} {self.uri(key)}; change the mode or owner of that folder"
         )
+
+
+def unsearchable(error: OSError) -> None:
+    """Do not pass over folders that may not be read; those that are gone meanwhile, and the file system's own, are."""
+    if not isinstance(error, FileNotFoundError) and Path(error.filename).name != "lost+found":
+        raise error
 
 
 @contextmanager

@@ -75,10 +75,12 @@ def parse_location(uri: str, field: str) -> Location:
         UsageError: another scheme, or something that cannot be an address.
     """
     scheme, separator, rest = uri.partition("://")
-    shown = uri.partition("?")[0]
+    shown = re.sub("//[^/@]*@", "//", re.split("[?#]", uri)[0])
     if not separator or scheme not in ROOTS:
         raise UsageError(f"{field} is {shown!r}: it must begin with s3://, https:// or pvc://")
     pattern, meaning, form = ROOTS[scheme]
+    if scheme == "https" and "/" not in re.split("[?#]", rest)[0]:
+        raise UsageError(f"{field} is {shown!r}: a web server has no listing, so name one file")
     root, _, key = rest.partition("/")
     if not pattern.fullmatch(root):
         wrong = "what stands before the path" if "@" in root else repr(root)

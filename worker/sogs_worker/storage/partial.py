@@ -45,7 +45,8 @@ class Partial:
                 os.posix_fallocate(self._fd, 0, self._size_bytes)  # a full disk is noticed before the transfer
             yield missing
         finally:
-            os.close(self._fd)
+            descriptor, self._fd = self._fd, -1  # a thread that was left behind writes to no other file
+            os.close(descriptor)
         self._data.replace(self._path)
         self._notes.unlink()
 

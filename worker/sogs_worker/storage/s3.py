@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sogs_worker.errors import SourceMissingError, StorageError
+from sogs_worker.errors import SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import (
     Condition,
     ConflictError,
@@ -37,6 +37,8 @@ SHA256 = "sha256"
 
 TOKEN = "upload"  # noqa: S105  (no secret)
 """Name of the metadata that tells this write from all others: its answer may be lost after the object was written."""
+
+MAX_KEY_BYTES = 1024
 
 PAGE_KEYS = 1000
 """The most that S3 lists or deletes by one request."""
@@ -162,6 +164,12 @@ class S3Store:
             place = self._place(key)
             begun = budget.run(lambda: self._client.create_multipart_upload(**place, **self._encryption()))
             budget.run(lambda: self._client.abort_multipart_upload(**place, UploadId=begun["UploadId"]))
+
+    def check_keys(self, keys: Iterable[str]) -> None:
+        """Refuse keys of more than 1,024 bytes, the only ones that S3 does not take."""
+        for key in keys:
+            if len(key.encode()) > MAX_KEY_BYTES:
+                raise UsageError(f"{self.uri(key)} is a key of more than {MAX_KEY_BYTES} bytes; shorten its source's")
 
     def delete(self, key: str) -> None:
         """Remove the object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -18,8 +19,9 @@ LOCK = ".lock"
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """Name a file of the store's own."""
-    return path.with_name(f".{path.name}{suffix}")
+    """Name a file of the store's own, in a length that any name of an object leaves room for."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.with_name(f".{name}{suffix}")
 
 
 def unfinished(path: Path) -> Path:
