@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -78,12 +78,7 @@ def fetch(
     uri = store.uri(origin.key)
     require_space(folder, origin.size_bytes, uri)
     path = folder / PurePosixPath(origin.key).name
-    versions = {
-        key: store.download(key, folder / PurePosixPath(key).name, progress) for key in (origin.key, *origin.planes)
-    }
-    if origin.is_unbundled:
-        require_unchanged(store, origin, path, versions)
-    origin = replace(origin, etag=versions[origin.key])
+    origin = replace(origin, etag=download(store, origin, path, progress))
     got = digest_folder(folder) if origin.is_unbundled else digest_file(path)
     if sha256 and got != sha256:
         raise BadInputError(
@@ -92,12 +87,23 @@ def fetch(
     return Fetched(path, uri, got, origin)
 
 
-def require_unchanged(store: ReadableStore, origin: SourceObject, meta: Path, versions: Mapping[str, str]) -> None:
-    """Refuse an unbundled scene whose files are not of one moment: they decode, but to something else."""
-    names = plane_names(meta.read_bytes()) or []
-    is_same = set(names) == {PurePosixPath(plane).name for plane in origin.planes}
-    if not is_same or any(store.stat(key).etag != etag for key, etag in versions.items()):
+def download(store: ReadableStore, origin: SourceObject, path: Path, progress: Moved = ignore_progress) -> str:
+    """Copy an object to `path`, and the planes of an unbundled scene beside it; return the object's version.
+
+    Raises:
+        StorageError: the files of an unbundled scene are not of one moment: they would decode, but to something else.
+    """
+    etag = store.download(origin.key, path, progress)
+    if not origin.is_unbundled:
+        return etag
+    planes = {plane: path.with_name(PurePosixPath(plane).name) for plane in origin.planes}
+    versions = {plane: store.download(plane, copy, progress) for plane, copy in planes.items()} | {origin.key: etag}
+    named = set(plane_names(path.read_bytes()) or [])
+    if named != {copy.name for copy in planes.values()} or any(
+        store.stat(key).etag != version for key, version in versions.items()
+    ):
         raise StorageError(f"{store.uri(origin.key)} or a plane of it changed while they were read; run it again")
+    return etag
 
 
 def digest_folder(folder: Path) -> str:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory, gettempdir
 
 from sogs_worker.archives.entries import check_name
 from sogs_worker.errors import BadInputError, StorageError, UsageError, WorkerError
-from sogs_worker.fetch import require_space
+from sogs_worker.fetch import download, require_space
 from sogs_worker.outputs import META
 from sogs_worker.sources import SourceObject, find_objects
 from sogs_worker.storage.base import ReadableStore, Store
@@ -134,9 +134,7 @@ class Desk:
         require_space(self.folder, sum(entry.size_bytes for entry in objects), location.uri)
         base = self.folder / f"input-{len(addresses)}"
         if location.is_prefix:
-            base /= safe_path(
-                PurePosixPath(location.key).name or location.root
-            )  # names the unbundled scene right in it
+            base /= safe_path(PurePosixPath(location.key).name or location.root)  # which names a scene right in it
             addresses[f"{base}/"] = location.uri
             for entry in objects:
                 self._fetch(store, entry, base / safe_path(entry.key.removeprefix(location.key)))
@@ -151,9 +149,7 @@ class Desk:
     def _fetch(self, store: ReadableStore, entry: SourceObject, path: Path) -> None:
         self.tell(f"fetching {store.uri(entry.key)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.download(entry.key, path)
-        for plane in entry.planes:
-            store.download(plane, path.with_name(PurePosixPath(plane).name))
+        download(store, entry, path)
 
     def _send(self, store: Store, location: Location, target: Path, here: Path) -> None:
         key = location.key + target.relative_to(here).as_posix() if location.is_prefix else location.key
