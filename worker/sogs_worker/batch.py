@@ -55,6 +55,7 @@ def compress_scenes(
     Faults are outcomes and not raised.
     """
     progress.split([scene.size_bytes for scene, _ in pairs])
+    _, last = pairs[-1]
     for archive, group in groupby(pairs, key=lambda pair: pair[0].archive):
         with archive or nullcontext():
             for scene, target in group:
@@ -70,6 +71,8 @@ def compress_scenes(
                 except WorkerError as error:
                     result = error
                 progress.finish_scene()
+                if target == last:  # before its result, so that a fault's sentence is the last line
+                    progress.finish()
                 yield Outcome(scene, target, time.monotonic() - started_s, result)
 
 

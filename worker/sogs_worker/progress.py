@@ -65,6 +65,7 @@ class Progress:
         self._started_s = clock()
         self._shares = [1.0]
         self._scenes_done = 0
+        self._is_done = False
         self._finished = 0.0
         self._fraction = 0.0
         self._lock = threading.Lock()
@@ -101,10 +102,11 @@ class Progress:
                 self._show("read", self._finished)
 
     def finish(self) -> None:
-        """Note that everything is done."""
+        """Note that everything is done; once."""
         with self._lock:
-            self._scenes_done = len(self._shares)
-            self._show("done", 1.0)
+            if not self._is_done:
+                self._is_done, self._scenes_done = True, len(self._shares)
+                self._show("done", 1.0)
 
     def aside(self) -> AbstractContextManager[object]:
         """Make room for other output during a block."""
