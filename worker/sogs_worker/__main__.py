@@ -8,12 +8,18 @@ import sys
 from sogs_worker.cli import main
 from sogs_worker.errors import InterruptedRunError
 
+BROKEN_PIPE = 141
+"""As a shell says it of a program that a closed pipe has ended: 128 and the number of SIGPIPE."""
+
 
 def run() -> None:
     """Run one command and end the process with its exit code."""
-    code = main()
-    if code == InterruptedRunError.exit_code:  # an orderly end would wait for threads that wait for a server
+    try:
+        code = main()
         sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output, as `head` does, has had enough of it
+        os._exit(BROKEN_PIPE)
+    if code == InterruptedRunError.exit_code:  # an orderly end would wait for threads that wait for a server
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

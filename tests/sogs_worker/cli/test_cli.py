@@ -268,3 +268,13 @@ def test_help_does_not_load_torch(option: str) -> None:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "usage: sogs-worker" in ended.stdout
+
+
+def test_a_reader_that_has_had_enough_is_no_fault(scene: Path) -> None:
+    command = [sys.executable, "-m", "sogs_worker", "inspect", scene]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "worker")}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
