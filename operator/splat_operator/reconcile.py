@@ -143,12 +143,14 @@ def _succeeded(job: Job, pods: list[Pod]) -> Verdict:
         text = "The worker finished but left no result that can be read; its pod's log may tell why. Run it again."
         return Verdict(FAILED, "ResultMissing", f"Job {job.name}: {text}")
     status, count = results[-1].status, results[-1].scenes
+    # From the result: the log's last line may come after the pod has ended, and is not read any more.
+    facts = {"progress": {"percent": 100, "stage": "done", "scenesDone": count, "scenesTotal": count}, **status}
     ratio = status.get("compressionRatio")
     smaller = f", {ratio} times smaller" if ratio else ""
     where = status["outputs"][0]["uri"] if count == 1 else status.get("manifestUri", f"{count} outputs")
     if results[-1].is_cached:
-        return Verdict(SUCCEEDED, "CacheHit", f"Nothing to do: {where} is made from the same already.", facts=status)
-    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {where}{smaller}.", facts=status)
+        return Verdict(SUCCEEDED, "CacheHit", f"Nothing to do: {where} is made from the same already.", facts=facts)
+    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {where}{smaller}.", facts=facts)
 
 
 def _suspended() -> Verdict:

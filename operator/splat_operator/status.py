@@ -10,7 +10,7 @@ from typing import Any
 from splat_operator import conditions
 from splat_operator.conditions import UNKNOWN_SCHEDULED, Claim
 from splat_operator.model import Job, Observed, Pod, Progress
-from splat_operator.names import SUCCEEDED, TERMINAL_PHASES
+from splat_operator.names import TERMINAL_PHASES
 from splat_operator.policies.failure import failures
 from splat_operator.times import format_duration, format_time, parse_time
 
@@ -50,7 +50,7 @@ def compose(observed: Observed, verdict: Verdict, *, job_name: str | None, job: 
         **({"jobName": job_name} if job_name else {}),
         **{name: before[name] for name in RESULT_FIELDS if name in before},
         **(_times(verdict, before, job, now) if job_name else {}),
-        **_progress(verdict, before, observed.progress),
+        **_progress(observed.progress),
         **_failures(before, pods),
         **verdict.facts,
     }
@@ -89,10 +89,7 @@ def _times(verdict: Verdict, before: Mapping[str, Any], job: Job | None, now: da
     return times
 
 
-def _progress(verdict: Verdict, before: Mapping[str, Any], progress: Progress | None) -> Status:
-    if verdict.phase == SUCCEEDED:
-        scenes = before.get("progress", {}).get("scenesTotal") or 1
-        return {"progress": {"percent": 100, "stage": "done", "scenesDone": scenes, "scenesTotal": scenes}}
+def _progress(progress: Progress | None) -> Status:
     if progress is None:
         return {}
     eta = {} if progress.eta_s is None else {"etaSeconds": progress.eta_s}

@@ -154,6 +154,14 @@ def test_success() -> None:
     assert of_type(actions, CountFinish) == [CountFinish("Succeeded", "Succeeded")]
 
 
+def test_success_counts_the_results_scenes_whatever_the_log_has_told() -> None:
+    line = Progress(percent=10, stage="read", eta_s=None, scenes_done=0, scenes_total=1)
+    pods = [succeeded_pod(json.dumps({**RESULT, "scenes": 3}))]
+    actions = decide(observed(jobs=[job(is_complete=True, finished_at=at(42))], pods=pods, progress=line))
+    shown = written(actions)["progress"]
+    assert shown == {"percent": 100, "stage": "done", "scenesDone": 3, "scenesTotal": 3}
+
+
 def test_success_without_work() -> None:
     message = json.dumps({**RESULT, "cacheHits": len(RESULT["outputs"])})
     actions = decide(observed(jobs=[job(is_complete=True, finished_at=at(42))], pods=[succeeded_pod(message)]))
