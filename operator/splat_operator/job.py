@@ -73,11 +73,10 @@ def run_document(output: Output, key: Key, *, cache: str) -> str:
         "version": 1,
         "name": key.name,
         "namespace": key.namespace,
-        "source": _present({"uri": source.uri, "sha256": source.sha256, "s3": _connection(source.s3)}),
-        "destination": {
-            "uri": destination.uri,
-            "s3": _present({**_connection(destination.s3), "serverSideEncryption": encryption}),
-        },
+        "source": _present({"uri": source.uri, "sha256": source.sha256, "s3": _connection(source.uri, source.s3)}),
+        "destination": _present(
+            {"uri": destination.uri, "s3": _connection(destination.uri, destination.s3, encryption)}
+        ),
         "encoder": {
             "engine": encoder.engine,
             "format": encoder.format,
@@ -92,13 +91,17 @@ def run_document(output: Output, key: Key, *, cache: str) -> str:
     return json.dumps(_present(document))
 
 
-def _connection(s3: S3) -> Json:
+def _connection(uri: str, s3: S3, encryption: Mapping[str, Any] | None = None) -> Json | None:
+    """How the server of `uri` is reached; None of a claim, which has none."""
+    if uri.startswith("pvc://"):
+        return None
     return _present(
         {
             "endpoint": s3.endpoint,
             "region": s3.region,
             "addressingStyle": s3.addressing_style,
             "insecureSkipTLSVerify": s3.insecure_skip_tls_verify,
+            "serverSideEncryption": encryption,
         }
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 from benchmarks.results import Row
 from benchmarks.scenes import Scene, open_scene
 
+from s3_server import S3Server, running_server
 from sogs_worker.formats.ply import write_ply
 from splat_builders import build_splats, replace
 
@@ -25,6 +26,18 @@ from splat_builders import build_splats, replace
 def one_thread() -> None:
     """Tensors of tests are so small that a second thread only waits."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """Run a server that the SDK finds in the environment."""
+    (tmp_path / "server").mkdir()
+    with running_server(tmp_path / "server") as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", running.admin.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", running.admin.secret_key)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        yield running
 
 
 @pytest.fixture

@@ -10,26 +10,21 @@ from benchmarks.__main__ import main
 from benchmarks.arguments import parse_number, parse_speed
 from benchmarks.pipeline import Rounds, format_rounds
 
-from s3_server import running_server
+from s3_server import S3Server
 
 
 def test_a_run_is_measured_beside_its_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "server").mkdir()
-    with running_server(tmp_path / "server") as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.admin.access_key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.admin.secret_key)
-        bucket = server.new_bucket()
-        options = ["--bucket", bucket, "--scenes", "2", "--splats", "500", "--rounds", "1"]
-        limit = ["--mebibytes-per-second", "2"]
-        assert main(["pipeline", *options, *limit, "--work", str(tmp_path / "work")]) == 0
-        assert server.keys(bucket) == set()
-        output, errors = capsys.readouterr()
-        assert main(["pipeline", *options, "--bucket", "none", "--work", str(tmp_path / "work")]) == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("benchmarks: the bucket 'none' of AWS_ENDPOINT_URL cannot be used: ")
+    bucket = server.new_bucket()
+    options = ["--bucket", bucket, "--scenes", "2", "--splats", "500", "--rounds", "1"]
+    limit = ["--mebibytes-per-second", "2"]
+    assert main(["pipeline", *options, *limit, "--work", str(tmp_path / "work")]) == 0
+    assert server.keys(bucket) == set()
+    output, errors = capsys.readouterr()
+    assert main(["pipeline", *options, "--bucket", "none", "--work", str(tmp_path / "work")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("benchmarks: the bucket 'none' of AWS_ENDPOINT_URL cannot be used: ")
     assert list((tmp_path / "work").iterdir()) == []
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in output.splitlines()]
     assert [row[0] for row in table[2:]] == ["unlimited", "2 MiB/s"]

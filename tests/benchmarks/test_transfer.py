@@ -8,20 +8,12 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.transfer import Row, format_rows
 
-from s3_server import running_server
+from s3_server import S3Server
 
 
-def test_every_way_moves_the_object(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "server").mkdir()
-    with running_server(tmp_path / "server") as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.admin.access_key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.admin.secret_key)
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        options = ["--bucket", server.new_bucket(), "--mebibytes", "17", "--rounds", "1", "--work", str(tmp_path / "w")]
-        assert main(["transfer", *options]) == 0
+def test_every_way_moves_the_object(server: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--bucket", server.new_bucket(), "--mebibytes", "17", "--rounds", "1", "--work", str(tmp_path / "w")]
+    assert main(["transfer", *options]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert [row.split("|")[1].strip()[:3] for row in rows[2:]] == ["get"] * (len(rows) - 4) + ["put"] * 2
     assert not any("failed" in row for row in rows if "CRT" not in row)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from sogs_worker.joblog import write_line
+from sogs_worker.joblog import write_line, write_message
 from sogs_worker.progress import Clock, Progress, Status
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def message_writer(*, as_json: bool, stream: TextIO | None = None) -> Callable[[
     """Choose how to tell what is no progress, on the same stream and in the same form."""
     stream = stream or sys.stderr
     if as_json or not stream.isatty():
-        return lambda message: write_line({"level": "info", "message": message}, stream)
+        return lambda message: write_message(message, stream=stream)
     return lambda message: print(message, file=stream, flush=True)
 
 

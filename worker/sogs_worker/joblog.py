@@ -31,9 +31,9 @@ def write_line(record: Mapping[str, Any], stream: TextIO | None = None) -> None:
     stream.flush()
 
 
-def write_message(message: str, level: str = "info") -> None:
+def write_message(message: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Tell people something that is not progress."""
-    write_line({"level": level, "message": message})
+    write_line({"level": level, "message": message}, stream)
 
 
 def start_logging(environment: Mapping[str, str]) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path, PurePosixPath
 from sogs_worker.errors import NotPermittedError, StorageError, UsageError
 
 BUNDLE_SUFFIX = ".sog"
+BUNDLE_TYPE = "application/zip"
+PICTURE_TYPE = "image/png"
+"""Media types of what is published."""
 
 META = "meta.json"
 """The file that stands for an unbundled scene."""
@@ -64,6 +67,9 @@ def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
         UsageError: two files have the same path, or an archive that of a folder, as can be in an object store.
     """
     archives = [file for file in files if file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    for archive, count in Counter(archives).items():
+        if count > 1:
+            raise _clash(archive)
     scenes = [file for file in files if not file.name.lower().endswith(ARCHIVE_SUFFIXES)]
     names = dict(zip(scenes, _name_scenes(scenes, occupied=set(archives)), strict=True))
     taken = {*names.values(), *(parent for file in files for parent in file.parents)}

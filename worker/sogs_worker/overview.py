@@ -9,11 +9,10 @@ from pathlib import Path
 from sogs_worker.cache import CONTENT
 from sogs_worker.errors import BadInputError
 from sogs_worker.manifest import Output
+from sogs_worker.outputs import PICTURE_TYPE
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.storage.base import Store, StoredObject
 from sogs_worker.task import Task
-
-PICTURE_TYPE = "image/png"
 
 
 def stage_sheet(

@@ -18,6 +18,7 @@ from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, SceneFile, fetch, has_spa
 from sogs_worker.joblog import write_message
 from sogs_worker.loading import Accelerator
 from sogs_worker.manifest import Output
+from sogs_worker.outputs import BUNDLE_TYPE, PICTURE_TYPE
 from sogs_worker.production import Product, Recipe, produce
 from sogs_worker.progress import Progress, counting
 from sogs_worker.publication import Publication, Staged, look_up
@@ -27,8 +28,6 @@ from sogs_worker.task import Task
 
 AHEAD = 2
 """Objects that are fetched before their turn: with one, a small one behind a large one leaves the line idle."""
-BUNDLE_TYPE = "application/zip"
-PICTURE_TYPE = "image/png"
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,7 @@ class Pipeline:
         """
         objects = find_objects(self._work.source, self._work.task.source.location, self._work.scratch)
         self._work.progress.split([entry.size_bytes for entry in objects])
+        # Before the work, what is known of them then; what archives hold is checked with the rest at the commit.
         scenes = [entry.output for entry in objects if not entry.is_archive]
         self._work.store.check_keys([self._work.task.bundle_key(output) for output in scenes])
         with self._ending_threads():

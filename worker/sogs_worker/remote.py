@@ -11,15 +11,13 @@ from tempfile import TemporaryDirectory, gettempdir
 from sogs_worker.archives.entries import check_name
 from sogs_worker.errors import BadInputError, StorageError, UsageError, WorkerError
 from sogs_worker.fetch import download, require_space
-from sogs_worker.outputs import META
+from sogs_worker.outputs import BUNDLE_SUFFIX, BUNDLE_TYPE, META
 from sogs_worker.sources import SourceObject, find_objects
 from sogs_worker.storage.base import ReadableStore, Store
 from sogs_worker.storage.connection import Connection, Side
 from sogs_worker.storage.integrity import upload_verified
 from sogs_worker.storage.location import Location, parse_location
 from sogs_worker.storage.opening import open_readable, open_store
-
-BUNDLE_TYPE = "application/zip"
 
 
 @dataclass
@@ -100,7 +98,7 @@ def temporary_folder() -> Iterator[Path]:
     try:
         with TemporaryDirectory(prefix="sogs-worker-") as folder:
             yield Path(folder)
-    except WorkerError:
+    except (WorkerError, BrokenPipeError):  # the latter is of who reads the output
         raise
     except OSError as error:
         place = error.filename or gettempdir()
@@ -119,7 +117,7 @@ class Desk:
         """Give outputs a place here from which they are sent."""
         location = parse_location(output, "OUT")
         store = open_store(location, self._connection("destination"), scratch=self.folder)
-        store.check_upload(location.key + "x" * location.is_prefix)
+        store.check_upload(f"{location.key}x{BUNDLE_SUFFIX}" if location.is_prefix else location.key)
         here = self.folder / "output"
         local = f"{here}/" if location.is_prefix else str(here / location.file)
         copies = Copies(local, addresses={local: location.uri})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.archives import is_archive
 from sogs_worker.archives.entries import check_name
 from sogs_worker.archives.members import MAX_META_BYTES, is_hidden, plane_names
-from sogs_worker.errors import BadInputError, SourceMissingError, UsageError
+from sogs_worker.errors import BadInputError, SourceMissingError
 from sogs_worker.outputs import ARCHIVE_SUFFIXES, META, SCENE_SUFFIXES, name_files
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location
@@ -88,19 +86,11 @@ def _list_objects(store: ReadableStore, location: Location, scratch: Path) -> li
             scenes.append((_located(file, location), key, planes))
     if not scenes:
         raise SourceMissingError(f"{location.uri} has no scene and no archive; upload one or correct spec.source.uri")
-    require_different([path for path, _, _ in scenes], location)
     outputs = name_files([path for path, _, _ in scenes])
     return [
         SourceObject(key, sum(sizes.get(each, 0) for each in (key, *planes)), None, output, planes)
         for (_, key, planes), output in zip(scenes, outputs, strict=True)
     ]
-
-
-def require_different(paths: Sequence[PurePosixPath], location: Location) -> None:
-    """Refuse objects that nothing but empty parts of their keys tells apart, or a folder's own scene from a folder."""
-    twice = [path for path, uses in Counter(paths).items() if uses > 1]
-    for path in twice:
-        raise UsageError(f"{location.uri}: two scenes are called {path}; rename one or compress them apart")
 
 
 def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
