@@ -66,7 +66,10 @@ class Exchange:
 
     async def relay(self, answer: asyncio.StreamReader, most_body_bytes: float = math.inf) -> None:
         """Pass an answer on, or its head and the beginning of its body."""
-        self.writer.write(await answer.readuntil(b"\r\n\r\n"))
+        head = await answer.readuntil(b"\r\n\r\n")
+        if b"\r\nconnection:" not in head.lower():  # or the client might send its next request as this one closes
+            head = head.removesuffix(b"\r\n") + b"connection: close\r\n\r\n"
+        self.writer.write(head)
         left = most_body_bytes
         while left > 0 and (chunk := await answer.read(int(min(CHUNK_BYTES, left)))):
             self.writer.write(chunk)

@@ -142,7 +142,7 @@ class TestExpiry:
         assert web.front.count() == 2, "once for both ranges"
 
     def test_is_overcome_once(self, web: Web, tmp_path: Path) -> None:
-        # One range: of two, the second may begin with the address that the first has found anew, which it asks for again.
+        # One range: of two, the second may begin with the address that the first has found, and asks anew by right.
         web.files.content["/signed.ply"] = CONTENT[:1000]
         self.expire(web, 1, 2)
         with pytest.raises(NotPermittedError, match=rf"{web.mirror.endpoint} does not let this run read"):
