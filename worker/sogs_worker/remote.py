@@ -19,6 +19,15 @@ from sogs_worker.storage.integrity import upload_verified
 from sogs_worker.storage.location import Location, parse_location
 from sogs_worker.storage.opening import open_readable, open_store
 
+OPTIONS = {
+    "spec.source.uri": "IN",
+    "spec.destination.uri": "OUT",
+    "name their Secret in s3.credentialsSecretRef": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "put its CA into the Secret of s3.caSecretRef": "name it in AWS_CA_BUNDLE (s3) or SSL_CERT_FILE (https)",
+    "s3.endpoint": "AWS_ENDPOINT_URL",
+}
+"""What sentences for users of the resource recommend, and what a user of the command does instead."""
+
 
 @dataclass
 class Copies:
@@ -49,9 +58,9 @@ class Copies:
             raise UsageError(f"{address}: an input would be overwritten; name another output")
 
     def told(self, text: str) -> str:
-        """Say of addresses what is said of their copies."""
-        for path, address in self.addresses.items():
-            text = text.replace(path, address)
+        """Say of addresses what is said of their copies, and of arguments what is said of a resource's fields."""
+        for said, meant in (self.addresses | OPTIONS).items():
+            text = text.replace(said, meant)
         return text
 
 
@@ -79,14 +88,15 @@ def working_copies(
         yield Copies(output, [Path(text) for text in inputs])
         return
     with temporary_folder() as folder:
-        desk = Desk(folder, environment, tell)
-        copies = desk.prepare_output(output) if is_address(output) else Copies(output)
-        for text in inputs:
-            try:
-                copies.inputs.append(desk.fetch(text, copies.addresses) if is_address(text) else Path(text))
-            except WorkerError as fault:
-                copies.faults.append(fault)
+        desk, copies = Desk(folder, environment, tell), Copies(output)
         try:
+            if is_address(output):
+                desk.prepare_output(copies)
+            for text in inputs:
+                try:
+                    copies.inputs.append(desk.fetch(text, copies.addresses) if is_address(text) else Path(text))
+                except WorkerError as fault:
+                    copies.faults.append(fault)
             yield copies
         except WorkerError as error:
             raise type(error)(copies.told(str(error))) from error
@@ -113,16 +123,15 @@ class Desk:
     environment: Mapping[str, str]
     tell: Callable[[str], None]
 
-    def prepare_output(self, output: str) -> Copies:
+    def prepare_output(self, copies: Copies) -> None:
         """Give outputs a place here from which they are sent."""
-        location = parse_location(output, "OUT")
+        location = parse_location(copies.output, "OUT")
         store = open_store(location, self._connection("destination"), scratch=self.folder)
         store.check_upload(f"{location.key}x{BUNDLE_SUFFIX}" if location.is_prefix else location.key)
         here = self.folder / "output"
-        local = f"{here}/" if location.is_prefix else str(here / location.file)
-        copies = Copies(local, addresses={local: location.uri})
+        copies.output = f"{here}/" if location.is_prefix else str(here / location.file)
+        copies.addresses[copies.output] = location.uri
         copies.send = lambda target: self._send(store, location, target, here)
-        return copies
 
     def fetch(self, text: str, addresses: dict[str, str]) -> Path:
         """Fetch an input; note of what the copies are copies."""

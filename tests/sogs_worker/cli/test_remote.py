@@ -125,10 +125,17 @@ def test_what_is_wrong_is_said_of_the_object(remote: Remote) -> None:
     faults = [line for line in done.stderr.splitlines() if line.startswith("sogs-worker:")]
     assert done.returncode == 66
     assert len(faults) == 2
-    assert remote.uri("raw/none.ply") in faults[0]
+    assert f"{remote.uri('raw/none.ply')} does not exist; upload it or correct IN" in faults[0]
     assert remote.uri("raw/broken.ply") in faults[1]
     assert tempfile.gettempdir() not in done.stdout + done.stderr
     assert "garden.sog" in done.stdout
+
+
+def test_an_output_that_cannot_be_is_told_at_once(remote: Remote) -> None:
+    done = remote.compress(remote.uri("raw/garden.ply"), f"s3://{remote.bucket}-none/out/")
+    assert done.returncode == 78
+    assert done.stderr.rstrip().endswith("create it or correct OUT")
+    assert "fetching" not in done.stderr
 
 
 def test_an_input_is_not_overwritten(remote: Remote, ply: bytes) -> None:
