@@ -85,17 +85,18 @@ def nearest_others(centroids: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
 
 def nearest(points: Tensor, centroids: Tensor) -> Tensor:
     """Compare all points with all centroids, a block at a time; (N,) int64, ties go to the lowest index."""
-    if len(points) == 0:
-        return torch.empty(0, dtype=torch.int64, device=points.device)
     bound = _with_norms(centroids).T
     rows = max(1, BLOCK[points.device.type] // len(centroids))
-    return torch.cat([_argmin(block @ bound) for block in torch.split(_with_ones(points), rows)])
+    found = torch.empty(len(points), dtype=torch.int64, device=points.device)
+    for first in range(0, len(points), rows):  # results kept between the blocks would split the heap: gigabytes of it
+        found[first : first + rows] = _argmin(_with_ones(points[first : first + rows]) @ bound)
+    return found
 
 
 def _search(cells: Cells, centroids: Tensor, probes: int, own: Tensor | None = None) -> Tensor:
     """Find each sorted point's nearest candidate of its cell, but not its `own`; (N,) int64, as that is."""
     candidates = _candidates(cells.centers, centroids, probes)
-    points, bound = _with_ones(cells.points), _with_norms(centroids)
+    points, bound = cells.points, _with_norms(centroids)
     # What pads the lists of candidates is never the least; what pads the lists of points is put behind the last one.
     bound = torch.cat([bound, torch.nn.functional.pad(bound.new_full((1, 1), torch.inf), (bound.shape[1] - 1, 0))])
     found = torch.empty(len(points) + 1, dtype=torch.int64, device=points.device)
@@ -104,7 +105,7 @@ def _search(cells: Cells, centroids: Tensor, probes: int, own: Tensor | None = N
         compared = bound[columns].mT
         for part in torch.split(rows, max(1, block // columns.numel()), dim=1):
             number = part.clamp_max(len(points) - 1)
-            scores = points[number] @ compared
+            scores = _with_ones(points[number]) @ compared
             if own is not None:
                 scores.masked_fill_(own[number][:, :, None] == columns[:, None], torch.inf)
             found[part] = columns.gather(1, _argmin(scores))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sogs_worker.encode.cells import Cells, assign, nearest, nearest_others
+from sogs_worker.encode.runs import cut_runs
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -17,6 +18,9 @@ COARSE_ITERATIONS = 8
 
 SAMPLE_PER_CELL = 256
 """Points a coarse cell is trained on: more do not move it."""
+
+ROWS = {"cpu": 1 << 14, "cuda": 1 << 20}
+"""Points worked on at once, by device: what is computed of all of them would outgrow them."""
 
 
 def train_centers(points: Tensor, weights: Tensor, *, count: int, seed: int) -> Tensor:
@@ -51,11 +55,12 @@ def lloyd(
         iterations: of Lloyd.
         probes: cells searched for each point.
         seed: of the random draw.
-        progress: told the fraction done after each iteration.
+        progress: told the fraction done, before the first iteration and after each.
 
     Returns:
         The centroids, (count, D) float32, and the weighted mean of the points' squared distances to them.
     """
+    progress(0.0)
     centroids = _seeds(cells, weights, count=count, probes=probes, seed=seed)
     for iteration in range(1, iterations + 1):
         labels = assign(cells, centroids, probes=probes)
@@ -111,7 +116,11 @@ def _seeds(cells: Cells, weights: Tensor, *, count: int, probes: int, seed: int)
 
 def _errors(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:
     """Return (N,): weighted squared distance of each point to its centroid."""
-    return weights * (points - centroids[labels]).square().sum(dim=1)
+    errors, most = torch.empty_like(weights), ROWS[points.device.type]
+    for first in range(0, len(points), most):
+        rows = slice(first, first + most)
+        errors[rows] = (points[rows] - centroids[labels[rows]]).square().sum(dim=1)
+    return weights * errors
 
 
 def _update(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,9 +131,12 @@ def _update(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) 
     """
     order = labels.argsort(stable=True)
     sizes = torch.bincount(labels, minlength=len(centroids))
-    rows = torch.cat([points * weights[:, None], weights[:, None]], dim=1)[order]
-    # Sums over sorted runs, not scattered atomic additions, whose order changes from run to run on a GPU.
-    sums = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0, unsafe=True)
+    sums = points.new_empty(len(centroids), points.shape[1] + 1)
+    for runs, rows in cut_runs(sizes, ROWS[points.device.type]):
+        # Sums over sorted runs, not scattered atomic additions, whose order changes from run to run on a GPU.
+        members, mass = points[order[rows]], weights[order[rows], None]
+        members = torch.cat([members * mass, mass], dim=1)
+        sums[runs] = torch.segment_reduce(members, "sum", lengths=sizes[runs], axis=0, unsafe=True)
     means = sums[:, :-1] / sums[:, -1:].clamp_min(TINY)
     return torch.where(sizes[:, None] > 0, means, centroids), sums[:, -1]
 

@@ -7,13 +7,12 @@ splats in the order of their depth. One sort a picture does what drawing tiles t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from sogs_worker.encode.runs import cut_runs
 from sogs_worker.render.project import BLUR_PIXELS2, NEAR
 from sogs_worker.render.scene import Shapes
 from sogs_worker.render.survey import Survey
@@ -31,7 +30,7 @@ LARGEST = 4.0
 HUGE = 1e6
 """Greatest standard deviation of an ellipse, texels."""
 LARGEST_ALPHA = 0.999
-PAIRS = {"cpu": 1 << 20, "cuda": 1 << 24}
+PAIRS = {"cpu": 1 << 18, "cuda": 1 << 24}
 """Pairs of a splat and a texel that are looked at at once, 100 bytes each: on the CPU few enough for its cache."""
 UNIT = 2**20
 """Whole numbers to one, for sums that must not depend on their order, as those of floats on a GPU do."""
@@ -71,7 +70,7 @@ def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     total = torch.zeros(count, dtype=torch.float64, device=shapes.alphas.device)
     for rotation, eye, focal in zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True):
         local = _turn(positions - eye[:, None], rotation)
-        footprints = _project(local, _turn(axes, rotation), shapes.alphas, focal=focal * side, side=side)
+        footprints = _project(local, axes, rotation, shapes.alphas, focal=focal * side, side=side)
         total[footprints.splats] += footprints.energies * _light_left(footprints, side)
     return total / len(cameras)
 
@@ -87,12 +86,13 @@ def _side(count: int) -> int:
     return min(max(side, SIDES[0]), SIDES[1])
 
 
-def _project(local: Tensor, axes: Tensor, alphas: Tensor, *, focal: float, side: int) -> Footprints:
+def _project(local: Tensor, axes: Tensor, rotation: Tensor, alphas: Tensor, *, focal: float, side: int) -> Footprints:
     """Project the splats that a picture of `side` texels can show.
 
     Args:
         local: (3, N), x, y and z of the positions, in the camera's axes.
-        axes: (3, N, 3), x, y and z of each ellipsoid's three axes of one standard deviation, in the camera's axes.
+        axes: (3, N, 3), x, y and z of each ellipsoid's three axes of one standard deviation, in the world.
+        rotation: (3, 3), from the world's axes to the camera's.
         alphas: (N,).
         focal: texels.
         side: texels.
@@ -103,7 +103,7 @@ def _project(local: Tensor, axes: Tensor, alphas: Tensor, *, focal: float, side:
     splats = splats[depths[splats].argsort(stable=True)]
     depths, alphas = depths[splats], alphas[splats]
     slopes = (local[:2].index_select(1, splats) / depths).T
-    xx, xy, yy = _covariances(axes.index_select(1, splats), slopes, focal / depths)
+    xx, xy, yy = _covariances(_turn(axes.index_select(1, splats), rotation), slopes, focal / depths)
 
     blur = BLUR_PIXELS2 * (side / PICTURE) ** 2  # as in the pictures that are judged
     areas = _area(xx + blur, xy, yy + blur).clamp_max(side * side)
@@ -145,45 +145,36 @@ def _light_left(footprints: Footprints, side: int) -> Tensor:
     dimmed = torch.zeros(side * side, dtype=torch.int64, device=counts.device)
     seen = torch.zeros(len(counts), dtype=torch.int64, device=counts.device)
     whole = torch.zeros_like(seen)
-    for first, last in _runs(counts):
-        owners, texels, shares, alphas = _pairs(footprints, first, last, side)
+    for run, _ in cut_runs(counts, PAIRS[counts.device.type]):
+        owners, texels, shares, alphas = _pairs(footprints, run, side)
         light = _before(texels, alphas, dimmed)
         seen.index_add_(0, owners, (shares * light * UNIT).round().long())
         whole.index_add_(0, owners, (shares * UNIT).round().long())
     return seen.double() / whole.clamp_min(1)
 
 
-def _runs(counts: Tensor) -> Iterator[tuple[int, int]]:
-    """Cut splats with `counts` (M,) texels each into runs, first and last + 1, of about PAIRS texels."""
-    ends = counts.cumsum(0)
-    total = int(ends[-1]) if len(ends) else 0
-    size = PAIRS[counts.device.type]
-    limits = size * torch.arange(1, max(1, -(-total // size)), device=counts.device)
-    yield from pairwise([0, *torch.searchsorted(ends, limits).tolist(), len(counts)])
-
-
-def _pairs(footprints: Footprints, first: int, last: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _pairs(footprints: Footprints, run: slice, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return all pairs of a splat of a run and a texel that it covers, sorted by texel and from front to back.
 
     Returns:
         (P,) each: the splat's number among the footprints, the texel, the splat's squared density there (1 at the
         mean), and its alpha there.
     """
-    spans = footprints.spans[first:last]
+    spans = footprints.spans[run]
     counts = spans.prod(dim=1)
-    boxes = torch.stack([*footprints.low[first:last].T, spans[:, 0], (counts.cumsum(0) - counts).int()])
-    owners = torch.repeat_interleave(torch.arange(last - first, device=counts.device), counts)
+    boxes = torch.stack([*footprints.low[run].T, spans[:, 0], (counts.cumsum(0) - counts).int()])
+    owners = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
     left, top, width, begin = boxes.index_select(1, owners)
     number = torch.arange(len(owners), device=counts.device, dtype=torch.int32) - begin
     columns, rows = left + number % width, top + torch.div(number, width, rounding_mode="floor")
-    mean_x, mean_y, a, b, c, alphas = footprints.ellipses[:, first:last].index_select(1, owners)
+    mean_x, mean_y, a, b, c, alphas = footprints.ellipses[:, run].index_select(1, owners)
     x, y = columns + 0.5 - mean_x, rows + 0.5 - mean_y
     halves = (a * x * x + c * y * y) / 2 + b * x * y
     near = (halves <= REACH * REACH / 2).nonzero()[:, 0]
     texels, order = (rows * side + columns)[near].sort(stable=True)
     near = near[order]
     density = torch.exp(-halves[near])
-    return owners[near] + first, texels, density.square(), alphas[near] * density
+    return owners[near] + run.start, texels, density.square(), alphas[near] * density
 
 
 def _before(texels: Tensor, alphas: Tensor, dimmed: Tensor) -> Tensor:
