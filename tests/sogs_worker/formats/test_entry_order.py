@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices import on_every_device
+from sogs_worker.formats import entry_order
 from sogs_worker.formats.entry_order import order_entries
 from sogs_worker.formats.planes import build_palette_plane
 from sogs_worker.formats.vp8l import encode_vp8l
@@ -29,7 +31,9 @@ def test_every_entry_has_one_place(count: int, coefficients: int, seed: int) -> 
     assert sorted(order_entries(entries).tolist()) == list(range(count))
 
 
-def test_like_entries_lie_together_and_take_less() -> None:
+@pytest.mark.parametrize("sample", [4096, 300])
+def test_like_entries_lie_together_and_take_less(monkeypatch: pytest.MonkeyPatch, sample: int) -> None:
+    monkeypatch.setattr(entry_order, "SAMPLE", sample)
     entries = mixed(4096)
     before, after = (len(encode_vp8l(build_palette_plane(each))) for each in (entries, entries[order_entries(entries)]))
     assert after < 0.9 * before

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sogs_worker.errors import UsageError
 
-ENCODER_VERSION = "native-4"
+ENCODER_VERSION = "native-5"
 """Names the encoder's output: it changes whenever the same input and parameters may give other bytes."""
 
 ENGINES = ("native",)

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from sogs_worker.formats.vp8l.estimates import STEPS, SYMBOL_BITS, code_costs, coded_bits, symbol_shares
+from sogs_worker.formats.vp8l.estimates import STEPS, SYMBOL_BITS, code_costs, coded_bits
 
 ITERATIONS = 4
 
@@ -56,20 +56,19 @@ def cluster(counts: Tensor, groups: Tensor, count: int, iterations: int = ITERAT
         groups' codes, estimated, but not those of the groups' numbers.
     """
     variants = groups % len(counts)
-    shares = symbol_shares(counts[0])
     for _ in range(iterations):
         totals = group_totals(_chosen(counts, variants), groups, count)
-        groups, variants, steps = _assign(counts, code_costs(totals, shares))
+        groups, variants, steps = assign(counts, code_costs(totals))
     return groups, variants, steps.sum(dtype=torch.float64) / STEPS + (totals > 0).sum() * SYMBOL_BITS
 
 
 def spread(counts: Tensor, every: int, groups: Tensor, variants: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Assign all blocks to groups, and choose their variants, as every n-th of them was."""
     totals = group_totals(_chosen(counts[:, ::every], variants), groups, count)
-    return _assign(counts, code_costs(totals))[:2]
+    return assign(counts, code_costs(totals))[:2]
 
 
-def _assign(counts: Tensor, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def assign(counts: Tensor, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the group and variant of each block in which it takes least at (K, A, n) costs, and what it takes."""
     steps = counts.flatten(2) @ costs.flatten(1).T  # (V, B, K)
     least, places = steps.permute(1, 0, 2).flatten(1).min(dim=1)

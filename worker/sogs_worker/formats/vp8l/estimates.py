@@ -15,13 +15,13 @@ SYMBOL_BITS = 4.5
 """Bits that a used symbol takes in the tables of code lengths, about."""
 
 
-def code_costs(counts: Tensor, shares: Tensor | None = None) -> Tensor:
+def code_costs(counts: Tensor) -> Tensor:
     """Estimate the code lengths of K groups, (K, ..., n) counts, float32 whole numbers of steps.
 
     No code is shorter than a bit, and the only symbol of a group takes none. A symbol that a group does not use is
-    reckoned with as if it were used as often as its share of the whole, `shares`, which are computed if not given.
+    reckoned with as if it were used as often as its share of the whole.
     """
-    smooth = counts + (symbol_shares(counts) if shares is None else shares)
+    smooth = counts + _symbol_shares(counts)
     total = smooth.sum(dim=-1, keepdim=True)
     most = smooth.amax(dim=-1, keepdim=True)
     rest = total - most
@@ -31,12 +31,6 @@ def code_costs(counts: Tensor, shares: Tensor | None = None) -> Tensor:
     bits += (IMPOSSIBLE - bits).mul_(alone)
     bits *= ~(alone & (smooth == most))
     return bits.mul_(STEPS).round_().float()
-
-
-def symbol_shares(counts: Tensor) -> Tensor:
-    """Return the share of each symbol in its alphabet over all groups, (..., n) float64; none is 0."""
-    whole = counts.sum(dim=0, dtype=torch.float64).add_(0.02)
-    return whole.div_(whole.sum(dim=-1, keepdim=True))
 
 
 def coded_bits(counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,3 +50,9 @@ def coded_bits(counts: Tensor) -> tuple[Tensor, Tensor]:
 
 def _times_log(values: Tensor) -> Tensor:
     return values * values.clamp_min(1).log2()
+
+
+def _symbol_shares(counts: Tensor) -> Tensor:
+    """Return the share of each symbol in its alphabet over all groups, (..., n) float64; none is 0."""
+    whole = counts.sum(dim=0, dtype=torch.float64).add_(0.02)
+    return whole.div_(whole.sum(dim=-1, keepdim=True))
