@@ -20,6 +20,7 @@ from sogs_worker.encode.positions import Means, quantize_positions
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.encode.rotation import pack_rotations
 from sogs_worker.encode.symmetry import canonical_axes
+from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Quality
 from sogs_worker.formats.layout import EncodedScene, Layout
@@ -55,13 +56,23 @@ def encode(
     Raises:
         BadInputError: if no splat of the scene is usable.
     """
-    progress("encode", 0.0)
+
+    def tidy() -> None:
+        if device == "cpu":  # the tensors are the heap's there
+            return_freed()
+
+    def report(done: float) -> None:
+        tidy()
+        progress("encode", done)
+
+    report(0.0)
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
     unusable, invisible = cleaned.unusable, cleaned.invisible
     cloud, weights = _arrange(cleaned.cloud, quality)
     del cleaned
+    tidy()
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     with Layout(device) as layout:
         trained = None
@@ -72,17 +83,19 @@ def encode(
                 weights,
                 effort=quality.palette,
                 seed=parameters.seed,
-                progress=lambda done: progress("encode", TRAINED * done),
+                progress=lambda done: report(TRAINED * done),
             )
         del shn
         _add_shapes_and_colours(
             layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0)
         )
-        progress("encode", TRAINED)
+        report(TRAINED)
         if trained:
             layout.add_palette(label_splats(trained))
+            del trained
+            tidy()
         scene = layout.finish(unusable=unusable, invisible=invisible)
-    progress("encode", 1.0)
+    report(1.0)
     return scene
 
 
