@@ -58,10 +58,23 @@ class Copies:
             raise UsageError(f"{address}: an input would be overwritten; name another output")
 
     def told(self, text: str) -> str:
-        """Say of addresses what is said of their copies, and of arguments what is said of a resource's fields."""
-        for said, meant in (self.addresses | OPTIONS).items():
-            text = text.replace(said, meant)
-        return text
+        """Say of addresses what is said of their copies."""
+        return _replace_all(text, self.addresses)
+
+
+def _replace_all(text: str, meanings: Mapping[str, str]) -> str:
+    for said, meant in meanings.items():
+        text = text.replace(said, meant)
+    return text
+
+
+@contextmanager
+def speaking_of_options() -> Iterator[None]:
+    """Recommend in a store's sentences what a user of the command can do."""
+    try:
+        yield
+    except WorkerError as error:
+        raise type(error)(_replace_all(str(error), OPTIONS)) from error
 
 
 def is_address(text: str) -> bool:
@@ -123,6 +136,7 @@ class Desk:
     environment: Mapping[str, str]
     tell: Callable[[str], None]
 
+    @speaking_of_options()
     def prepare_output(self, copies: Copies) -> None:
         """Give outputs a place here from which they are sent."""
         location = parse_location(copies.output, "OUT")
@@ -133,6 +147,7 @@ class Desk:
         copies.addresses[copies.output] = location.uri
         copies.send = lambda target: self._send(store, location, target, here)
 
+    @speaking_of_options()
     def fetch(self, text: str, addresses: dict[str, str]) -> Path:
         """Fetch an input; note of what the copies are copies."""
         location = parse_location(text, "IN")
@@ -158,6 +173,7 @@ class Desk:
         path.parent.mkdir(parents=True, exist_ok=True)
         download(store, entry, path)
 
+    @speaking_of_options()
     def _send(self, store: Store, location: Location, target: Path, here: Path) -> None:
         key = location.key + target.relative_to(here).as_posix() if location.is_prefix else location.key
         upload_verified(store, target, key, scratch=self.folder, content_type=BUNDLE_TYPE)

@@ -88,7 +88,7 @@ def nearest(points: Tensor, centroids: Tensor) -> Tensor:
     bound = _with_norms(centroids).T
     rows = max(1, BLOCK[points.device.type] // len(centroids))
     found = torch.empty(len(points), dtype=torch.int64, device=points.device)
-    for first in range(0, len(points), rows):  # results kept between the blocks would split the heap: gigabytes of it
+    for first in range(0, len(points), rows):  # results kept one by one would split the heap between the blocks
         found[first : first + rows] = _argmin(_with_ones(points[first : first + rows]) @ bound)
     return found
 
