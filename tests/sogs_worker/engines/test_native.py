@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from devices import on_a_gpu
 from scenes import DATA, made_scene, real_scene
 from sogs_worker.compress import SceneReport, compress_file
 from sogs_worker.encode.clean import clean
@@ -370,7 +371,7 @@ def small_views(splats: Splats) -> list[View]:
     return [View(v.name, Camera(v.camera.world_to_camera, (170, 170), (80, 80), 160, 160)) for v in views]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")
+@on_a_gpu
 @pytest.mark.parametrize("name", ["made", "leica_sofort_top8192.ply", "fruit_drops_minimal.ply"])
 @pytest.mark.parametrize("quality", NAMES)
 def test_cpu_and_cuda_make_the_same_of_a_scene(name: str, quality: str, tmp_path: Path) -> None:

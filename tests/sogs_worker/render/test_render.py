@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from devices import needs_gpu
 from sogs_worker.render import Camera, load_scene, orbit_camera, preview_png, render
 from sogs_worker.render import tiles as tiles_module
 from sogs_worker.render.blend import Batch
@@ -18,10 +19,7 @@ from sogs_worker.render.project import project
 from sogs_worker.render.tiles import TILE, assign_tiles
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")),
-]
+DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 
 def draw(splats: Splats, view: Camera, *, device: str = "cpu", batch: Batch | None = None) -> np.ndarray:

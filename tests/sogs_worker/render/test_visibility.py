@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices import on_a_gpu
 from sogs_worker.render import visibility
 from sogs_worker.render.scene import Shapes, build_shapes
 from sogs_worker.render.survey import AROUND, Survey, survey
@@ -138,7 +139,7 @@ def test_a_survey_has_rigid_cameras_that_look_at_the_scene() -> None:
     assert torch.allclose(cameras.eyes[AROUND:], middle, atol=0.1)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU is here")
+@on_a_gpu
 def test_cuda_sees_what_the_cpu_sees() -> None:
     shapes = random_shapes(20000, 6)
     want = seen_energy(shapes, survey(shapes.positions))

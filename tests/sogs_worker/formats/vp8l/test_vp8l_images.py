@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from devices import on_a_gpu
 from sogs_worker.formats import vp8l
 from sogs_worker.formats.vp8l import encode_vp8l, selection
 from sogs_worker.formats.vp8l.choice import Transform
@@ -138,7 +139,7 @@ def test_bytes_are_the_same_with_any_number_of_threads() -> None:
     assert len(written) == 1
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@on_a_gpu
 @pytest.mark.parametrize("draw", DRAWS, ids=lambda draw: draw.__name__)
 def test_a_gpu_writes_the_same_pixels_each_time_in_as_many_bytes(draw: Draw) -> None:
     plane = draw(np.random.default_rng(7), 333, 222)
