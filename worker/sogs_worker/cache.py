@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sogs_worker.engines.parameters import ENCODER_VERSION, Parameters
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.gate import Gate
 from sogs_worker.manifest import Output
 from sogs_worker.storage.base import StoredObject
@@ -41,7 +41,9 @@ class Provenance:
         return {**self.keys(), SPLATS: str(splats), SOURCE_BYTES: str(source_bytes), **measured}
 
     def _digest(self, text: str) -> str:
-        return hashlib.sha256("\n".join((text, ENCODER_VERSION, self.encoder.to_json())).encode()).hexdigest()
+        return hashlib.sha256(
+            "\n".join((text, self.encoder.encoder_version, self.encoder.to_json())).encode()
+        ).hexdigest()
 
 
 def kept_output(

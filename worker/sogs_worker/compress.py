@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.engines import choose_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.files import naming
@@ -21,13 +22,13 @@ class SceneReport:
         source_bytes: length of the scene file.
         bytes: length of the bundle.
         splats: how many the bundle has.
-        dropped: how many of the scene's were unusable or invisible.
+        dropped: how many of the scene's it has not, and why.
     """
 
     source_bytes: int
     bytes: int
     splats: int
-    dropped: int
+    dropped: Dropped
 
     @property
     def ratio(self) -> float:
@@ -62,4 +63,4 @@ def compress_file(
         scene = engine(read_scene(source), parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     write_sog(output, scene)
-    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.unusable + scene.invisible)
+    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.dropped)

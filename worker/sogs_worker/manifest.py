@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sogs_worker.engines.parameters import ENCODER_VERSION, Parameters
+from sogs_worker.engines.parameters import Parameters
 
 VERSION = 1
 
@@ -136,4 +136,8 @@ class Result:
 
     def to_manifest(self) -> dict[str, Any]:
         """Write the manifest down."""
-        return {**self.to_message(), "encoder": self.encoder.to_document(), "encoderVersion": ENCODER_VERSION}
+        return {
+            **self.to_message(),
+            "encoder": self.encoder.to_document(),
+            "encoderVersion": self.encoder.encoder_version,
+        }

@@ -179,8 +179,8 @@ class Pipeline:
 
         device = work.accelerator.wait()
         product = produce(scene, work.recipe, device=device, uri=uri, stem=stem, progress=show)
-        if product.dropped:
-            write_message(f"{product.dropped} unusable or invisible splats of {scene.uri} were left out")
+        if product.dropped.total:
+            write_message(f"{product.dropped} of {scene.uri} left out")
         if self._made:
             self._made[-1].result()  # one bundle waits in scratch, not many
         return self._sending.submit(self._send, scene, product, provenance)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.fetch import SceneFile
@@ -29,7 +30,7 @@ class Product:
         picture: the PNG of what it decodes to; None if none is wanted.
         source_bytes: length of its scene.
         splats: that it has.
-        dropped: splats of the scene that it has not, as unusable or invisible.
+        dropped: splats of the scene that it has not.
         psnr: dB, infinite for the same pictures; None if it was not measured.
     """
 
@@ -37,7 +38,7 @@ class Product:
     picture: Path | None
     source_bytes: int
     splats: int
-    dropped: int
+    dropped: Dropped
     psnr: float | None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.errors import WorkerError
 
 # What loads torch is imported by who needs it.
@@ -30,7 +31,7 @@ def print_outcome(outcome: Outcome, device: str, told: Told = str, *, as_json: b
         return
     record = _build_record(outcome, outcome.result, device)
     record |= {name: told(record[name]) for name in ("input", "output")}
-    print(json.dumps(record) if as_json else _format_record(record), flush=True)
+    print(json.dumps(record) if as_json else _format_record(record, outcome.result.dropped), flush=True)
 
 
 def print_fault(fault: WorkerError, told: Told = str) -> None:
@@ -51,13 +52,13 @@ def _build_record(outcome: Outcome, report: SceneReport, device: str) -> dict[st
         "bytes": report.bytes,
         "ratio": round(report.ratio, 2),
         "splats": report.splats,
-        "dropped": report.dropped,
+        "dropped": report.dropped.total,
         "seconds": round(outcome.seconds, 2),
         "device": device,
     }
 
 
-def _format_record(record: dict[str, Any]) -> str:
+def _format_record(record: dict[str, Any], dropped: Dropped) -> str:
     parts = [
         Path(record["output"]).name,
         f"{format_size(record['sourceBytes'])} -> {format_size(record['bytes'])}",
@@ -65,6 +66,6 @@ def _format_record(record: dict[str, Any]) -> str:
         f"{record['splats']:,} splats",
         f"{record['seconds']:.1f} s",
     ]
-    if record["dropped"]:
-        parts.append(f"{record['dropped']:,} unusable or invisible splats dropped")
+    if dropped.total:
+        parts.append(f"{dropped} dropped")
     return "  ".join(parts)

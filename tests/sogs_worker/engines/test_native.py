@@ -12,6 +12,7 @@ import torch
 from devices import on_a_gpu
 from scenes import DATA, made_scene, real_scene
 from sogs_worker.compress import SceneReport, compress_file
+from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import upload
 from sogs_worker.encode.importance import coarseness
@@ -264,14 +265,14 @@ def test_unusable_and_invisible_splats_are_dropped_and_counted(tmp_path: Path) -
     positions[8, 1] = np.inf
     splats = replace(build_splats(10), opacities=opacities, positions=positions)
     scene = encode(splats, parameters=FAST, device="cpu")
-    assert (scene.meta.count, scene.unusable, scene.invisible) == (6, 3, 1)
+    assert (scene.meta.count, scene.dropped) == (6, Dropped(unusable=3, invisible=1))
     write_sog(tmp_path / "scene.sog", scene)
     assert_within_steps(splats, tmp_path / "scene.sog")
 
 
 def test_a_scene_of_invisible_splats_is_kept_whole() -> None:
     scene = encode(ODD["all invisible"](), parameters=FAST, device="cpu")
-    assert (scene.meta.count, scene.unusable, scene.invisible) == (500, 0, 0)
+    assert (scene.meta.count, scene.dropped) == (500, Dropped())
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -303,7 +304,7 @@ def test_a_malformed_file_ends_in_a_bundle_or_one_sentence(name: str, tmp_path: 
     ended = compress_or_refuse(source, bundle)
     if isinstance(ended, SceneReport):
         assert ended.splats == len(read_sog(bundle)) >= 1
-        assert ended.splats + ended.dropped == len(read_scene(source))
+        assert ended.splats + ended.dropped.total == len(read_scene(source))
     else:
         assert str(ended).startswith(f"{source}: ")
         assert "\n" not in str(ended)

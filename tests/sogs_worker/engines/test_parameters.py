@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sogs_worker import engines
 from sogs_worker.engines.device import resolve_device
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import NoGPUError, UsageError
@@ -26,9 +25,11 @@ def test_the_canonical_json_does_not_depend_on_the_order() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"engine": "sogs"}, "encoder.engine must be native in this version, got 'sogs'"),
-        ({"format": "sog-unbundled"}, "encoder.format must be sog in this version, got 'sog-unbundled'"),
-        ({"quality": "good"}, "fast or balanced or best in this version, got 'good'"),
+        ({"engine": "gsplat"}, "encoder.engine must be native or sogs, got 'gsplat'"),
+        ({"format": "ply"}, "encoder.format must be sog or sog-unbundled or sogs-v1, got 'ply'"),
+        ({"quality": "good"}, "fast or balanced or best, got 'good'"),
+        ({"format": "sogs-v1"}, "encoder.format sogs-v1 is of the engine sogs alone"),
+        ({"engine": "sogs", "quality": "best"}, "encoder.quality best is of the engine native"),
         ({"quality": None}, "got None"),
         ({"shBands": 4}, "encoder.shBands must be an integer from 0 to 3, got 4"),
         ({"shBands": -1}, "got -1"),
@@ -43,11 +44,6 @@ def test_what_is_not_supported_is_refused(document: dict[str, Any], words: str) 
     with pytest.raises(UsageError) as caught:
         parse_parameters(document)
     assert words in str(caught.value)
-
-
-def test_an_engine_outside_the_table_is_refused() -> None:
-    with pytest.raises(UsageError, match="engine must be native"):
-        engines.choose_engine(Parameters(engine="sogs"))
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

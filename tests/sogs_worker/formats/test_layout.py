@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded
@@ -36,7 +37,7 @@ def build(*, labels: np.ndarray | None = None) -> EncodedScene:
         if labels is not None:
             layout.add_palette(Palette(noise(300, 8, 3), CODEBOOK, labels))
         add_geometry(layout)
-        return layout.finish(unusable=3, invisible=4)
+        return layout.finish(Dropped(unusable=3, invisible=4))
 
 
 def texels(scene: EncodedScene, name: str) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_labels_follow_their_entries() -> None:
 
 def test_what_was_added_is_described() -> None:
     scene = build(labels=np.zeros(COUNT, np.uint16))
-    assert (scene.meta.count, scene.unusable, scene.invisible) == (COUNT, 3, 4)
+    assert (scene.meta.count, scene.dropped) == (COUNT, Dropped(unusable=3, invisible=4))
     assert scene.meta.palette
     assert (scene.meta.palette.count, scene.meta.palette.bands) == (300, 2)
     assert sorted(scene.images) == sorted(scene.meta.file_names)
@@ -73,7 +74,7 @@ def test_what_was_added_is_described() -> None:
 
 def test_a_scene_without_positions_is_a_mistake() -> None:
     with Layout("cpu") as layout, pytest.raises(ValueError, match="add_means was not called"):
-        layout.finish(unusable=0, invisible=0)
+        layout.finish(Dropped())
 
 
 def lay_out_until(error: Exception) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from scenes import DATA, real_scene
+from sogs_worker.dropped import Dropped
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats
@@ -53,7 +54,7 @@ def lay_out(scene: QuantizedSplats) -> EncodedScene:
         layout.add_means(scene.means)
         if scene.palette:
             layout.add_palette(scene.palette)
-        return layout.finish(unusable=3, invisible=4)
+        return layout.finish(Dropped(unusable=3, invisible=4))
 
 
 def write(path: Path, scene: QuantizedSplats) -> Path:

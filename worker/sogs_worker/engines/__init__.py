@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.errors import UsageError
 from sogs_worker.splats import Splats
 
 if TYPE_CHECKING:
@@ -29,9 +28,10 @@ class Engine(Protocol):
 
 def choose_engine(parameters: Parameters) -> Engine:
     """Return the engine that the parameters name."""
+    if parameters.engine == "sogs":
+        from sogs_worker.engines import sogs
+
+        return sogs.encode
     from sogs_worker.engines import native  # loads torch
 
-    engines: dict[str, Engine] = {"native": native.encode}
-    if parameters.engine not in engines:
-        raise UsageError(f"engine must be {' or '.join(engines)} in this version, got {parameters.engine!r}")
-    return engines[parameters.engine]
+    return native.encode

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.encode.importance import coarseness, importance
@@ -69,7 +70,7 @@ def encode(
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
-    unusable, invisible = cleaned.unusable, cleaned.invisible
+    dropped = Dropped(cleaned.unusable, cleaned.invisible)
     cloud, weights = _arrange(cleaned.cloud, quality)
     del cleaned
     tidy()
@@ -94,7 +95,7 @@ def encode(
             layout.add_palette(label_splats(trained))
             del trained
             tidy()
-        scene = layout.finish(unusable=unusable, invisible=invisible)
+        scene = layout.finish(dropped)
     report(1.0)
     return scene
 

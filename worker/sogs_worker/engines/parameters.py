@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from sogs_worker.errors import UsageError
 
-ENCODER_VERSION = "native-5"
-"""Names the encoder's output: it changes whenever the same input and parameters may give other bytes."""
+ENCODER_VERSIONS = {"native": "native-5", "sogs": "sogs-1.1.0-1"}
+"""Names each engine's output: it changes whenever the same input and parameters may give other bytes."""
 
-ENGINES = ("native",)
-FORMATS = ("sog",)
+ENGINES = tuple(ENCODER_VERSIONS)
+FORMATS = ("sog", "sog-unbundled", "sogs-v1")
 QUALITIES = ("fast", "balanced", "best")
 MAX_SEED = 2**32 - 1
 
@@ -23,7 +23,7 @@ class Parameters:
 
     Attributes:
         engine: the encoder.
-        format: the format of the output.
+        format: `sog` is a bundle of SOG version 2, `sog-unbundled` its files, `sogs-v1` the files of version 1.
         quality: how many bytes and how much time to spend.
         sh_bands: the most SH bands to keep, 0 to 3.
         seed: of all random draws, 0 to 2^32 - 1.
@@ -34,6 +34,11 @@ class Parameters:
     quality: str = "balanced"
     sh_bands: int = 3
     seed: int = 0
+
+    @property
+    def encoder_version(self) -> str:
+        """The version of the engine's output."""
+        return ENCODER_VERSIONS[self.engine]
 
     def to_document(self) -> dict[str, str | int]:
         """Return the run document's form."""
@@ -60,19 +65,32 @@ def parse_parameters(document: Mapping[str, object]) -> Parameters:
     if unknown:
         raise UsageError(f"encoder has no field {unknown[0]}; expected one of {', '.join(Parameters().to_document())}")
     default = Parameters()
-    return Parameters(
+    parameters = Parameters(
         engine=_parse_choice(document, "engine", ENGINES, default.engine),
         format=_parse_choice(document, "format", FORMATS, default.format),
         quality=_parse_choice(document, "quality", QUALITIES, default.quality),
         sh_bands=_parse_integer(document, "shBands", 3, default.sh_bands),
         seed=_parse_integer(document, "seed", MAX_SEED, default.seed),
     )
+    _check_engine(parameters)
+    return parameters
+
+
+def _check_engine(parameters: Parameters) -> None:
+    """Refuse what the engine does not have."""
+    if parameters.engine == "native" and parameters.format == "sogs-v1":
+        raise UsageError("encoder.format sogs-v1 is of the engine sogs alone; use sog-unbundled, or the engine sogs")
+    if parameters.engine == "sogs" and parameters.quality != Parameters().quality:
+        raise UsageError(
+            f"encoder.quality {parameters.quality} is of the engine native, and the engine sogs has only one;"
+            " leave it out, or use the engine native"
+        )
 
 
 def _parse_choice(document: Mapping[str, object], field: str, choices: tuple[str, ...], default: str) -> str:
     value = document.get(field, default)
     if not isinstance(value, str) or value not in choices:
-        raise UsageError(f"encoder.{field} must be {' or '.join(choices)} in this version, got {value!r}")
+        raise UsageError(f"encoder.{field} must be {' or '.join(choices)}, got {value!r}")
     return value
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sogs_worker.dropped import Dropped
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded
@@ -31,14 +32,12 @@ class EncodedScene:
     Attributes:
         meta: what the images' numbers mean.
         images: WebP files by name.
-        unusable: splats that the scene does not have any more because a value was NaN or infinite.
-        invisible: splats that it does not have any more because nobody could see them.
+        dropped: splats that the scene does not have any more.
     """
 
     meta: Meta
     images: Mapping[str, bytes]
-    unusable: int
-    invisible: int
+    dropped: Dropped
 
 
 class Layout:
@@ -95,8 +94,8 @@ class Layout:
         self._add("shN_labels.webp", lambda: build_plane(self._upload(_split_labels(numbers[palette.labels]))))
         self._add("shN_centroids.webp", lambda: build_palette_plane(entries[order]))
 
-    def finish(self, *, unusable: int, invisible: int) -> EncodedScene:
-        """Wait for the images and describe them."""
+    def finish(self, dropped: Dropped) -> EncodedScene:
+        """Wait for the images and describe them; `dropped` are the splats that were left out."""
         if self._means is None:
             raise ValueError("the scene has no positions: add_means was not called")
         meta = Meta(
@@ -109,7 +108,7 @@ class Layout:
             files={name: files for name, files in FILES.items() if self._palette or name != "shN"},
         )
         images = {name: self._images[name].result() for name in meta.file_names}
-        return EncodedScene(meta, images, unusable, invisible)
+        return EncodedScene(meta, images, dropped)
 
     def _add(self, name: str, build: Callable[[], Tensor]) -> None:
         self._images[name] = self._threads.submit(lambda: encode_vp8l(build()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sogs_worker.engines.parameters import ENCODER_VERSION, Parameters
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import WorkerError
 
 FILE_NAME = "real_sogs_compression_summary.json"
@@ -56,7 +56,7 @@ def build_summary(
     output_bytes = sum(each.bytes for each in made.values())
     return {
         "method": f"sogs-worker, {parameters.engine} engine on {'CUDA' if device == 'cuda' else 'CPU'}",
-        "algorithm": f"SOG ({ENCODER_VERSION})",
+        "algorithm": f"SOG ({parameters.encoder_version})",
         "gpu_accelerated": device == "cuda",
         "job_name": job_name,
         "encoder": parameters.to_document(),

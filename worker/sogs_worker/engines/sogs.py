@@ -1,0 +1,1 @@
+"""The original SOGS packages as an engine."""
