@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +26,23 @@ from sogs_worker.splats import SH_COEFFICIENTS, Floats
 Bytes = NDArray[np.uint8]
 
 
+class Metadata(Protocol):
+    """What the images of a scene mean, of any version."""
+
+    @property
+    def count(self) -> int:
+        """Splats."""
+        ...
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the content of meta.json."""
+        ...
+
+    def to_json(self) -> bytes:
+        """Return meta.json."""
+        ...
+
+
 @dataclass(frozen=True)
 class EncodedScene:
     """A scene ready to be written.
@@ -35,7 +53,7 @@ class EncodedScene:
         dropped: splats that the scene does not have any more.
     """
 
-    meta: Meta
+    meta: Metadata
     images: Mapping[str, bytes]
     dropped: Dropped
 

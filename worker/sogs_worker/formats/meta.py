@@ -71,8 +71,8 @@ class Meta:
         books = {"scales": self.scales, "sh0": self.sh0} | ({"shN": self.palette.codebook} if self.palette else {})
         return {name: [float(book.min()), float(book.max())] for name, book in books.items()}
 
-    def to_json(self) -> bytes:
-        """Write the document; numbers are the shortest that give the same float32."""
+    def to_document(self) -> dict[str, Any]:
+        """Return the document; numbers are the shortest that give the same float32."""
         document: dict[str, Any] = {
             "version": VERSION,
             "asset": {"generator": GENERATOR},
@@ -89,7 +89,11 @@ class Meta:
                 "codebook": _numbers(self.palette.codebook),
                 "files": self.files["shN"],
             }
-        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return document
+
+    def to_json(self) -> bytes:
+        """Write the document."""
+        return json.dumps(self.to_document(), separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def parse_meta(document: Section) -> Meta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,6 +40,30 @@ class Range:
         steps = np.arange(256)[:, None] / 255
         table = (self.low * (1 - steps) + self.high * steps).astype(np.float32)
         return table[codes, np.arange(len(self.low))]
+
+
+@dataclass(frozen=True)
+class DocumentV1:
+    """The original program's metadata, in its own words.
+
+    Attributes:
+        document: meta.json, with the shapes of all sections.
+    """
+
+    document: Section
+
+    @property
+    def count(self) -> int:
+        """Splats."""
+        return _parse_shape(self.document["means"])
+
+    def to_document(self) -> Section:
+        """Return the document."""
+        return self.document
+
+    def to_json(self) -> bytes:
+        """Write it as the original program does."""
+        return json.dumps(self.document, indent=2).encode("ascii")
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""The original SOGS packages as an engine."""

@@ -1,0 +1,56 @@
+"""The original SOGS pipeline as an engine: PLAS sort, torchpq's k-means, packed quaternions, WebP; CUDA only.
+
+The packages run as they are. What they cannot take, or leave behind, is met before and after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sogs_worker.dropped import Dropped
+from sogs_worker.encode.clean import drop_unusable
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines.sogs.original import run_original
+from sogs_worker.engines.sogs.packages import load_original
+from sogs_worker.engines.sogs.squares import count_cropped, fill_square, find_copies, keep_texels
+from sogs_worker.engines.sogs.tensors import make_tensors
+from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.upgrade import upgrade
+from sogs_worker.splats import Splats
+
+
+def encode(
+    splats: Splats,
+    *,
+    parameters: Parameters,
+    device: str,
+    progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> EncodedScene:
+    """Encode a scene.
+
+    The seed decides all but the palette, whose sums on a GPU depend on the order in which its threads come.
+
+    Args:
+        splats: the scene; not changed.
+        parameters: the format, the SH bands and the seed; the original has no levels of quality.
+        device: `cuda`.
+        progress: told the stage, `encode`, and the fraction of it that is done.
+
+    Raises:
+        NoGPUError: the device is another one, or a package is missing or of another version.
+        BadInputError: no splat of the scene is usable.
+    """
+    original = load_original(device)
+    progress("encode", 0.0)
+    usable, unusable = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
+    del splats
+    square = fill_square(usable)
+    tensors = make_tensors(square, device)
+    given = {name: tensors[name].clone() for name in tensors} if len(square) > len(usable) else {}
+    scene = run_original(original, tensors, seed=parameters.seed, bands=usable.sh_bands, progress=progress)
+    if given:
+        scene = keep_texels(scene, ~find_copies(original, given, tensors, len(usable)))
+    scene = replace(scene, dropped=Dropped(unusable=unusable, cropped=count_cropped(len(square))))
+    progress("encode", 1.0)
+    return scene if parameters.format == "sogs-v1" else upgrade(scene, device=device)
