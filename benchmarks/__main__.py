@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.ablation import measure_variants
 from benchmarks.arguments import build_parser
 from benchmarks.encoders import ROOT, Encoder, original_sogs, our_encoders, splat_transform
+from benchmarks.engines import format_rows as format_engine_rows
+from benchmarks.engines import measure_engines
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import describe_machine
 from benchmarks.nvml import find_gpu
@@ -98,6 +101,19 @@ def run_ablation(options: argparse.Namespace) -> int:
         variants.append(variant)
         print(f"{scene.name}: {format_variant(variant)}", file=sys.stderr, flush=True)
     print(format_ablation(variants))
+    return 0
+
+
+def run_engines(options: argparse.Namespace) -> int:
+    """Print the table of docs/engines.md."""
+    folder = options.work / "engines"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for row in measure_engines(open_scenes(options.scenes), _judge(options), folder):
+        rows.append(row)
+        print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
+    gpu = find_gpu()
+    print(describe_machine(gpu.name if gpu else ""), format_engine_rows(rows), sep="\n\n")
     return 0
 
 
@@ -186,6 +202,7 @@ COMMANDS = {
     "run": run_benchmark,
     "report": make_report,
     "ablation": run_ablation,
+    "engines": run_engines,
     "transfer": run_transfer,
     "pipeline": run_pipeline,
     "memory": run_memory,

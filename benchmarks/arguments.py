@@ -25,6 +25,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     _add_ablation(
         subparsers.add_parser("ablation", help="print what each choice of our encoder costs and buys on a scene")
     )
+    _add_engines(subparsers.add_parser("engines", help="print bytes, seconds by stage and PSNR of both engines"))
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
     _add_memory(subparsers.add_parser("memory", help="measure the host memory of the Job's entry"))
@@ -127,6 +128,14 @@ def _add_ablation(ablation: argparse.ArgumentParser) -> None:
         help="only variants with one of these in the name, and the first, which all are compared with",
     )
     _add_tools(ablation)
+
+
+def _add_engines(engines: argparse.ArgumentParser) -> None:
+    engines.description = "The engine sogs needs an NVIDIA GPU and the original packages (docs/engines.md)."
+    engines.add_argument(
+        "scenes", metavar="SCENE.ply", nargs="+", type=Path, help="a cameras.json beside one has its views"
+    )
+    _add_tools(engines)
 
 
 def _add_transfer(transfer: argparse.ArgumentParser) -> None:

@@ -1,0 +1,68 @@
+"""One engine on one scene, with a clock: `python -m benchmarks.engine_clock ENGINE IN.ply OUT.sog`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+class Clock:
+    """Adds up the seconds of each stage."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self.seconds: dict[str, float] = {}
+        self._now = now
+        self._since = now()
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap for a stage."""
+        now = self._now()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now
+
+
+def native_stage(fraction: float) -> str:
+    """Name what ended when the native engine told of a fraction."""
+    from sogs_worker.engines.native import TRAINED
+
+    return "sort" if fraction == 0 else "palette" if fraction <= TRAINED else "rest"
+
+
+def sogs_stage(fraction: float) -> str:
+    """Name what ended when the engine sogs told of a fraction."""
+    from sogs_worker.engines.sogs.original import SHARES
+
+    ended = next((name for name, share in SHARES.items() if share == fraction), "")
+    return {"means_l.webp": "sort", "shN_centroids.webp": "palette"}.get(ended, "rest")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Encode, and print one JSON object: seconds by stage, and how many splats were dropped."""
+    engine, source, target = arguments
+    from sogs_worker.engines import choose_engine
+    from sogs_worker.engines.parameters import Parameters
+    from sogs_worker.formats import read_scene
+    from sogs_worker.formats.sog import write_sog
+    from sogs_worker.loading import load_torch
+
+    device = load_torch("auto")
+    stage_of = {"native": native_stage, "sogs": sogs_stage}[engine]
+    parameters = Parameters(engine=engine)
+    encode = choose_engine(parameters)
+    clock = Clock()
+    splats = read_scene(Path(source))
+    clock.lap("read")
+    scene = encode(
+        splats, parameters=parameters, device=device, progress=lambda _stage, fraction: clock.lap(stage_of(fraction))
+    )
+    clock.lap("rest")
+    write_sog(Path(target), scene)
+    clock.lap("write")
+    print(json.dumps({"seconds": clock.seconds, "dropped": scene.dropped.total}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
