@@ -45,11 +45,6 @@ class Api:
         if status != _HTTP_CONFLICT:
             self._checked("POST", path, status, body)
 
-    def patch(self, path: str, operations: list[dict[str, Any]]) -> None:
-        """Apply a JSON patch (RFC 6902)."""
-        status, body = self._call("PATCH", path, json.dumps(operations), "application/json-patch+json")
-        self._checked("PATCH", path, status, body)
-
     def _checked(self, verb: str, path: str, status: int, body: bytes) -> Any:
         if status >= _HTTP_ERRORS:
             raise ClusterError(
@@ -57,10 +52,12 @@ class Api:
             )
         return json.loads(body)
 
-    def _call(self, verb: str, path: str, body: str | None = None, kind: str = "application/json") -> tuple[int, bytes]:
+    def _call(self, verb: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         connection = HTTPSConnection(NODE_IP, API_PORT, context=self._context, timeout=10)
         try:
-            connection.request(verb, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": kind})
+            connection.request(
+                verb, path, body, {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            )
             response = connection.getresponse()
             return response.status, response.read()
         finally:

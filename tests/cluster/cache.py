@@ -3,6 +3,7 @@
 | below the root | |
 |---|---|
 | `built/<group>/<key>/` | binaries of one group, kept until their key changes |
+| `packed/<pins>/` | binaries from `cluster unpack`, used instead |
 | `bin/` | links to the binaries in use, for PATH |
 | `containerd/` | images and their layers, kept between clusters |
 | `cluster/` | state of the running cluster: pids, logs, keys, data |
@@ -44,6 +45,11 @@ class Cache:
     def logs(self) -> Path:
         """A log for each process; those of the last cluster stay after `down`."""
         return self.root / "cluster-logs"
+
+    @property
+    def cdi(self) -> Path:
+        """What containerd does for each GPU, in CDI's words."""
+        return self.cluster / "cdi"
 
     @property
     def kubeconfig(self) -> Path:

@@ -1,4 +1,4 @@
-"""The commands: build, up, down, env, status, load-image."""
+"""The commands: build, up, down, env, status, load-image, pack, unpack."""
 
 import argparse
 import sys
@@ -8,7 +8,8 @@ from cluster.cache import Cache, default_cache
 from cluster.container_runtime import load_image
 from cluster.environment import exports
 from cluster.errors import ClusterError
-from cluster.lifecycle import build, describe, down, up
+from cluster.gpus import are_real_wanted
+from cluster.lifecycle import build, describe, down, pack, unpack, up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "status", _status, "print what runs; exit code 1 unless all of it does")
     load = _add(commands, "load-image", _load_image, "import OCI archives for pods to use")
     load.add_argument("archives", nargs="+", type=Path, metavar="TAR")
+    packed = _add(commands, "pack", _pack, "build what is missing and write all programs into one file")
+    packed.add_argument("archive", type=Path, metavar="TAR")
+    unpacked = _add(commands, "unpack", _unpack, "use the programs of such a file and build nothing")
+    unpacked.add_argument("archive", type=Path, metavar="TAR")
     return parser
 
 
@@ -46,12 +51,12 @@ def _add(
 
 
 def _build(cache: Cache, _: argparse.Namespace) -> int:
-    build(cache)
+    build(cache, real_gpus=bool(are_real_wanted()))
     return 0
 
 
 def _up(cache: Cache, _: argparse.Namespace) -> int:
-    up(cache)
+    up(cache, real_gpus=are_real_wanted())
     return 0
 
 
@@ -69,6 +74,16 @@ def _status(cache: Cache, _: argparse.Namespace) -> int:
     lines, ready = describe(cache)
     print("\n".join(lines))
     return 0 if ready else 1
+
+
+def _pack(cache: Cache, arguments: argparse.Namespace) -> int:
+    pack(cache, arguments.archive, real_gpus=bool(are_real_wanted()))
+    return 0
+
+
+def _unpack(cache: Cache, arguments: argparse.Namespace) -> int:
+    unpack(cache, arguments.archive)
+    return 0
 
 
 def _load_image(cache: Cache, arguments: argparse.Namespace) -> int:

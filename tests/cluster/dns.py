@@ -3,6 +3,7 @@
 import secrets
 import socket
 import struct
+from pathlib import Path
 
 from cluster.api import Api
 from cluster.cache import Cache
@@ -37,9 +38,17 @@ def corefile_of(cache: Cache) -> str:
         fallthrough in-addr.arpa ip6.arpa
         ttl 5
     }}
-    forward . /etc/resolv.conf
-}}
+{_upstream()}}}
 """
+
+
+def _upstream() -> str:
+    """A machine without a network may name no resolver, and CoreDNS would refuse to start."""
+    try:
+        named = "nameserver" in Path("/etc/resolv.conf").read_text()
+    except FileNotFoundError:
+        named = False
+    return "    forward . /etc/resolv.conf\n" if named else ""
 
 
 def resolves(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Servers built from Go modules: a folder with pins for each group, a folder in the cache for each result."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ _VERSION_VARIABLE = "k8s.io/component-base/version"
 # One set of flags for all, or the groups would share no compiled package. No debug information and a lazy garbage
 # collector: the compiler is done sooner.
 _FLAGS = ["-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false"]
-_ENVIRONMENT = {"CGO_ENABLED": "0", "GOGC": "400", "GOFLAGS": "-mod=readonly"}
+_ENVIRONMENT = {"GOGC": "400", "GOFLAGS": "-mod=readonly"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class Group:
         flags: Further flags of `go build`.
         link_flags: What -ldflags gets besides `-s -w`.
         links: Other names of the first binary.
+        cgo: Whether it is linked with the machine's C library.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Group:
     flags: tuple[str, ...] = ()
     link_flags: str = ""
     links: tuple[str, ...] = ()
+    cgo: bool = False
 
     def key(self, go_version: str) -> str:
         """Names the result: the same pins, sources, flags and compiler give the same."""
@@ -48,8 +51,9 @@ class Group:
 
 
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_NVIDIA = "github.com/NVIDIA/nvidia-container-toolkit/cmd"
 
-GROUPS = (
+_EVERYWHERE = (
     Group(
         "kubernetes",
         {"hyperkube": "."},
@@ -66,20 +70,35 @@ GROUPS = (
         flags=("-tags=no_btrfs,no_zfs,no_devmapper,no_tracing",),
     ),
     Group("coredns", {"coredns": "."}, expected_s=75),
+    Group("gpu", {"device-plugin": "."}, expected_s=25),
     Group("pod", {"pause": "./pause", "probe": "./probe"}, expected_s=10),
+)
+# It loads the driver's own library, hence the C library; a C compiler comes with Debian's golang.
+_REAL_GPUS = Group(
+    "nvidia", {name: f"{_NVIDIA}/{name}" for name in ("nvidia-ctk", "nvidia-cdi-hook")}, expected_s=40, cgo=True
 )
 
 
-def build_groups(cache: Cache) -> None:
+def groups(*, real_gpus: bool) -> tuple[Group, ...]:
+    """What a cluster is made of, on its own or with the GPUs of this machine."""
+    return (*_EVERYWHERE, _REAL_GPUS) if real_gpus else _EVERYWHERE
+
+
+def links() -> dict[str, str]:
+    """Names that stand for another binary -> that binary."""
+    return {link: next(iter(group.binaries)) for group in _EVERYWHERE for link in group.links}
+
+
+def build_groups(cache: Cache, *, real_gpus: bool) -> None:
     """Build every group that the cache lacks and link all binaries into `cache.bin`."""
     go = find_go(cache)
     version = version_of(go)
-    results = {group: cache.built(group.name, group.key(version)) for group in GROUPS}
+    results = {group: cache.built(group.name, group.key(version)) for group in groups(real_gpus=real_gpus)}
     missing = [group for group, result in results.items() if not result.exists()]
     if missing:
-        minutes = sum(group.expected_s for group in missing) / 60
+        minutes = math.ceil(sum(group.expected_s for group in missing) / 60)
         names = ", ".join(group.name for group in missing)
-        say(f"building {names} from Go modules: about {minutes:.0f} min on 2 cores, once")
+        say(f"building {names} from Go modules: about {minutes} min on 2 cores, once")
     for group in missing:
         _build(go, group, results[group])
     for group, result in results.items():
@@ -105,7 +124,7 @@ def _go_build(go: Path, group: Group, package: str, output: Path) -> None:
     process = subprocess.Popen(
         [str(go), "build", *_FLAGS, *group.flags, "-ldflags", link_flags, "-o", str(output), package],
         cwd=_MODULES / group.name,
-        env={**os.environ, **_ENVIRONMENT},
+        env={**os.environ, **_ENVIRONMENT, "CGO_ENABLED": "1" if group.cgo else "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

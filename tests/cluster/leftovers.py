@@ -1,6 +1,7 @@
 """What pods and the node leave in the kernel when they are not ended in order: found by our own names, and removed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ def remove_leftovers(cache: Cache) -> None:
         _remove_rules(tool)
     _remove_cgroups()
     _remove_log_links(cache)
+    _remove_device_books()
     _remove_sockets()
 
 
@@ -115,6 +117,11 @@ def _remove_log_links(cache: Cache) -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(cache.cluster):
             link.unlink()
+
+
+def _remove_device_books() -> None:
+    """The kubelet writes in a fixed folder which pod has which device; the next one would go on from there."""
+    shutil.rmtree("/var/lib/kubelet/device-plugins", ignore_errors=True)
 
 
 def _remove_sockets() -> None:

@@ -1,8 +1,9 @@
 """The order in which the cluster comes up and goes down."""
 
 import shutil
+from pathlib import Path
 
-from cluster import container_runtime, dns, network, node, s3
+from cluster import container_runtime, dns, gpus, network, node, packing, s3
 from cluster.cache import Cache, exclusive
 from cluster.certificates import write_certificates
 from cluster.container_runtime import has_image, load_image, remove_pods, start_containerd
@@ -21,24 +22,45 @@ from cluster.settings import PAUSE_IMAGE
 _GRACE_S = 3.0
 
 
-def build(cache: Cache) -> None:
+def build(cache: Cache, *, real_gpus: bool) -> None:
     """Install and build what is missing, without starting anything."""
     require_root()
     with exclusive(cache):
-        _build(cache)
+        _build(cache, real_gpus=real_gpus)
 
 
-def up(cache: Cache) -> None:
-    """Build what is missing and start the cluster; a healthy one is left alone, a half-dead one is cleaned up first."""
+def pack(cache: Cache, archive: Path, *, real_gpus: bool) -> None:
+    """Build what is missing and write all programs into one file."""
     require_root()
     with exclusive(cache):
-        _build(cache)
-        if is_healthy(cache):
+        _build(cache, real_gpus=real_gpus)
+        packing.pack(cache, archive, real_gpus=real_gpus)
+
+
+def unpack(cache: Cache, archive: Path) -> None:
+    """Use the programs of such a file from now on."""
+    with exclusive(cache):
+        packing.unpack(cache, archive)
+
+
+def up(cache: Cache, *, real_gpus: bool | None) -> None:
+    """Build what is missing and start the cluster; a healthy one is left alone, a half-dead one is cleaned up first.
+
+    Args:
+        cache: Its cache.
+        real_gpus: Whether the node has this machine's GPUs; None: those of the cluster that runs will do.
+    """
+    require_root()
+    with exclusive(cache):
+        has_real = gpus.are_real(cache)
+        wanted = has_real if real_gpus is None else real_gpus
+        _build(cache, real_gpus=wanted)
+        if is_healthy(cache) and has_real == wanted:
             say("the cluster runs already")
             return
         _clean(cache)
         node.require_no_other()
-        _start(cache)
+        _start(cache, real_gpus=wanted)
 
 
 def down(cache: Cache) -> None:
@@ -63,13 +85,16 @@ def describe(cache: Cache) -> tuple[list[str], bool]:
     return [*lines, "ready" if ready else f"NOT ready: see the logs in {cache.logs}, or start it again"], ready
 
 
-def _build(cache: Cache) -> None:
+def _build(cache: Cache, *, real_gpus: bool) -> None:
+    if packing.use_packed(cache, real_gpus=real_gpus):
+        install_packages(builds=False)
+        return
     install_packages()
-    build_groups(cache)
+    build_groups(cache, real_gpus=real_gpus)
     install_tools(cache)
 
 
-def _start(cache: Cache) -> None:
+def _start(cache: Cache, *, real_gpus: bool) -> None:
     shutil.rmtree(cache.logs, ignore_errors=True)
     cache.cluster.mkdir(parents=True)
     registry = Registry(cache.cluster, cache.logs)
@@ -77,6 +102,7 @@ def _start(cache: Cache) -> None:
     network.add_node_address()
     network.require_free_ports()
     network.write_pod_network(cache)
+    gpus.write_specification(cache, real=real_gpus)
     write_certificates(cache.cluster / "certificates")
     credentials = write_credentials(cache)
     say("starting etcd, the API server, SeaweedFS and containerd")
@@ -94,13 +120,12 @@ def _start_rest(cache: Cache, registry: Registry, credentials: Credentials) -> N
     say("starting controller-manager, scheduler, kubelet, kube-proxy and CoreDNS")
     start_controllers(cache, registry)
     node.start_kubelet(cache, registry)
+    gpus.start_device_plugin(cache, registry)
     node.start_kube_proxy(cache, registry)
     dns.start_coredns(cache, registry, api)
     s3.publish_credentials(api, credentials)
-    wait_for(registry, cache, "The kubelet", lambda: node.is_registered(api))
-    node.advertise_gpus(api)
     wait_for(registry, cache, "SeaweedFS", lambda: s3.make_bucket(credentials))
-    for what, check in checks(api, credentials).items():
+    for what, check in checks(cache, api, credentials).items():
         wait_for(registry, cache, what, check)
     say("the cluster is ready")
 

@@ -1,4 +1,4 @@
-"""The node: kubelet, kube-proxy, and the GPUs that it says it has."""
+"""The node: kubelet and kube-proxy."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 from cluster.api import Api
 from cluster.cache import Cache
 from cluster.errors import ClusterError
+from cluster.gpus import RESOURCE
 from cluster.processes import Registry
 from cluster.settings import (
     CLUSTER_DOMAIN,
     DNS_SERVICE_IP,
-    GPUS,
     KUBELET_HEALTH_PORT,
     KUBELET_PORT,
     LOCALHOST,
@@ -93,6 +93,9 @@ def kubelet_configuration(cache: Cache) -> dict[str, Any]:
         "imageGCHighThresholdPercent": 100,
         "containerLogMaxSize": "20Mi",
         "shutdownGracePeriod": "0s",
+        # How soon the node has its GPUs; only changes are reported, and a sign of life as rarely as by default.
+        "nodeStatusUpdateFrequency": "1s",
+        "nodeStatusReportFrequency": "5m",
     }
 
 
@@ -112,31 +115,13 @@ def kube_proxy_configuration(cache: Cache) -> dict[str, Any]:
     }
 
 
-def advertise_gpus(api: Api) -> None:
-    """Give the node extended resources that the scheduler counts; no device stands behind them.
-
-    The kubelet would copy capacity to allocatable with its next report, up to 10 s later.
-    """
-    fields = ("capacity", "allocatable")
-    api.patch(
-        f"{_PATH}/status",
-        [{"op": "add", "path": f"/status/{field}/nvidia.com~1gpu", "value": str(GPUS)} for field in fields],
-    )
-
-
-def is_registered(api: Api) -> bool:
-    """True when the kubelet has made its node and filled its status."""
-    node = api.get(_PATH)
-    return bool(node and node["status"].get("capacity") and node["status"].get("allocatable"))
-
-
-def is_ready(api: Api) -> bool:
-    """True when the node is Ready and has its GPUs."""
+def is_ready(api: Api, *, gpus: int) -> bool:
+    """True when the node is Ready and offers so many GPUs."""
     node = api.get(_PATH)
     if not node:
         return False
     conditions = {condition["type"]: condition["status"] for condition in node["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True" and node["status"]["allocatable"].get("nvidia.com/gpu") == str(GPUS)
+    return conditions.get("Ready") == "True" and node["status"]["allocatable"].get(RESOURCE) == str(gpus)
 
 
 def _write(path: Path, document: dict[str, Any]) -> Path:

@@ -21,9 +21,9 @@ _PACKAGES = {
     "ethtool": "ethtool",
     "openssl": "openssl",
     "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
-    "buildah": "buildah",
-    "debootstrap": "debootstrap",
 }
+# What builds images takes besides.
+_BUILDERS = {"buildah": "buildah", "debootstrap": "debootstrap"}
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,21 +33,29 @@ def require_root() -> None:
         raise ClusterError("The embedded cluster needs root (mounts, iptables, cgroups): run this command as root.")
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that this machine lacks, sorted."""
-    missing = [package for package, evidence in _PACKAGES.items() if not _present(evidence)]
-    if not shutil.which("uv") and not importlib.util.find_spec("pip"):
+def missing_packages(*, builds: bool = True) -> list[str]:
+    """The Debian packages that this machine lacks, sorted.
+
+    Args:
+        builds: Whether it makes programs and images itself.
+    """
+    wanted = {**_PACKAGES, **_BUILDERS} if builds else _PACKAGES
+    missing = [package for package, evidence in wanted.items() if not _present(evidence)]
+    if builds and not shutil.which("uv") and not importlib.util.find_spec("pip"):
         missing.append("python3-pip")
     return sorted(missing)
 
 
-def install_packages() -> None:
+def install_packages(*, builds: bool = True) -> None:
     """Install what is missing with apt-get; does nothing where nothing is.
+
+    Args:
+        builds: As for `missing_packages`.
 
     Raises:
         ClusterError: without apt-get, or when it fails.
     """
-    missing = missing_packages()
+    missing = missing_packages(builds=builds)
     if not missing:
         return
     if not shutil.which("apt-get"):

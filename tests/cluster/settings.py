@@ -7,7 +7,6 @@ from those of other Kubernetes distributions.
 
 NODE = "embedded"
 NODE_IP = "10.250.0.1"
-GPUS = 2
 
 POD_CIDR = "10.244.0.0/16"
 SERVICE_CIDR = "10.96.0.0/16"

@@ -13,6 +13,11 @@ from cluster.progress import say
 _REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 
 
+def requirements_of(pins: str) -> Path:
+    """The file with these pins."""
+    return _REQUIREMENTS / f"{pins}.txt"
+
+
 def install_pinned(cache: Cache, pins: str, *, what: str, arrange: Callable[[Path], None] | None = None) -> Path:
     """The folder in the cache with what `requirements/<pins>.txt` names; installs it when the cache lacks it.
 
@@ -22,7 +27,7 @@ def install_pinned(cache: Cache, pins: str, *, what: str, arrange: Callable[[Pat
         what: For the line that is printed before an installation.
         arrange: Works on the new folder before it gets its final name.
     """
-    requirements = _REQUIREMENTS / f"{pins}.txt"
+    requirements = requirements_of(pins)
     folder = cache.built(pins, key_of(requirements.read_text()))
     if not folder.exists():
         say(f"installing {what}")

@@ -56,6 +56,15 @@ def test_three_gpus_are_more_than_the_node_has(kubectl: Kubectl) -> None:
     assert "Insufficient nvidia.com/gpu" in status["conditions"][0]["message"]
 
 
+def test_a_pod_gets_what_the_specification_says_of_its_gpus(kubectl: Kubectl) -> None:
+    start_probe(kubectl, "none", "variables", "GPU_")
+    start_probe(kubectl, "both", "variables", "GPU_", gpus=2)
+    assert output_of(kubectl, "both") == "GPU_0=advertised GPU_1=advertised"
+    start_probe(kubectl, "one", "variables", "GPU_", gpus=1)
+    assert output_of(kubectl, "one") in ("GPU_0=advertised", "GPU_1=advertised")
+    assert output_of(kubectl, "none") == ""
+
+
 def test_a_pod_waits_until_two_gpus_are_free(kubectl: Kubectl) -> None:
     start_probe(kubectl, "both", "sleep", "60s", gpus=2)
     kubectl.wait("pod", "both", "condition=Ready", TIMEOUT_S)

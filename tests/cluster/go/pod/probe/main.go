@@ -1,4 +1,5 @@
-// Command probe looks at a cluster from inside a pod: "probe lookup NAME", "probe get URL [CA]", "probe identity", "probe sleep DURATION".
+// Command probe looks at a cluster from inside a pod: "probe lookup NAME", "probe get URL [CA]", "probe identity", "probe sleep DURATION",
+// "probe variables PREFIX".
 // It prints what it found and exits with 1 where it found nothing.
 package main
 
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,9 +20,9 @@ const status = "/proc/self/status"
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("say what to probe: lookup NAME, get URL [CA], identity or sleep DURATION")
+		fail("say what to probe: lookup NAME, get URL [CA], identity, sleep DURATION or variables PREFIX")
 	}
-	probes := map[string]func(string) (string, error){"lookup": lookup, "get": get, "identity": identity, "sleep": sleep}
+	probes := map[string]func(string) (string, error){"lookup": lookup, "get": get, "identity": identity, "sleep": sleep, "variables": variables}
 	probe, known := probes[os.Args[1]]
 	if !known {
 		fail("there is no probe " + os.Args[1])
@@ -76,6 +78,18 @@ func sleep(text string) (string, error) {
 	duration, err := time.ParseDuration(text)
 	time.Sleep(duration)
 	return "slept " + text, err
+}
+
+// variables lists those of the environment whose names begin with the prefix.
+func variables(prefix string) (string, error) {
+	found := []string{}
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, prefix) {
+			found = append(found, variable)
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, " "), nil
 }
 
 func fail(message string) {
