@@ -38,13 +38,13 @@ def load_original(device: str) -> Original:
     Raises:
         NoGPUError: the device is not `cuda`, or a package is missing, fails to load or is of another version.
     """
-    if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise NoGPUError(f"the engine sogs needs {', '.join(missing)}, not installed here; {REMEDY}")
     if (found := _installed_version()) not in (VERSION, None):
         raise NoGPUError(
             f"the engine sogs needs sogs {VERSION} of github.com/playcanvas/sogs, and {found} is installed, which"
             f" writes another format; {REMEDY}"
         )
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise NoGPUError(f"the engine sogs needs {', '.join(missing)}, not installed here; {REMEDY}")
     if device != "cuda":
         raise NoGPUError(
             "the engine sogs runs on NVIDIA GPUs only, and this is the CPU; use a GPU node or the engine native"

@@ -1,0 +1,83 @@
+"""Scenes that the original's square does not fit: how many it crops, and small ones filled up with copies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from packed_scenes import build_sog_v1
+from sogs_worker.dropped import Dropped
+from sogs_worker.engines.sogs.squares import count_cropped, fill_square, find_copies, keep_texels
+from sogs_worker.engines.sogs.tensors import make_tensors
+from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.sog_v1 import DocumentV1
+from sogs_worker.formats.webp import decode_webp
+from splat_builders import build_splats
+
+
+class Transform:
+    """What the original does to positions, as its README says: sign(x) log(1 + |x|)."""
+
+    def run_compression(self, compress_dir: str, splats: dict[str, Tensor], verbose: bool) -> None:
+        raise NotImplementedError
+
+    def log_transform(self, x: Tensor) -> Tensor:
+        return torch.sign(x) * torch.log1p(torch.abs(x))
+
+
+def sorted_as_the_original_does(tensors: dict[str, Tensor], order: np.ndarray) -> dict[str, Tensor]:
+    quats = torch.nn.functional.normalize(tensors["quats"], dim=-1)
+    quats = torch.where(quats[:, 3:] < 0, -quats, quats)
+    changed = {
+        "means": Transform().log_transform(tensors["means"]),
+        "quats": quats,
+        "sh0": tensors["sh0"].clamp(-3, 3),
+        "shN": tensors["shN"].clamp(-6, 6),
+    }
+    return {name: value[order] for name, value in {**tensors, **changed}.items() if name != "opacities"}
+
+
+@pytest.mark.parametrize(("count", "cropped"), [(256, 0), (257, 1), (288, 32), (289, 0), (200_000, 191)])
+def test_what_is_beyond_the_largest_square_is_cropped(count: int, cropped: int) -> None:
+    assert count_cropped(count) == cropped
+
+
+@given(st.integers(1, 255), st.integers(0, 2**32 - 1))
+def test_each_splat_of_a_small_scene_is_kept_once(count: int, seed: int) -> None:
+    scene = build_splats(count, bands=1, seed=seed)
+    filled = fill_square(scene)
+    assert len(filled) == 256
+    tensors = make_tensors(filled, "cpu")
+    order = np.random.default_rng(seed).permutation(256)
+    copies = find_copies(Transform(), tensors, sorted_as_the_original_does(tensors, order), count)
+    kept = order[~copies] % count
+    assert sorted(kept) == list(range(count))
+
+
+def test_scenes_that_are_large_enough_stay_as_they_are() -> None:
+    scene = build_splats(256)
+    assert fill_square(scene) is scene
+
+
+def test_another_sort_of_change_is_noticed() -> None:
+    tensors = make_tensors(fill_square(build_splats(10)), "cpu")
+    with pytest.raises(RuntimeError, match="another way than sogs"):
+        find_copies(Transform(), tensors, tensors, 10)
+
+
+def test_texels_that_stay_keep_their_bytes_in_their_order() -> None:
+    meta, planes = build_sog_v1(100, bands=1)
+    kept = np.random.default_rng(3).random(100) < 0.4
+    left = keep_texels(EncodedScene(DocumentV1(meta), planes, Dropped()), kept)
+    count = int(kept.sum())
+    assert left.meta.count == count
+    for name, image in left.images.items():
+        if name == "shN_centroids.webp":
+            assert image == planes[name]
+        else:
+            texels = decode_webp(image).reshape(-1, 4)[:count]
+            assert np.array_equal(texels, decode_webp(planes[name]).reshape(-1, 4)[kept]), name

@@ -1,0 +1,72 @@
+"""Version 1 as version 2: bytes that both hold alike stay, and the others are as near as 256 values can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from packed_scenes import build_sog_v1, encode_webp
+from sogs_worker.dropped import Dropped
+from sogs_worker.formats import read_scene
+from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.sog import read_sog, write_sog
+from sogs_worker.formats.sog_v1 import DocumentV1
+from sogs_worker.formats.upgrade import upgrade
+from sogs_worker.splats import Splats
+
+ALIKE = ("means_l.webp", "means_u.webp", "quats.webp", "shN_centroids.webp", "shN_labels.webp")
+
+
+def both(scene: EncodedScene, folder: Path) -> tuple[Splats, Splats]:
+    """Return what a scene of version 1 decodes to, and what it does as version 2."""
+    for name, data in {**scene.images, "meta.json": scene.meta.to_json()}.items():
+        (folder / name).write_bytes(data)
+    write_sog(folder / "scene.sog", upgrade(scene, device="cpu"))
+    return read_scene(folder / "meta.json"), read_sog(folder / "scene.sog")
+
+
+@pytest.mark.parametrize("bands", [0, 1, 2, 3])
+def test_what_both_versions_hold_alike_is_not_quantised_again(bands: int, tmp_path: Path) -> None:
+    meta, planes = build_sog_v1(100, bands=bands)
+    scene = EncodedScene(DocumentV1(meta), planes, Dropped(cropped=7))
+    upgraded = upgrade(scene, device="cpu")
+    assert {name: upgraded.images[name] for name in planes if name in ALIKE} == {
+        name: data for name, data in planes.items() if name in ALIKE
+    }
+    assert list(upgraded.images) == list(planes)
+    assert (upgraded.meta.count, upgraded.dropped) == (100, Dropped(cropped=7))
+    first, second = both(scene, tmp_path)
+    assert np.array_equal(first.positions, second.positions)
+    assert np.array_equal(first.rotations, second.rotations)
+    assert first.shn.shape == second.shn.shape
+    assert second.shn == pytest.approx(first.shn, abs=1e-6)
+
+
+def test_scales_and_colours_move_by_less_than_a_step_of_version_1(tmp_path: Path) -> None:
+    meta, planes = build_sog_v1(100, bands=0)
+    scales = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)  # each byte of each channel occurs
+    sh0 = np.random.default_rng(1).integers(0, 256, (100, 100, 4), np.uint8)
+    quats = np.full((100, 100, 4), 255, np.uint8)
+    planes |= {"scales.webp": encode_webp(scales), "sh0.webp": encode_webp(sh0), "quats.webp": encode_webp(quats)}
+    planes |= {name: encode_webp(scales) for name in ("means_l.webp", "means_u.webp")}
+    meta["means"]["shape"][0] = 10_000
+    first, second = both(EncodedScene(DocumentV1(meta), planes, Dropped()), tmp_path)
+    for name in ("scales", "sh0"):
+        low, high = (np.array(meta[name][end][:3]) for end in ("mins", "maxs"))
+        steps = (high - low) / 255
+        moved = np.abs(getattr(first, name) - getattr(second, name))
+        assert moved.max() < steps.max()
+        even_step = (high.max() - low.min()) / 256
+        assert (moved**2).mean() < even_step**2 / 12, "less than 256 even steps over all channels would lose"
+    alphas = [1 / (1 + np.exp(-splats.opacities.astype(float))) for splats in (first, second)]
+    assert np.abs(alphas[0] - alphas[1]).max() <= 0.5 / 255 + 1e-6
+
+
+def test_up_to_256_values_are_kept_exactly(tmp_path: Path) -> None:
+    meta, planes = build_sog_v1(64, bands=0)
+    first, second = both(EncodedScene(DocumentV1(meta), planes, Dropped()), tmp_path)
+    assert len(np.unique(first.scales)) <= 256
+    assert np.array_equal(first.scales, second.scales)
+    assert np.array_equal(first.sh0, second.sh0)
