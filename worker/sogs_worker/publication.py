@@ -3,18 +3,23 @@
 Outputs are uploaded under hidden names. When all of them are there, a record says what goes where; then the server
 copies each to its own name, and the manifest comes last. Until the record is written a run that ends leaves everything
 visible as it was; after that, the next run of the same task does what the record says, and none of the work again.
+
+An output of several files has its meta.json last. While the others change, a note is in its place: nobody reads the
+planes of one scene by the metadata of another, and of two runs only the one whose note it is goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sogs_worker.errors import SourceMissingError
+from sogs_worker.outputs import META
 from sogs_worker.storage.base import (
     HIDDEN,
     Condition,
@@ -22,6 +27,7 @@ from sogs_worker.storage.base import (
     IfAbsent,
     IfMatch,
     Moved,
+    Receipt,
     Store,
     StoredObject,
     ignore_progress,
@@ -49,6 +55,16 @@ class Staged:
     sha256: str
     seen: str | None
     metadata: Mapping[str, str]
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where it goes: of a scene's several files the same."""
+        return PurePosixPath(self.key).parent
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is what a reader begins with, to find other files by it."""
+        return PurePosixPath(self.key).name == META
 
     @property
     def condition(self) -> Condition:
@@ -129,9 +145,9 @@ class Publication:
             ConflictError: another run has written to one of the keys since, or commits the same task just now. None of
                 these outputs replaces what it has written, and the hidden ones are removed.
         """
-        self.store.check_keys([output.key for output in outputs])
+        self.store.check_keys([manifest_key, *(output.key for output in outputs)])
         record = {
-            "outputs": [asdict(output) for output in sorted(outputs, key=lambda output: output.key)],
+            "outputs": [asdict(output) for output in sorted(outputs, key=lambda output: (output.folder, output.key))],
             "manifestKey": manifest_key,
             "manifest": manifest,
         }
@@ -157,17 +173,40 @@ class Publication:
 
     def _publish(self, record: Mapping[str, Any]) -> dict[str, Any]:
         outputs = [Staged(**fields) for fields in record["outputs"]]
-        for output in [output for output in outputs if self._is_due(output)]:
-            self.store.copy(output.hidden_key, output.key, condition=output.condition)
+        due = [output for output in outputs if self._is_due(output)]
+        for _, files in groupby(due, key=lambda output: output.folder):
+            self._copy([*files])
         self._upload_json(record["manifest"], record["manifestKey"])
         self._clear()
         return dict(record["manifest"])
+
+    def _copy(self, files: Sequence[Staged]) -> None:
+        """Let the files of a folder have their names."""
+        heads = [self._withdraw(each) for each in files if each.is_head]
+        for each in [*(each for each in files if not each.is_head), *heads]:
+            self.store.copy(each.hidden_key, each.key, condition=each.condition)
+
+    def _withdraw(self, head: Staged) -> Staged:
+        """Put the note in a head's place, unless it is there; return the head that is to replace it."""
+        there = look_up(self.store, head.key)
+        if there and self._is_note(there):
+            return replace(head, seen=there.etag)
+        return replace(head, seen=self._upload_json(self._note, head.key, head.condition).etag)
+
+    @property
+    def _note(self) -> dict[str, str]:
+        return {"publishing": self._folder}
+
+    def _is_note(self, there: StoredObject) -> bool:
+        return there.sha256 == hashlib.sha256(encode_json(self._note)).hexdigest()
 
     def _is_due(self, output: Staged) -> bool:
         """Say whether an output is still to get its name; of all outputs, before the first of them does."""
         there = look_up(self.store, output.key)
         if there and (there.sha256, there.metadata) == (output.sha256, output.metadata):
             return False
+        if output.is_head and there and self._is_note(there):
+            return True
         if (there.etag if there else None) != output.seen:
             raise ConflictError(f"{self.store.uri(output.key)} was written by another run meanwhile; that stays")
         return True
@@ -191,10 +230,15 @@ class Publication:
         finally:
             copy.unlink(missing_ok=True)
 
-    def _upload_json(self, document: Mapping[str, Any], key: str, condition: Condition | None = None) -> None:
+    def _upload_json(self, document: Mapping[str, Any], key: str, condition: Condition | None = None) -> Receipt:
         path = self._scratch / "document.json"
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        self.store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
+        path.write_bytes(encode_json(document))
+        return self.store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
+
+
+def encode_json(document: Mapping[str, Any]) -> bytes:
+    """Write JSON for people too."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def began_uploading(scratch: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from sogs_worker.storage.local import LocalStore
 MANIFEST = "out/garden.manifest.json"
 FOLDER = hidden_folder(MANIFEST, "a" * 64)
 OUTPUTS = {"out/a.sog": "new a", "out/b.sog": "new b", "out/c.sog": "new c"}
+UNBUNDLED = {"out/d/meta.json": "new meta", "out/d/a.webp": "new plane", "out/d/z.webp": "new plane"}
+"""An output of several files; a plane comes before its metadata in a listing, another after it."""
+OLD_UNBUNDLED = {key: text.replace("new", "old") for key, text in UNBUNDLED.items()}
 WRITES = ("upload", "copy", "delete", "delete_many")
 FIRST_COPY = 5
 """After the cleaning of an earlier attempt, three uploads and the record."""
@@ -70,16 +73,24 @@ def write(store: LocalStore, scratch: Path, key: str, text: str) -> None:
     store.upload(file, key, sha256=digest_file(file), content_type="text/plain")
 
 
+@pytest.fixture(params=["replaced", "made"])
+def unbundled_root(request: pytest.FixtureRequest, root: Path, scratch: Path) -> Path:
+    """Prepare a destination with or without an earlier output of several files."""
+    for key, text in OLD_UNBUNDLED.items() if request.param == "replaced" else []:
+        write(LocalStore(root), scratch, key, text)
+    return root
+
+
 def publication(store: LocalStore, scratch: Path, attempt: str = "1") -> Publication:
     return Publication(store, FOLDER, attempt=attempt, scratch=scratch)
 
 
-def run(store: LocalStore, scratch: Path, attempt: str = "1") -> dict[str, Any]:
+def run(store: LocalStore, scratch: Path, attempt: str = "1", outputs: Mapping[str, str] = OUTPUTS) -> dict[str, Any]:
     """Do what a run does."""
     publishing = publication(store, scratch, attempt)
     if manifest := publishing.resume():
         return manifest
-    staged = [publishing.stage(file_of(scratch, text), key, content_type="x/y") for key, text in OUTPUTS.items()]
+    staged = [publishing.stage(file_of(scratch, text), key, content_type="x/y") for key, text in outputs.items()]
     return publishing.commit(staged, MANIFEST, {"of": "new"})
 
 
@@ -131,6 +142,57 @@ def test_whenever_a_run_is_killed_the_next_one_ends_well(root: Path, scratch: Pa
             run(LocalStore(place), scratch, attempt="2")
             assert OUTPUTS.items() <= visible(place).items()
             assert (manifest_of(place), hidden(place)) == ("new", [])
+
+
+def unbundled_of(root: Path) -> dict[str, str]:
+    """Read the files of the output that has several, if a reader could: if it has metadata."""
+    seen = {key: text for key, text in visible(root).items() if key in UNBUNDLED}
+    return seen if seen.get("out/d/meta.json") in ("old meta", "new meta") else {}
+
+
+def test_whenever_a_run_is_killed_nobody_reads_planes_by_the_metadata_of_others(
+    unbundled_root: Path, scratch: Path, tmp_path: Path
+) -> None:
+    before = unbundled_of(unbundled_root)
+    copy_tree(unbundled_root, tmp_path / "whole")
+    whole = Mortal(tmp_path / "whole")
+    run(whole, scratch, outputs=UNBUNDLED)
+    told = set()
+    for dies_at in range(whole.writes):
+        for is_done in (False, True):
+            place = tmp_path / f"{dies_at}{is_done}"
+            copy_tree(unbundled_root, place)
+            with pytest.raises(Killed):
+                run(Mortal(place, dies_at=dies_at, is_done=is_done), scratch, outputs=UNBUNDLED)
+            readable = unbundled_of(place)
+            assert readable in (before, UNBUNDLED, {})
+            told.add(readable.get("out/d/meta.json"))
+            if manifest_of(place) == "new":
+                assert readable == UNBUNDLED, "the manifest came before what it names"
+            run(LocalStore(place), scratch, attempt="2", outputs=UNBUNDLED)
+            assert UNBUNDLED.items() <= visible(place).items()
+            assert (manifest_of(place), hidden(place)) == ("new", [])
+    assert told >= {before.get("out/d/meta.json"), None, "new meta"}
+
+
+def test_of_two_runs_that_replace_the_same_planes_the_second_changes_nothing(
+    unbundled_root: Path, scratch: Path
+) -> None:
+    """The other one has its note in place of the metadata, and not yet any plane."""
+    theirs = publication(Mortal(unbundled_root, dies_at=5), scratch)
+    staged = [theirs.stage(file_of(scratch, text), key, content_type="x/y") for key, text in UNBUNDLED.items()]
+    ours = Publication(
+        LocalStore(unbundled_root), hidden_folder("out/lawn.manifest.json", "b" * 64), attempt="1", scratch=scratch
+    )
+    our_staged = [ours.stage(file_of(scratch, f"our {key[-6:]}"), key, content_type="x/y") for key in UNBUNDLED]
+    with pytest.raises(Killed):
+        theirs.commit(staged, MANIFEST, {"of": "new"})
+    before = visible(unbundled_root)
+    with pytest.raises(ConflictError, match="written by another run meanwhile"):
+        ours.commit(our_staged, "out/lawn.manifest.json", {"of": "ours"})
+    assert visible(unbundled_root) == before
+    assert publication(LocalStore(unbundled_root), scratch, attempt="2").resume() == {"of": "new"}
+    assert unbundled_of(unbundled_root) == UNBUNDLED
 
 
 def copy_tree(source: Path, target: Path) -> None:
