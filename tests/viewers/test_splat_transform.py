@@ -15,7 +15,7 @@ from sogs_worker.engines.parameters import QUALITIES as NAMES
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog, write_sog
+from sogs_worker.formats.sog import read_sog, write_sog, write_unbundled
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 from splat_builders import covariances
 from viewers.peers import Columns, decode_with_splat_transform, stack
@@ -58,9 +58,14 @@ def alphas(splats: Splats) -> np.ndarray:
 def test_the_converter_reads_the_scene(scene: Path, quality: str, tmp_path: Path) -> None:
     bundle, parameters = tmp_path / "scene.sog", Parameters(quality=quality)
     splats = read_ply(scene)
-    write_sog(bundle, native.encode(splats, parameters=parameters, device="cpu"))
+    encoded = native.encode(splats, parameters=parameters, device="cpu")
+    write_sog(bundle, encoded)
     theirs = to_splats(decode_with_splat_transform(bundle, tmp_path / "decoded.ply"))
     check_same_splats(theirs, read_sog(bundle))
+    if quality == "fast":
+        write_unbundled(tmp_path / "meta.json", encoded)
+        decode_with_splat_transform(tmp_path / "meta.json", tmp_path / "unbundled.ply")
+        assert (tmp_path / "unbundled.ply").read_bytes() == (tmp_path / "decoded.ply").read_bytes()
     # Which row went where is the encoder's to say; what follows checks it.
     cloud, weights = native._arrange(clean(upload(splats, "cpu")).cloud, QUALITIES[quality])
     source = Splats(*(getattr(cloud, name).numpy() for name in Splats.__dataclass_fields__))

@@ -14,7 +14,7 @@ from sogs_worker.archives.local import LocalScene
 from sogs_worker.compress import SceneReport, compress_file
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import WorkerError
-from sogs_worker.outputs import make_folder
+from sogs_worker.files import make_folder
 from sogs_worker.progress import Progress
 
 
@@ -24,7 +24,7 @@ class Outcome:
 
     Attributes:
         scene: the scene.
-        target: its bundle, there if it has a report.
+        target: the file that stands for its output, there if it has a report.
         seconds: what it took.
         result: its report, or why there is none.
     """
@@ -41,16 +41,16 @@ def compress_scenes(
     parameters: Parameters,
     device: str,
     progress: Progress,
-    send: Callable[[Path], None] = lambda _target: None,
+    send: Callable[[Sequence[Path], Path], None] = lambda _planes, _target: None,
 ) -> Iterator[Outcome]:
     """Compress scenes, in their order; disk is needed for one unpacked scene at a time.
 
     Args:
-        pairs: scenes and their bundles.
+        pairs: scenes and their targets.
         parameters: what decides the outputs.
         device: `cpu` or `cuda`.
         progress: of the whole command.
-        send: brings a bundle to where it is to be, if that is elsewhere.
+        send: brings an output, its planes and its target, to where it is to be, if that is elsewhere.
 
     Faults are outcomes and not raised.
     """
@@ -67,7 +67,7 @@ def compress_scenes(
                         result = compress_file(
                             path, target, parameters=parameters, device=device, progress=progress.report
                         )
-                    send(target)
+                    send(result.planes, target)
                 except WorkerError as error:
                     result = error
                 progress.finish_scene()

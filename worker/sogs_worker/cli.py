@@ -12,10 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sogs_worker.engines.parameters import Parameters, parse_parameters
+from sogs_worker.engines.parameters import FORMATS, Parameters, parse_parameters
 from sogs_worker.errors import InterruptedRunError, UsageError, WorkerError
-from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES, check_output, make_folder, plan_outputs
+from sogs_worker.files import make_folder
+from sogs_worker.outputs import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.results import INTERRUPTED, format_size, print_fault, print_outcome
+from sogs_worker.targets import check_output, plan_outputs
 
 if TYPE_CHECKING:
     from sogs_worker.remote import Copies
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the commands."""
-    parser = _Parser(prog="sogs-worker", description="Compress 3D Gaussian splats to SOG bundles.")
+    parser = _Parser(prog="sogs-worker", description="Compress 3D Gaussian splats to SOG.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compress(commands)
     _add_sagemaker(commands)
@@ -75,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_compress(commands: Any) -> None:
-    compress = commands.add_parser("compress", help="compress scenes to SOG bundles")
+    compress = commands.add_parser("compress", help="compress scenes to SOG")
     compress.add_argument(
         "inputs",
         metavar="IN",
@@ -84,7 +86,10 @@ def _add_compress(commands: Any) -> None:
         " a path, s3://bucket/key, s3://bucket/prefix/ or https://host/file",
     )
     compress.add_argument(
-        "output", metavar="OUT", help="a .sog file, or a folder ending in /; a path or s3://bucket/prefix/"
+        "output",
+        metavar="OUT",
+        help="a folder ending in /, or for one scene a .sog file, a meta.json if the format has several files;"
+        " a path or s3://bucket/prefix/",
     )
     _add_encoder_options(compress, {})
     compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
@@ -113,7 +118,7 @@ def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[s
 
     add("engine", default.engine, "the encoder")
     add("device", "auto", "auto (a GPU where there is one), cuda or cpu")
-    add("format", default.format, "of the output")
+    add("format", default.format, f"{FORMATS[0]}, one file a scene; {' or '.join(FORMATS[1:])}, a folder a scene")
     add("quality", default.quality, "fast, balanced or best")
     add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
     add("seed", default.seed, "of all random draws")
@@ -139,7 +144,7 @@ def _add_evaluate(commands: Any) -> None:
 def run_compress(options: argparse.Namespace) -> int:
     """Compress scenes one after the other; return the exit code of the first fault, after the others are done."""
     parameters = read_parameters(options)
-    check_output(options.output, len(options.inputs))
+    check_output(options.output, len(options.inputs), parameters.format)
     from sogs_worker.display import message_writer
     from sogs_worker.remote import working_copies
 
@@ -153,7 +158,7 @@ def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Na
     from sogs_worker.archives.local import find_scenes
 
     scenes, faults = find_scenes(copies.inputs, Path(copies.output))
-    targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], copies.output)
+    targets = plan_outputs([(scene.path, scene.origin) for scene in scenes], copies.output, parameters.format)
     copies.check_targets([scene.path for scene in scenes], targets)
     faults = [*copies.faults, *faults]
     for fault in faults:

@@ -1,4 +1,4 @@
-"""From a scene file to a bundle file: reader, engine and writer in a row."""
+"""From a scene file to the files of an output: reader, engine and writer in a row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sogs_worker.engines import choose_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene, scene_bytes
-from sogs_worker.formats.sog import write_sog
+from sogs_worker.formats.sog import write_sog, write_unbundled
+from sogs_worker.targets import BUNDLED
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class SceneReport:
 
     Attributes:
         source_bytes: length of the scene file.
-        bytes: length of the bundle.
-        splats: how many the bundle has.
+        planes: what was written beside the target; nothing if that is a bundle.
+        bytes: length of all that was written.
+        splats: how many the output has.
         dropped: how many of the scene's it has not, and why.
     """
 
     source_bytes: int
+    planes: tuple[Path, ...]
     bytes: int
     splats: int
     dropped: Dropped
@@ -44,11 +47,11 @@ def compress_file(
     device: str,
     progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> SceneReport:
-    """Compress a scene file; `output` appears only when it is whole.
+    """Compress a scene file; `output` appears only when all is written.
 
     Args:
         source: a scene in a format that can be read.
-        output: the bundle.
+        output: the target: a bundle, or the meta.json of an unbundled scene, as the format has it.
         parameters: what decides the output.
         device: `cpu` or `cuda`.
         progress: told the stage (`read`, `encode`, `write`) and the fraction of it that is done.
@@ -62,5 +65,11 @@ def compress_file(
         # Nobody but the engine holds the splats, so that it can let them go when it has its own.
         scene = engine(read_scene(source), parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
-    write_sog(output, scene)
-    return SceneReport(scene_bytes(source), output.stat().st_size, scene.meta.count, scene.dropped)
+    planes: tuple[Path, ...] = ()
+    if parameters.format == BUNDLED:
+        write_sog(output, scene)
+    else:
+        write_unbundled(output, scene)
+        planes = tuple(output.with_name(name) for name in scene.images)
+    size_bytes = sum(file.stat().st_size for file in (*planes, output))
+    return SceneReport(scene_bytes(source), planes, size_bytes, scene.meta.count, scene.dropped)

@@ -33,6 +33,34 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of an output.
+
+    Raises:
+        NotPermittedError, StorageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise NotPermittedError(f"{folder}: may not be made; choose another folder") from error
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made: {error.strerror or error}; choose another folder") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if there is one.
+
+    Raises:
+        NotPermittedError, StorageError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:
+        raise NotPermittedError(f"{path}: may not be replaced; choose another folder or change its mode") from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be replaced: {error.strerror or error}; choose another folder") from error
+
+
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
     """Put the file's name before faults found in it, once, and turn the system's errors about it into ours."""

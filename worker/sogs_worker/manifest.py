@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,20 +16,30 @@ IDENTICAL_PSNR = 100.0
 
 
 @dataclass(frozen=True)
+class OutputFile:
+    """One of the files of an output: its name, the hexadecimal digest of its content, and its length."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Output:
-    """One published bundle.
+    """One published output.
 
     Attributes:
         name: of the scene.
-        uri: of the bundle.
-        sha256: hexadecimal digest of the bundle.
-        bytes: length of the bundle.
+        uri: of the target: the bundle, or the meta.json of an unbundled output.
+        sha256: hexadecimal digest of the target.
+        bytes: length of all its files.
         source_bytes: length of the scene it came from.
         splats: how many it has.
         preview_uri: of its picture; None without one.
-        psnr: dB, mean over views of the decoded bundle against its scene, infinite if they look the same; None if it
+        psnr: dB, mean over views of the decoded output against its scene, infinite if they look the same; None if it
             was not measured.
         is_cached: whether it was there before this run.
+        files: of an unbundled output, the target last; none of a bundle.
     """
 
     name: str
@@ -41,6 +51,7 @@ class Output:
     preview_uri: str | None = None
     psnr: float | None = None
     is_cached: bool = False
+    files: tuple[OutputFile, ...] = ()
 
     @property
     def path(self) -> PurePosixPath:
@@ -48,7 +59,7 @@ class Output:
         return PurePosixPath(self.name)
 
     def to_document(self) -> dict[str, Any]:
-        """Write it down as docs/job.md has it."""
+        """Write it down as docs/job.md has it, without its files."""
         optional = {
             "psnr": self.psnr and round(min(self.psnr, IDENTICAL_PSNR), 2),
             "previewUri": self.preview_uri,
@@ -65,9 +76,13 @@ class Output:
             **{name: value for name, value in optional.items() if value is not None},
         }
 
+    def to_entry(self) -> dict[str, Any]:
+        """Write it down for the manifest, which has room for the files."""
+        return {**self.to_document(), **({"files": [asdict(file) for file in self.files]} if self.files else {})}
+
     @staticmethod
-    def from_document(document: Mapping[str, Any]) -> Output:
-        """Read what `to_document` has written."""
+    def from_entry(document: Mapping[str, Any]) -> Output:
+        """Read what `to_entry` has written."""
         return Output(
             name=document["name"],
             uri=document["uri"],
@@ -78,6 +93,7 @@ class Output:
             preview_uri=document.get("previewUri"),
             psnr=document.get("psnr"),
             is_cached=document.get("cached", False),
+            files=tuple(OutputFile(**fields) for fields in document.get("files", [])),
         )
 
 
@@ -125,7 +141,7 @@ class Result:
     def from_manifest(manifest: Mapping[str, Any], encoder: Parameters) -> Result:
         """Read the manifest of an earlier attempt with these parameters."""
         return Result(
-            outputs=tuple(Output.from_document(document) for document in manifest["outputs"]),
+            outputs=tuple(Output.from_entry(document) for document in manifest["outputs"]),
             manifest_uri=manifest["manifestUri"],
             seconds=manifest["seconds"],
             gpu_seconds=manifest["gpuSeconds"],
@@ -138,6 +154,7 @@ class Result:
         """Write the manifest down."""
         return {
             **self.to_message(),
+            "outputs": [output.to_entry() for output in self.outputs],
             "encoder": self.encoder.to_document(),
             "encoderVersion": self.encoder.encoder_version,
         }

@@ -1,18 +1,13 @@
-"""Where the output of each scene goes, decided before any work starts."""
+"""What the output of each scene is called, decided before any work starts; `targets` makes files of the names."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from sogs_worker.errors import NotPermittedError, StorageError, UsageError
-
-BUNDLE_SUFFIX = ".sog"
-BUNDLE_TYPE = "application/zip"
-PICTURE_TYPE = "image/png"
-"""Media types of what is published."""
+from sogs_worker.errors import UsageError
 
 META = "meta.json"
 """The file that stands for an unbundled scene."""
@@ -40,7 +35,7 @@ class Origin:
 
 
 def name_outputs(origins: Sequence[Origin]) -> list[PurePosixPath]:
-    """Name the outputs of a source's scenes, relative to the destination's folder: see `name_files`.
+    """Name the outputs of a source's scenes, without suffix, relative to the destination's folder: see `name_files`.
 
     Raises:
         UsageError: two scenes have the same path, so that no name of theirs differs.
@@ -53,7 +48,7 @@ def name_outputs(origins: Sequence[Origin]) -> list[PurePosixPath]:
         places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
         members = [origins[place].member or PurePosixPath() for place in places]
         names |= zip(places, name_members(root, members), strict=True)
-    return [_with_bundle_suffix(names[place]) for place in range(len(origins))]
+    return [names[place] for place in range(len(origins))]
 
 
 def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
@@ -87,54 +82,6 @@ def name_members(root: PurePosixPath, members: Sequence[PurePosixPath]) -> list[
     return [root] if len(members) == 1 else _name_scenes([root / member for member in members], occupied=set())
 
 
-def plan_outputs(scenes: Sequence[tuple[Path, Origin]], output: str) -> list[Path]:
-    """Name the output files of scenes: in a folder, that is a path ending in `/`, or one `.sog` file for one scene.
-
-    Args:
-        scenes: each scene's file, or its archive, and where it was found.
-        output: the folder or file.
-
-    Raises:
-        UsageError: there are more scenes, two of them have one name, or a file would be overwritten by its output.
-    """
-    check_output(output, len(scenes))
-    names = name_outputs([origin for _, origin in scenes])
-    targets = [Path(output) / name if output.endswith("/") else Path(output) for name in names]
-    sources = {path.resolve() for path, _ in scenes}
-    for target in targets:
-        if target.resolve() in sources:
-            raise UsageError(f"{target}: an input would be overwritten; name another output")
-    return targets
-
-
-def check_output(output: str, count: int) -> None:
-    """Refuse an output that cannot take `count` scenes.
-
-    Raises:
-        UsageError: it is neither a folder nor one `.sog` file for one scene.
-    """
-    if output.endswith("/"):
-        return
-    if count > 1:
-        raise UsageError(f"{output}: {count} scenes need a folder as output, a path that ends in /")
-    if not output.endswith(BUNDLE_SUFFIX):
-        raise UsageError(f"{output}: the output must end in {BUNDLE_SUFFIX}, or in / for a folder")
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of an output.
-
-    Raises:
-        NotPermittedError, StorageError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise NotPermittedError(f"{folder}: may not be made; choose another folder") from error
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be made: {error.strerror or error}; choose another folder") from error
-
-
 def _located(origin: Origin) -> PurePosixPath:
     """Return a scene's path, that of an unbundled one right in the source's folder with that folder's name."""
     return origin.folder / origin.file if origin.file == PurePosixPath(META) else origin.file
@@ -159,16 +106,10 @@ def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath
 
 
 def _clash(name: PurePosixPath) -> UsageError:
-    return UsageError(
-        f"{_with_bundle_suffix(name)}: two scenes would be written here; rename one or compress them apart"
-    )
+    return UsageError(f"{name}: two scenes would be written here; rename one or compress them apart")
 
 
 def _stem(name: str, suffixes: Sequence[str]) -> str:
     """Take the suffix off a file's name, if something is left of it then."""
     longest = max((suffix for suffix in suffixes if name.lower().endswith(suffix)), key=len, default="")
     return name[: len(name) - len(longest)] or name
-
-
-def _with_bundle_suffix(path: PurePosixPath) -> PurePosixPath:
-    return path.with_name(path.name + BUNDLE_SUFFIX)

@@ -9,9 +9,9 @@ from pathlib import Path
 from sogs_worker.cache import CONTENT
 from sogs_worker.errors import BadInputError
 from sogs_worker.manifest import Output
-from sogs_worker.outputs import PICTURE_TYPE
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.storage.base import Store, StoredObject
+from sogs_worker.targets import PICTURE_TYPE
 from sogs_worker.task import Task
 
 
@@ -57,7 +57,8 @@ def is_sheet_of(there: StoredObject | None, outputs: Sequence[Output]) -> bool:
 
 def digest_outputs(outputs: Sequence[Output]) -> str:
     """Return a hexadecimal SHA-256 of what a sheet shows: the names and contents of outputs."""
-    return hashlib.sha256("\n".join(f"{output.sha256} {output.name}" for output in outputs).encode()).hexdigest()
+    lines = [" ".join([output.sha256, *(file.sha256 for file in output.files), output.name]) for output in outputs]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def fetch_pictures(store: Store, keys: Sequence[str], scratch: Path) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Scenes on their way: while one is encoded, the next objects are fetched and the bundle before is sent."""
+"""Scenes on their way: while one is encoded, the next objects are fetched and the output before is sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sogs_worker.fetch import DOWNLOAD_SHARE, Fetched, SceneFile, fetch, has_spa
 from sogs_worker.joblog import write_message
 from sogs_worker.loading import Accelerator
 from sogs_worker.manifest import Output
-from sogs_worker.outputs import BUNDLE_TYPE, PICTURE_TYPE
 from sogs_worker.production import Product, Recipe, produce
 from sogs_worker.progress import Progress, counting
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.sources import SourceObject, find_objects
+from sogs_worker.staging import stage_product
 from sogs_worker.storage.base import ConflictError, Moved, ReadableStore, Store, ignore_progress
 from sogs_worker.task import Task
 
@@ -75,7 +75,7 @@ class Pipeline:
         self._work.progress.split([entry.size_bytes for entry in objects])
         # Before the work, what is known of them then; what archives hold is checked with the rest at the commit.
         scenes = [entry.output for entry in objects if not entry.is_archive]
-        self._work.store.check_keys([self._work.task.bundle_key(output) for output in scenes])
+        self._work.store.check_keys([self._work.task.target_key(output) for output in scenes])
         with self._ending_threads():
             for arrived in self._arrivals(objects):
                 self._finish(arrived)
@@ -166,51 +166,36 @@ class Pipeline:
         return Provenance(content, etag, self._work.source.uri(entry.key), self._work.task.encoder)
 
     def _make(self, scene: SceneFile, provenance: Provenance) -> Future[Made]:
-        """Encode a scene, and begin to send the bundle."""
+        """Encode a scene, and begin to send the output."""
         if found := self._find(provenance, scene.output):
             return done(found)
         work = self._work
-        uri = work.store.uri(work.task.bundle_key(scene.output))
-        stem = work.scratch / f"output-{len(self._made)}"
+        uri = work.store.uri(work.task.target_key(scene.output))
+        folder = work.scratch / f"output-{len(self._made)}"
         spans = {"read": (DOWNLOAD_SHARE, 1.0), "encode": (0.0, 1.0), "write": (1.0, 1.0), "verify": (0.0, 1.0)}
 
         def show(stage: str, fraction: float) -> None:
             work.progress.part("encode" if stage == "write" else stage, *spans[stage])(fraction)
 
         device = work.accelerator.wait()
-        product = produce(scene, work.recipe, device=device, uri=uri, stem=stem, progress=show)
+        product = produce(scene, work.recipe, device=device, uri=uri, folder=folder, progress=show)
         if product.dropped.total:
             write_message(f"{product.dropped} of {scene.uri} left out")
         if self._made:
-            self._made[-1].result()  # one bundle waits in scratch, not many
+            self._made[-1].result()  # one output waits in scratch, not many
         return self._sending.submit(self._send, scene, product, provenance)
 
     def _send(self, scene: SceneFile, product: Product, provenance: Provenance) -> Made:
-        """Upload a bundle and its picture under hidden names."""
-        task, publication = self._work.task, self._work.publication
-        size_bytes = product.bundle.stat().st_size
-        bundle = publication.stage(
-            product.bundle,
-            task.bundle_key(scene.output),
-            content_type=BUNDLE_TYPE,
-            metadata=provenance.metadata(splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr),
+        """Upload an output and its picture under hidden names."""
+        output, staged = stage_product(
+            product,
+            scene.output,
+            provenance,
+            task=self._work.task,
+            publication=self._work.publication,
             progress=self._unless_stopped(ignore_progress),
         )
-        product.bundle.unlink()
-        staged = [bundle]
-        if product.picture:
-            staged.append(publication.stage(product.picture, task.preview_key(scene.output), content_type=PICTURE_TYPE))
-            product.picture.unlink()
-        output = Output(
-            name=str(scene.output),
-            uri=self._work.store.uri(bundle.key),
-            sha256=bundle.sha256,
-            bytes=size_bytes,
-            source_bytes=product.source_bytes,
-            splats=product.splats,
-            psnr=product.psnr,
-            preview_uri=self._work.store.uri(staged[1].key) if product.picture else None,
-        )
+        shutil.rmtree(product.folder)
         return Made(output, scene.output, provenance, tuple(staged))
 
     def _find(self, provenance: Provenance, name: PurePosixPath) -> Made | None:
@@ -219,11 +204,10 @@ class Pipeline:
 
     def _look(self, provenance: Provenance, name: PurePosixPath) -> Made | None:
         task, store = self._work.task, self._work.store
-        key = task.bundle_key(name)
         picture = task.preview_key(name) if task.preview else None
         if picture and look_up(store, picture) is None:
             return None
-        output = kept_output(look_up(store, key), provenance, task.gate, name=str(name), uri=store.uri(key))
+        output = kept_output(store, task.target_key(name), provenance, task.gate, name=str(name))
         if output is None:
             return None
         return Made(replace(output, preview_uri=picture and store.uri(picture)), name, provenance)

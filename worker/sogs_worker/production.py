@@ -1,4 +1,4 @@
-"""From one scene in scratch to a bundle that has been looked at: decoded, counted, judged by the gate, drawn."""
+"""From one scene in scratch to an output that has been looked at: decoded, counted, judged by the gate, drawn."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.fetch import SceneFile
 from sogs_worker.gate import Gate
+from sogs_worker.targets import name_target
 
 if TYPE_CHECKING:
     from sogs_worker.evaluate import Reference
@@ -23,10 +24,12 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Product:
-    """A bundle in scratch.
+    """An output in scratch.
 
     Attributes:
-        bundle: the file.
+        folder: holds all of it.
+        planes: files beside the target; none of a bundle.
+        target: the bundle, or the meta.json of an unbundled output.
         picture: the PNG of what it decodes to; None if none is wanted.
         source_bytes: length of its scene.
         splats: that it has.
@@ -34,7 +37,9 @@ class Product:
         psnr: dB, infinite for the same pictures; None if it was not measured.
     """
 
-    bundle: Path
+    folder: Path
+    planes: tuple[Path, ...]
+    target: Path
     picture: Path | None
     source_bytes: int
     splats: int
@@ -57,15 +62,15 @@ class Recipe:
     gate: Gate
 
 
-def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, stem: Path, progress: Progress) -> Product:
-    """Encode a scene and prove that the bundle is what it should be.
+def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
+    """Encode a scene and prove that the output is what it should be.
 
     Args:
         scene: what to encode.
         recipe: how.
         device: `cpu` or `cuda`.
-        uri: where the bundle will go, for messages.
-        stem: path of the files to make, without suffix.
+        uri: where the output will go, for messages.
+        folder: to be made for the files.
         progress: told the stages `read`, `encode`, `verify` and their fractions.
 
     Raises:
@@ -74,18 +79,19 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, stem: Pa
     from sogs_worker.compress import compress_file
     from sogs_worker.formats import read_scene
 
-    bundle = stem.with_name(f"{stem.name}.sog")
+    target = name_target(folder / "scene", recipe.encoder.format)
+    target.parent.mkdir(parents=True)
     try:
-        report = compress_file(scene.path, bundle, parameters=recipe.encoder, device=device, progress=progress)
+        report = compress_file(scene.path, target, parameters=recipe.encoder, device=device, progress=progress)
         progress("verify", 0.0)
-        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the bundle has it.
+        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it.
         reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
-    splats = read_scene(bundle)
+    splats = read_scene(target)
     if len(splats) != report.splats:
         raise StorageError(
-            f"the bundle of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}; run it again"
+            f"the output of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}; run it again"
         )
     psnr = None if reference is None else reference.compare(splats).psnr
     recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
@@ -93,13 +99,13 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, stem: Pa
     if recipe.preview:
         from sogs_worker.render import preview_png
 
-        picture = stem.with_name(f"{stem.name}.png")
+        picture = folder / "preview.png"
         picture.write_bytes(preview_png(splats, device=device))
-    return Product(bundle, picture, report.source_bytes, report.splats, report.dropped, psnr)
+    return Product(folder, report.planes, target, picture, report.source_bytes, report.splats, report.dropped, psnr)
 
 
 def draw_source(path: Path, device: str) -> Reference:
-    """Draw the scene that the bundle is to look like."""
+    """Draw the scene that the output is to look like."""
     from sogs_worker.evaluate import draw_reference
 
     return draw_reference(path, device=device)

@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory, gettempdir
 from sogs_worker.archives.entries import check_name
 from sogs_worker.errors import BadInputError, StorageError, UsageError, WorkerError
 from sogs_worker.fetch import download, require_space
-from sogs_worker.outputs import BUNDLE_SUFFIX, BUNDLE_TYPE, META
+from sogs_worker.outputs import META
+from sogs_worker.publication import look_up
 from sogs_worker.sources import SourceObject, find_objects
 from sogs_worker.storage.base import ReadableStore, Store
 from sogs_worker.storage.connection import Connection, Side
 from sogs_worker.storage.integrity import upload_verified
-from sogs_worker.storage.location import Location, parse_location
+from sogs_worker.storage.location import parse_location
 from sogs_worker.storage.opening import open_readable, open_store
+from sogs_worker.targets import BUNDLE_SUFFIX, MEDIA_TYPES
 
 OPTIONS = {
     "spec.source.uri": "IN",
@@ -38,14 +40,14 @@ class Copies:
         output: a folder here, ending in a slash, or a file.
         faults: of the inputs that could not be fetched.
         addresses: what paths here are copies of; those of folders end in a slash.
-        send: brings an output to where it is to be.
+        send: brings an output, its planes and its target, to where it is to be.
     """
 
     output: str
     inputs: list[Path] = field(default_factory=list)
     faults: list[WorkerError] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
-    send: Callable[[Path], None] = lambda _target: None
+    send: Callable[[Sequence[Path], Path], None] = lambda _planes, _target: None
 
     def check_targets(self, sources: Iterable[Path], targets: Iterable[Path]) -> None:
         """Refuse outputs that would replace a source; of paths here, `plan_outputs` does.
@@ -145,7 +147,12 @@ class Desk:
         here = self.folder / "output"
         copies.output = f"{here}/" if location.is_prefix else str(here / location.file)
         copies.addresses[copies.output] = location.uri
-        copies.send = lambda target: self._send(store, location, target, here)
+        folder = location.key if location.is_prefix else location.key.removesuffix(location.file.name)
+
+        def key_of(file: Path) -> str:
+            return folder + file.relative_to(here).as_posix()
+
+        copies.send = lambda planes, target: self._send(store, planes, target, key_of)
 
     @speaking_of_options()
     def fetch(self, text: str, addresses: dict[str, str]) -> Path:
@@ -174,10 +181,13 @@ class Desk:
         download(store, entry, path)
 
     @speaking_of_options()
-    def _send(self, store: Store, location: Location, target: Path, here: Path) -> None:
-        key = location.key + target.relative_to(here).as_posix() if location.is_prefix else location.key
-        upload_verified(store, target, key, scratch=self.folder, content_type=BUNDLE_TYPE)
-        target.unlink()
+    def _send(self, store: Store, planes: Sequence[Path], target: Path, key_of: Callable[[Path], str]) -> None:
+        """Upload an output, its target last."""
+        if planes and look_up(store, key_of(target)):
+            store.delete(key_of(target))  # nobody is to read these planes by the metadata of an earlier scene
+        for file in (*planes, target):
+            upload_verified(store, file, key_of(file), scratch=self.folder, content_type=MEDIA_TYPES[file.suffix])
+            file.unlink()
 
     def _connection(self, side: Side) -> Connection:
         """Leave all to the SDK but what only our own messages and probes need to know."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sogs_worker.dropped import Dropped
 from sogs_worker.errors import WorkerError
+from sogs_worker.outputs import META
 
 # What loads torch is imported by who needs it.
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def format_size(size_bytes: int) -> str:
     return f"{size_bytes / MEGABYTE:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
 
 
+def name_for_people(target: str) -> str:
+    """Shorten a target's path or address to its name, with its folder if every target is called so."""
+    parts = target.rsplit("/", 2)
+    return "/".join(parts[-2:]) if parts[-1] == META else parts[-1]
+
+
 def _build_record(outcome: Outcome, report: SceneReport, device: str) -> dict[str, Any]:
     return {
         "input": outcome.scene.name,
@@ -60,7 +66,7 @@ def _build_record(outcome: Outcome, report: SceneReport, device: str) -> dict[st
 
 def _format_record(record: dict[str, Any], dropped: Dropped) -> str:
     parts = [
-        Path(record["output"]).name,
+        name_for_people(record["output"]),
         f"{format_size(record['sourceBytes'])} -> {format_size(record['bytes'])}",
         f"{record['ratio']:.1f}x",
         f"{record['splats']:,} splats",

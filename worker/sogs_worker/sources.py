@@ -58,12 +58,18 @@ def find_objects(store: ReadableStore, location: Location, scratch: Path) -> lis
     return _list_objects(store, location, scratch) if location.is_prefix else [_look_at(store, location, scratch)]
 
 
+def name_object(location: Location) -> PurePosixPath:
+    """Name the output of a source that is one object, or the folder of its outputs."""
+    (output,) = name_files([_located(location.file, location)])
+    return output
+
+
 def _look_at(store: ReadableStore, location: Location, scratch: Path) -> SourceObject:
     """Describe the one scene or archive that a source names."""
     key, uri = location.key, store.uri(location.key)
     require_readable(key, uri)
     there = store.stat(key)
-    (output,) = name_files([_located(location.file, location)])
+    output = name_object(location)
     if not is_meta(key):
         return SourceObject(key, there.size_bytes, there.etag, output)
     planes = _read_planes(store, key, there.size_bytes, scratch)

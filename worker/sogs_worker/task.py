@@ -13,9 +13,11 @@ from sogs_worker.document import Fields
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
-from sogs_worker.outputs import BUNDLE_SUFFIX, META, name_files
+from sogs_worker.outputs import META
+from sogs_worker.sources import name_object
 from sogs_worker.storage.connection import AddressingStyle, Connection, Credentials, Encryption, Side
 from sogs_worker.storage.location import Location, parse_location
+from sogs_worker.targets import is_target, name_target, stem_of, target_ending
 
 VERSION = 1
 ADDRESSING_STYLES: tuple[AddressingStyle, ...] = ("auto", "path", "virtual")
@@ -39,7 +41,7 @@ class Task:
         namespace: of the resource.
         source: the scene.
         source_sha256: what its content must be; None: anything.
-        destination: a prefix, or the exact key of the one output.
+        destination: a prefix, or the exact key of the one output's target.
         encoder: what decides the output.
         preview: whether to publish a picture beside each output.
         gate: what outputs must be to be published.
@@ -58,14 +60,16 @@ class Task:
     use_cache: bool
     digest: str
 
-    def bundle_key(self, output: PurePosixPath) -> str:
-        """Where the bundle goes that is called so, without suffix."""
+    def target_key(self, output: PurePosixPath) -> str:
+        """Where the output goes that is called so: the key of its bundle, or of its meta.json."""
         destination = self.destination.location
-        return f"{destination.key}{output}{BUNDLE_SUFFIX}" if destination.is_prefix else destination.key
+        return (
+            f"{destination.key}{name_target(output, self.encoder.format)}" if destination.is_prefix else destination.key
+        )
 
     def preview_key(self, output: PurePosixPath) -> str:
-        """Where its picture goes: beside the bundle."""
-        return self.bundle_key(output).removesuffix(BUNDLE_SUFFIX) + ".png"
+        """Where its picture goes: beside the bundle, or beside the folder."""
+        return stem_of(self.target_key(output)) + ".png"
 
     @property
     def manifest_key(self) -> str:
@@ -80,7 +84,7 @@ class Task:
     @property
     def _stem(self) -> str:
         destination = self.destination.location
-        return f"{destination.key}{self.name}" if destination.is_prefix else destination.key.removesuffix(BUNDLE_SUFFIX)
+        return f"{destination.key}{self.name}" if destination.is_prefix else stem_of(destination.key)
 
 
 def load_task(path: Path, environment: Mapping[str, str]) -> Task:
@@ -139,6 +143,11 @@ def check_places(task: Task) -> None:
         raise UsageError(f"spec.destination.uri is {destination.uri!r}; name s3://bucket/prefix/ or pvc://claim/path/")
     if source.is_prefix and not destination.is_prefix:
         raise UsageError(f"spec.destination.uri is {destination.uri!r}, one key for many scenes; end it with a slash")
+    if not (destination.is_prefix or is_target(destination.key, task.encoder.format)):
+        raise UsageError(
+            f"spec.destination.uri is {destination.uri!r}, but with spec.encoder.format {task.encoder.format} it must"
+            f" end in {target_ending(task.encoder.format)}, or in a slash; correct one of them"
+        )
     if not is_same_place(task.source, task.destination):
         return
     if source.is_prefix and destination.key.startswith(source.key):
@@ -146,8 +155,7 @@ def check_places(task: Task) -> None:
             f"spec.destination.uri {destination.uri!r} lies in the source's prefix, where the next run would take its"
             " outputs for scenes; name another prefix"
         )
-    outputs = [] if source.is_prefix else [task.bundle_key(output) for output in name_files([source.file])]
-    if source.key in outputs:
+    if not source.is_prefix and task.target_key(name_object(source)) == source.key:
         raise UsageError(f"the output would replace its source {source.uri}; correct spec.destination.uri")
 
 

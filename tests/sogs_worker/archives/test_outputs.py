@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from pathlib import PurePosixPath as Pure
 
 import pytest
@@ -10,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sogs_worker.errors import UsageError
-from sogs_worker.outputs import Origin, name_outputs, plan_outputs
+from sogs_worker.outputs import Origin, name_outputs
+from sogs_worker.targets import name_target
 
 NAMES = {
     "a scene": ({"garden.ply": "garden.sog"}),
@@ -46,7 +46,7 @@ def parse(text: str) -> Origin:
 @pytest.mark.parametrize("name", NAMES)
 def test_names(name: str) -> None:
     expected = NAMES[name]
-    named = name_outputs([parse(text) for text in expected])
+    named = [name_target(name, "sog") for name in name_outputs([parse(text) for text in expected])]
     assert dict(zip(expected, map(str, named), strict=True)) == expected
 
 
@@ -68,21 +68,11 @@ def test_names_differ_whatever_the_order(texts: list[str], random: object) -> No
         assert any("a.zip/" in text for text in texts)
         return
     assert len(set(named.values())) == len(origins)
-    assert all(name.suffix == ".sog" and not name.is_absolute() and ".." not in name.parts for name in named.values())
+    assert all(name.name and not name.is_absolute() and ".." not in name.parts for name in named.values())
     random.shuffle(origins)  # type: ignore[attr-defined]
     assert dict(zip(origins, name_outputs(origins), strict=True)) == named
 
 
 def test_one_path_twice_has_no_two_names() -> None:
-    with pytest.raises(UsageError, match=r"garden\.ply\.sog: two scenes"):
+    with pytest.raises(UsageError, match=r"garden\.ply: two scenes"):
         name_outputs([parse("garden.ply")] * 2)
-
-
-def test_one_scene_goes_to_one_file() -> None:
-    one, two = (Path("a.ply"), parse("a.ply")), (Path("b.ply"), parse("b.ply"))
-    assert plan_outputs([one], "x/y.sog") == [Path("x/y.sog")]
-    assert plan_outputs([one, two], "x/") == [Path("x/a.sog"), Path("x/b.sog")]
-    with pytest.raises(UsageError, match="2 scenes need a folder"):
-        plan_outputs([one, two], "x/y.sog")
-    with pytest.raises(UsageError, match="overwritten"):
-        plan_outputs([(Path("a.sog"), parse("a.sog"))], "./a.sog")

@@ -119,6 +119,40 @@ def test_objects_and_files_go_together(remote: Remote, ply: bytes) -> None:
         assert (record["input"], record["output"]) == (remote.uri("raw/unbundled/meta.json"), "out/unbundled.sog")
 
 
+def test_an_unbundled_output_replaces_an_earlier_one(remote: Remote, ply: bytes) -> None:
+    done = remote.compress("--json", "--format", "sog-unbundled", remote.uri("raw/garden.ply"), remote.uri("out/"))
+    (record,) = records(done)
+    assert record["output"] == remote.uri("out/garden/meta.json")
+    keys = {key for key in remote.server.keys(remote.bucket) if key.startswith("out/")}
+    planes = {"means_l", "means_u", "quats", "scales", "sh0", "shN_centroids", "shN_labels"}
+    assert keys == {"out/garden/meta.json", *(f"out/garden/{name}.webp" for name in planes)}
+    assert record["bytes"] == sum(len(remote.get(key)) for key in keys)
+    head = remote.server.client().head_object(Bucket=remote.bucket, Key="out/garden/sh0.webp")
+    assert head["ContentType"] == "image/webp"
+    first = remote.get("out/garden/meta.json")
+    (remote.folder / "lawn.ply").write_bytes(ply)
+    options = ("--format", "sog-unbundled", "--sh-bands", "0")
+    done = remote.compress(*options, "lawn.ply", remote.uri("out/garden/meta.json"))
+    assert (done.returncode, done.stdout.split()[0]) == (0, "garden/meta.json")
+    assert remote.get("out/garden/meta.json") != first
+    assert b"shN" not in remote.get("out/garden/meta.json")
+
+
+def test_while_planes_are_sent_there_is_no_metadata(remote: Remote) -> None:
+    remote.put("out/garden/meta.json", b"of an earlier scene")
+    stalled = Rule(stall(100), when=lambda request: request.method == "PUT" and "sh0.webp" in request.target)
+    with FaultProxy(remote.server.endpoint, rules=[stalled]) as proxy:
+        source, target = remote.uri("raw/garden.ply"), remote.uri("out/garden/meta.json")
+        process = remote.start(proxy.endpoint, "--format", "sog-unbundled", source, target)
+        while not any("sh0.webp" in each.target for each in proxy.requests):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "out/garden/meta.json" not in remote.server.keys(remote.bucket)
+
+
 def test_what_is_wrong_is_said_of_the_object(remote: Remote) -> None:
     remote.put("raw/broken.ply", b"no scene")
     done = remote.compress(remote.uri("raw/none.ply"), remote.uri("raw/"), remote.uri("out/"))

@@ -21,7 +21,7 @@ from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.layout import EncodedScene, Layout
 from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_meta, read_quantized, read_sog, write_sog
+from sogs_worker.formats.sog import read_meta, read_quantized, read_sog, write_sog, write_unbundled
 
 
 def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> QuantizedSplats:
@@ -111,6 +111,63 @@ def test_an_unbundled_scene_is_the_same_scene(tmp_path: Path) -> None:
     (tmp_path / "scene" / "sh0.webp").unlink()
     with pytest.raises(BadInputError, match=r"meta\.json: there is no sh0\.webp"):
         read_sog(tmp_path / "scene" / "meta.json")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_unbundled_files_are_those_of_the_bundle(tmp_path: Path) -> None:
+    scene = lay_out(build_quantized())
+    (tmp_path / "scene").mkdir()
+    write_sog(tmp_path / "scene.sog", scene)
+    write_unbundled(tmp_path / "scene" / "meta.json", scene)
+    with zipfile.ZipFile(tmp_path / "scene.sog") as bundle:
+        assert contents(tmp_path / "scene") == {name: bundle.read(name) for name in bundle.namelist()}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("dies_at", range(6))
+def test_metadata_are_there_only_with_their_own_planes(
+    dies_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before the n-th file gets its name, writing five planes and metadata over those of an earlier scene."""
+    write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(90, bands=2)))
+    named: list[Path] = []
+
+    def replace(self: Path, target: Path) -> None:
+        if len(named) == dies_at:
+            raise Killed
+        named.append(target)
+        self.rename(target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(Killed):
+        write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(100, bands=0)))
+    assert "meta.json" not in contents(tmp_path)
+    assert len(named) == dies_at
+
+
+def test_a_scene_replaces_all_of_an_earlier_one(tmp_path: Path) -> None:
+    write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(90, bands=2)))
+    assert "shN_labels.webp" in contents(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(100, bands=0)))
+    planes = {f"{name}.webp" for name in ("means_l", "means_u", "quats", "scales", "sh0")}
+    assert contents(tmp_path).keys() == {"meta.json", "notes.txt"} | planes
+    assert len(read_sog(tmp_path / "meta.json")) == 100
+
+
+def test_a_scene_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(90)))
+    before = contents(tmp_path)
+    monkeypatch.setattr("sogs_worker.formats.sog.remove", lambda path: (_ for _ in ()).throw(StorageError(f"{path}")))
+    with pytest.raises(StorageError, match=r"meta\.json"):
+        write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(100)))
+    assert contents(tmp_path) == before
 
 
 def test_the_sizes_of_files_add_up(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
-from sogs_worker.outputs import name_files
+from sogs_worker.sources import name_object
 from sogs_worker.storage.connection import Connection, Credentials, Encryption
 from sogs_worker.storage.location import Location
 from sogs_worker.task import load_task, parse_task
@@ -86,21 +86,29 @@ def test_takes_everything_that_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "destination", "keys"),
+    ("source", "destination", "output_format", "keys"),
     [
-        ("raw/garden.ply", "out/", ("out/garden.sog", "out/garden.png", "out/my-garden.manifest.json")),
-        ("a.compressed.ply", "", ("a.sog", "a.png", "my-garden.manifest.json")),
-        ("old.sog", "out/", ("out/old.sog", "out/old.png", "out/my-garden.manifest.json")),
-        ("two.dots.PLY", "out/", ("out/two.dots.sog", "out/two.dots.png", "out/my-garden.manifest.json")),
-        ("garden.ply", "out/x.sog", ("out/x.sog", "out/x.png", "out/x.manifest.json")),
-        ("garden.ply", "out/x", ("out/x", "out/x.png", "out/x.manifest.json")),
+        ("raw/garden.ply", "out/", "sog", ("out/garden.sog", "out/garden.png", "out/my-garden.manifest.json")),
+        ("a.compressed.ply", "", "sog", ("a.sog", "a.png", "my-garden.manifest.json")),
+        ("old.sog", "out/", "sog", ("out/old.sog", "out/old.png", "out/my-garden.manifest.json")),
+        ("two.dots.PLY", "out/", "sog", ("out/two.dots.sog", "out/two.dots.png", "out/my-garden.manifest.json")),
+        ("garden.ply", "out/x.sog", "sog", ("out/x.sog", "out/x.png", "out/x.manifest.json")),
+        (
+            "garden.ply",
+            "out/",
+            "sog-unbundled",
+            ("out/garden/meta.json", "out/garden.png", "out/my-garden.manifest.json"),
+        ),
+        ("a/b/meta.json", "out/", "sog-unbundled", ("out/b/meta.json", "out/b.png", "out/my-garden.manifest.json")),
+        ("garden.ply", "out/x/meta.json", "sog-unbundled", ("out/x/meta.json", "out/x.png", "out/x.manifest.json")),
+        ("garden.ply", "meta.json", "sog-unbundled", ("meta.json", "meta.png", "meta.manifest.json")),
     ],
 )
-def test_names_what_is_published(source: str, destination: str, keys: tuple[str, str, str]) -> None:
+def test_names_what_is_published(source: str, destination: str, output_format: str, keys: tuple[str, str, str]) -> None:
     uris = {"source__uri": f"s3://scenes/{source}", "destination__uri": f"s3://scenes/{destination}"}
-    task = parse_task(build_document(**uris), {})
-    (output,) = name_files([task.source.location.file])
-    assert (task.bundle_key(output), task.preview_key(output), task.manifest_key) == keys
+    task = parse_task(build_document(**uris, encoder__format=output_format), {})
+    output = name_object(task.source.location)
+    assert (task.target_key(output), task.preview_key(output), task.manifest_key) == keys
 
 
 def test_reads_the_bounds_of_the_gate() -> None:
@@ -135,14 +143,30 @@ def test_a_task_is_the_same_as_long_as_its_document_is() -> None:
         ),
         ({"source__uri": "s3://scenes/", "destination__uri": "s3://scenes/out/"}, "lies in the source's prefix"),
         ({"source__uri": "s3://scenes/raw/", "source__sha256": "a" * 64}, "spec.source.sha256 is of one object"),
-        ({"destination__uri": "s3://scenes/raw/garden.ply"}, "the output would replace its source"),
+        (
+            {"source__uri": "s3://scenes/garden.sog", "destination__uri": "s3://scenes/garden.sog"},
+            "the output would replace its source s3://scenes/garden.sog",
+        ),
+        (
+            {
+                "source__uri": "s3://scenes/garden/meta.json",
+                "destination__uri": "s3://scenes/",
+                "encoder__format": "sog-unbundled",
+            },
+            "the output would replace its source s3://scenes/garden/meta.json",
+        ),
+        ({"destination__uri": "s3://scenes/x"}, "with spec.encoder.format sog it must end in .sog, or in a slash"),
+        (
+            {"destination__uri": "s3://scenes/x.sog", "encoder__format": "sog-unbundled"},
+            "with spec.encoder.format sog-unbundled it must end in meta.json, or in a slash",
+        ),
         ({"source__sha256": "abc"}, "source.sha256 must be 64 hexadecimal digits, got 'abc'"),
         ({"source__s3__endpoint": "s3.example"}, "must begin with http:// or https://"),
         ({"source__s3__addressingStyle": "dns"}, "addressingStyle must be one of auto, path, virtual, got 'dns'"),
         ({"source__s3__insecureSkipTLSVerify": "yes"}, "insecureSkipTLSVerify must be of type bool"),
         ({"destination__s3__serverSideEncryption": {"type": "rot13"}}, "type must be one of AES256, aws:kms"),
         ({"destination__s3__serverSideEncryption": {"kmsKeyId": "k"}}, "its type must be aws:kms"),
-        ({"encoder__engine": "sogs"}, "encoder.engine must be native"),
+        ({"encoder__engine": "gsplat"}, "encoder.engine must be native or sogs"),
         ({"encoder__quality": 5}, "encoder.quality must be"),
         ({"gate": {"minPSNR": "high"}}, "gate.minPSNR must be a number, got 'high'"),
         ({"gate": {"minSSIM": 1}}, "gate.minSSIM is not known to this worker"),

@@ -125,6 +125,22 @@ def test_the_summary_says_what_is_true(ml: Path) -> None:
     assert told["overall_compression_ratio"] == pytest.approx(ratio, abs=0.001)
 
 
+def test_a_scene_of_several_files_has_its_folder_for_itself(ml: Path) -> None:
+    counts = fill(ml)
+    assert call(ml, "--quality", "fast", "--format", "sog-unbundled") == 0
+    output, told = ml / "processing" / "output", summary(ml)
+    files: list[str] = []
+    for index, count in enumerate(counts.values()):
+        folder, stats = output / f"sogs_output_{index}", told["compression_stats"][f"file_{index}"]
+        assert len(read_sog(folder / "meta.json")) == count
+        assert stats["output_files"][0] == f"sogs_output_{index}/meta.json"
+        assert set(stats["output_files"]) == {str(path.relative_to(output)) for path in folder.iterdir()}
+        assert stats["compressed_size_mb"] == sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        files += stats["output_files"]
+    assert told["output_files"] == files
+    assert len(files) == 6 * len(counts)
+
+
 def test_a_broken_scene_keeps_its_number_and_fails_the_job(ml: Path) -> None:
     inputs = ml / "processing" / "input" / "scenes"
     scene(inputs / "a.ply", 10)

@@ -1,10 +1,10 @@
-"""SOG: quantised scenes as planes and metadata, in a bundle; version 2 is written, 1 and 2 are read."""
+"""SOG, versions 1 and 2: quantised scenes as planes and metadata, in a bundle or as files of a folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,13 @@ from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats, dequantize
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming, replacing
+from sogs_worker.files import naming, remove, replacing
 from sogs_worker.formats.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
 from sogs_worker.formats.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.meta import Meta, PaletteMeta, parse_meta
+from sogs_worker.formats.meta_fields import FILES, parse_document
 from sogs_worker.formats.meta_fields import MAX_BYTES as MAX_META_BYTES
-from sogs_worker.formats.meta_fields import parse_document
 from sogs_worker.formats.planes import read_palette_entries
 from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.sog_v1 import MetaV1, parse_meta_v1, read_v1
@@ -37,6 +37,22 @@ def write_sog(path: Path, scene: EncodedScene) -> None:
     """Write the bundle; `path` appears only when it is whole."""
     with replacing(path) as file:
         write_bundle(file, {META: scene.meta.to_json(), **scene.images})
+
+
+def write_unbundled(path: Path, scene: EncodedScene) -> None:
+    """Write the planes beside `path` and the metadata to it; `path` is there only with the planes that belong to it.
+
+    All bytes are written before an earlier scene's metadata go. Then the files take their names, the metadata last;
+    planes that the earlier scene had and this one has not go too.
+    """
+    planes = {path.with_name(name): data for name, data in scene.images.items()}
+    with replacing(path) as file, ExitStack() as written:
+        file.write(scene.meta.to_json())
+        for plane, data in planes.items():
+            written.enter_context(replacing(plane)).write(data)
+        remove(path)
+        for stale in {path.with_name(name) for names in FILES.values() for name in names} - planes.keys():
+            remove(stale)
 
 
 def read_sog(path: Path) -> Splats:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sogs_worker.archives.local import LocalScene, find_scenes
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import SourceMissingError, WorkerError
-from sogs_worker.outputs import make_folder, name_outputs
+from sogs_worker.files import make_folder
+from sogs_worker.outputs import name_outputs
 from sogs_worker.results import INTERRUPTED, print_fault, print_outcome
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
 from sogs_worker.sagemaker.summary import FILE_NAME, Item, Made, build_summary
+from sogs_worker.targets import BUNDLED, name_target
 
 # What loads torch is imported once there is something to do.
 if TYPE_CHECKING:
@@ -79,7 +81,10 @@ def _compress(scenes: Sequence[LocalScene], output: Path, *, parameters: Paramet
     from sogs_worker.display import showing_progress
 
     names = name_outputs([scene.origin for scene in scenes])
-    targets = [output / f"sogs_output_{index}" / name.name for index, name in enumerate(names)]
+    folders = [output / f"sogs_output_{index}" for index in range(len(scenes))]
+    is_bundled = parameters.format == BUNDLED  # otherwise the scene has the folder for its files
+    stems = [folder / name.name if is_bundled else folder for folder, name in zip(folders, names, strict=True)]
+    targets = [name_target(stem, parameters.format) for stem in stems]
     pairs = list(zip(scenes, targets, strict=True))
     with showing_progress(as_json=True) as progress:
         for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
@@ -92,7 +97,7 @@ def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Item:
     if isinstance(outcome.result, WorkerError):
         return Item(input_file, None)
     made = Made(
-        output_file=str(outcome.target.relative_to(output)),
+        output_files=tuple(str(file.relative_to(output)) for file in (outcome.target, *outcome.result.planes)),
         source_bytes=outcome.result.source_bytes,
         bytes=outcome.result.bytes,
         splats=outcome.result.splats,

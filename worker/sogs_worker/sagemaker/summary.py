@@ -18,13 +18,13 @@ class Made:
     """A scene that was compressed.
 
     Attributes:
-        output_file: its bundle, relative to the output folder.
-        source_bytes, bytes: length of the scene, unpacked, and of the bundle.
-        splats: of the bundle.
+        output_files: what was written, relative to the output folder: its bundle, or its meta.json and planes.
+        source_bytes, bytes: length of the scene, unpacked, and of these files.
+        splats: of the output.
         seconds: what it took.
     """
 
-    output_file: str
+    output_files: tuple[str, ...]
     source_bytes: int
     bytes: int
     splats: int
@@ -33,7 +33,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Item:
-    """An input, relative to the input folder, and its bundle, if there is one."""
+    """An input, relative to the input folder, and its output, if there is one."""
 
     input_file: str
     made: Made | None
@@ -61,7 +61,7 @@ def build_summary(
         "job_name": job_name,
         "encoder": parameters.to_document(),
         "input_files": [item.input_file for item in items],
-        "output_files": [each.output_file for each in made.values()],
+        "output_files": [file for each in made.values() for file in each.output_files],
         "compression_stats": {f"file_{index}": _build_stats(each) for index, each in made.items()},
         "failures": [{"reason": fault.reason, "message": str(fault)} for fault in faults],
         "total_original_mb": source_bytes / MEGABYTE,
@@ -75,7 +75,7 @@ def _build_stats(made: Made) -> dict[str, Any]:
         "original_size_mb": made.source_bytes / MEGABYTE,
         "compressed_size_mb": made.bytes / MEGABYTE,
         "compression_ratio": _ratio(made.source_bytes, made.bytes),
-        "output_files": [made.output_file],
+        "output_files": list(made.output_files),
         "splats": made.splats,
         "seconds": round(made.seconds, 2),
     }
