@@ -59,9 +59,14 @@ images:  ## build both images and load them into the embedded cluster
 install: cluster images  ## install the operator from its chart into the cluster
 	@$(TOOL) installation
 
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make pins'
+# sogs.in last: its layer goes between torch's and the worker's, keeps to their pins and leaves their packages to them.
 pins:  ## resolve requirements/*.txt anew from requirements/*.in
-	for f in requirements/*.in; do $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		$$(grep -q -- --no-deps $$f && echo --no-deps) --no-emit-index-url --custom-compile-command 'make pins' $$f -o $${f%.in}.txt; done
+	for f in $(filter-out %/sogs.in,$(wildcard requirements/*.in)); do \
+		$(COMPILE) $$(grep -q -- --no-deps $$f && echo --no-deps) $$f -o $${f%.in}.txt; done
+	$(COMPILE) $$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements/{torch,worker}.txt | sort -u) \
+		requirements/sogs.in -o requirements/sogs.txt
 
 .venv/complete: $(UV) requirements/dev.txt operator/pyproject.toml worker/pyproject.toml
 	@echo 'setup: making .venv, about a minute the first time (torch is large)'
