@@ -54,7 +54,8 @@ def test_tells_where_one_file_ends_and_the_next_begins(root):
 
 
 @pytest.mark.parametrize(
-    "name", ["operator/splat_operator/job.py", "worker/sogs_worker/__pycache__/cli.pyc", "README.md"]
+    "name",
+    ["operator/splat_operator/job.py", "worker/sogs_worker/__pycache__/cli.pyc", "worker/.git/HEAD", "README.md"],
 )
 def test_stays_when_something_else_changes(root, name):
     before = build_key(WORKER, root=root)
@@ -69,8 +70,10 @@ def test_inputs_are_all_that_the_dockerfile_copies(image: Image):
 
 
 def test_layers_that_are_merged_into_one_environment_share_no_package():
-    torch, worker = (
-        set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
-        for name in ("torch.txt", "worker.txt")
-    )
-    assert torch & worker == set()
+    pins = [
+        name
+        for layer in ("torch.txt", "sogs.txt", "worker.txt")
+        for name in set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / layer).read_text(), re.MULTILINE))
+    ]
+    assert len(pins) > 20
+    assert sorted(pins) == sorted(set(pins))

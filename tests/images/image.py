@@ -46,9 +46,17 @@ IMAGES = {
             name="worker",
             reference="localhost/splat-worker:dev",
             dockerfile="Dockerfile.worker",
-            inputs=("requirements/build.txt", "requirements/torch.txt", "requirements/worker.txt", "worker"),
+            inputs=(
+                "requirements/build.txt",
+                "requirements/torch.txt",
+                "requirements/sogs.txt",
+                "requirements/sogs.sha256",
+                "vendor",
+                "requirements/worker.txt",
+                "worker",
+            ),
             ensure_base=base.ensure_torch,
-            build_args=(("TORCH", ""),),
+            build_args=(("TORCH", ""), ("SOGS", "")),  # the engine sogs needs a GPU
         ),
     )
 }
@@ -69,6 +77,6 @@ def _list_files(root: Path, names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = root / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            ignored = any(part == "__pycache__" or part.endswith(".egg-info") for part in file.parts)
+            ignored = any(part in {".git", "__pycache__"} or part.endswith(".egg-info") for part in file.parts)
             if file.is_file() and not ignored:
                 yield file

@@ -48,22 +48,22 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def read_archive(image: Image, folder: Path) -> Archive | None:
+def read_archive(image: Image, folder: Path, *, root: Path = ROOT) -> Archive | None:
     """The archive of the tree as it is now; None if it must be built."""
     record, path = folder / f"{image.name}.json", folder / f"{image.name}.tar"
     if not (record.exists() and path.exists()):
         return None
     archive = Archive(**json.loads(record.read_text()))
-    return archive if archive.key == build_key(image) else None
+    return archive if archive.key == build_key(image, root=root) else None
 
 
-def build_archive(image: Image, folder: Path) -> Archive:
+def build_archive(image: Image, folder: Path, *, root: Path = ROOT) -> Archive:
     """Build the image and write its archive; the record goes last, so that it never speaks of an unfinished one."""
     prerequisites.require_root()
     prerequisites.install_packages()
-    key = build_key(image)
+    key = build_key(image, root=root)
     buildah = Buildah(folder)
-    _build(image, buildah)
+    _build(image, buildah, root)
     record, path = folder / f"{image.name}.json", folder / f"{image.name}.tar"
     record.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
@@ -75,14 +75,14 @@ def build_archive(image: Image, folder: Path) -> Archive:
     return archive
 
 
-def _build(image: Image, buildah: Buildah) -> None:
+def _build(image: Image, buildah: Buildah, root: Path) -> None:
     pip_conf = buildah.folder / "pip.conf"
     buildah.folder.mkdir(parents=True, exist_ok=True)
     pip_conf.write_text(machine.read_pip_settings())
     buildah.build(
         image.reference,
-        dockerfile=ROOT / image.dockerfile,
-        context=ROOT,
+        dockerfile=root / image.dockerfile,
+        context=root,
         build_args={"BASE_IMAGE": image.ensure_base(buildah), **dict(image.build_args)},
         mounts={machine.CA_BUNDLE: str(machine.CA_BUNDLE), pip_conf: "/etc/pip.conf"},
     )
