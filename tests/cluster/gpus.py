@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from cluster.cache import Cache
 from cluster.errors import ClusterError
@@ -32,25 +34,35 @@ def are_real_wanted() -> bool | None:
 
 
 def are_real(cache: Cache) -> bool:
-    """True when the running cluster has this machine's GPUs."""
-    return _specification(cache, real=True).exists()
+    """True when the cluster has this machine's GPUs: then device nodes come with them."""
+    return any("deviceNodes" in device["containerEdits"] for device in _devices(cache))
 
 
-def write_specification(cache: Cache, *, real: bool) -> None:
-    """Write what containerd and the plugin read, not in the machine's own /etc/cdi and /run/cdi."""
-    file = _specification(cache, real=real)
-    file.parent.mkdir(parents=True)
-    if real:
-        _generate(cache, file)
-    else:
-        file.write_text(json.dumps(advertised_specification(), indent=1))
+def count(cache: Cache) -> int:
+    """How many GPUs the node has to have: those of the specification, which has one name for each."""
+    return len(_devices(cache))
 
 
-def advertised_specification() -> dict[str, object]:
+def describe_gpus(cache: Cache, *, real: bool) -> str:
+    """The specification, JSON.
+
+    Raises:
+        ClusterError: this machine's real GPUs cannot be described.
+    """
+    return _ask_driver(cache) if real else json.dumps(advertised_specification(), indent=1)
+
+
+def advertised_specification() -> dict[str, Any]:
     """Devices that do nothing to a container but tell it which of them it has, in a variable."""
     edits = [{"env": [f"GPU_{number}=advertised"]} for number in range(_ADVERTISED)]
     devices = [{"name": str(number), "containerEdits": edit} for number, edit in enumerate(edits)]
     return {"cdiVersion": "0.6.0", "kind": RESOURCE, "devices": devices}
+
+
+def write_specification(cache: Cache, specification: str) -> None:
+    """Put it where containerd and the plugin look, which is not the machine's own /etc/cdi or /run/cdi."""
+    cache.cdi.mkdir(parents=True)
+    _file(cache).write_text(specification)
 
 
 def start_device_plugin(cache: Cache, registry: Registry) -> None:
@@ -59,29 +71,36 @@ def start_device_plugin(cache: Cache, registry: Registry) -> None:
     registry.start("device-plugin", [str(cache.bin / "device-plugin"), RESOURCE, *folders])
 
 
-def count(cache: Cache) -> int:
-    """How many GPUs the node has to have: those of the specification, which has one name for each."""
-    return sum(len(json.loads(file.read_text())["devices"]) for file in cache.cdi.glob("*.json"))
+def _ask_driver(cache: Cache) -> str:
+    """By NVIDIA's tool; one name a GPU, its UUID, or the plugin would offer it more than once.
 
-
-def _specification(cache: Cache, *, real: bool) -> Path:
-    return cache.cdi / f"{'real' if real else 'advertised'}.json"
-
-
-def _generate(cache: Cache, file: Path) -> None:
-    """Ask NVIDIA's tool, which asks the driver."""
+    Into a folder, as the tool may write further files, of the same GPUs under other kinds.
+    """
     before = os.environ.get("LD_LIBRARY_PATH", "")
-    done = subprocess.run(
-        [
-            *(str(cache.bin / "nvidia-ctk"), "cdi", "generate", f"--output={file}", "--no-all-device"),
-            *("--device-name-strategy=uuid", f"--nvidia-cdi-hook-path={cache.bin / 'nvidia-cdi-hook'}"),
-            f"--library-search-path={_DRIVER_LIBRARIES}",
-        ],
-        env={**os.environ, "LD_LIBRARY_PATH": f"{_DRIVER_LIBRARIES}:{before}".strip(":")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 or not file.exists():
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise ClusterError(f"This machine's GPUs cannot be described, does `nvidia-smi` work? nvidia-ctk said: {last}")
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "gpus.json")
+        done = subprocess.run(
+            [
+                *(str(cache.bin / "nvidia-ctk"), "cdi", "generate", f"--output={file}", "--no-all-device"),
+                *("--device-name-strategy=uuid", f"--nvidia-cdi-hook-path={cache.bin / 'nvidia-cdi-hook'}"),
+                f"--library-search-path={_DRIVER_LIBRARIES}",
+            ],
+            env={**os.environ, "LD_LIBRARY_PATH": f"{_DRIVER_LIBRARIES}:{before}".strip(":")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+            raise ClusterError(f"This machine's GPUs cannot be described, does nvidia-smi work? nvidia-ctk: {last}")
+        return file.read_text()
+
+
+def _file(cache: Cache) -> Path:
+    return cache.cdi / "gpus.json"
+
+
+def _devices(cache: Cache) -> list[dict[str, Any]]:
+    file = _file(cache)
+    devices: list[dict[str, Any]] = json.loads(file.read_text())["devices"] if file.exists() else []
+    return devices

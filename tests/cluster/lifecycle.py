@@ -58,9 +58,10 @@ def up(cache: Cache, *, real_gpus: bool | None) -> None:
         if is_healthy(cache) and has_real == wanted:
             say("the cluster runs already")
             return
+        specification = gpus.describe_gpus(cache, real=wanted)  # what may fail, before a cluster that runs is ended
         _clean(cache)
         node.require_no_other()
-        _start(cache, real_gpus=wanted)
+        _start(cache, specification)
 
 
 def down(cache: Cache) -> None:
@@ -94,7 +95,7 @@ def _build(cache: Cache, *, real_gpus: bool) -> None:
     install_tools(cache)
 
 
-def _start(cache: Cache, *, real_gpus: bool) -> None:
+def _start(cache: Cache, specification: str) -> None:
     shutil.rmtree(cache.logs, ignore_errors=True)
     cache.cluster.mkdir(parents=True)
     registry = Registry(cache.cluster, cache.logs)
@@ -102,7 +103,7 @@ def _start(cache: Cache, *, real_gpus: bool) -> None:
     network.add_node_address()
     network.require_free_ports()
     network.write_pod_network(cache)
-    gpus.write_specification(cache, real=real_gpus)
+    gpus.write_specification(cache, specification)
     write_certificates(cache.cluster / "certificates")
     credentials = write_credentials(cache)
     say("starting etcd, the API server, SeaweedFS and containerd")
