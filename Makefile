@@ -15,7 +15,7 @@ NAMESPACE ?= splat-operator
 TESTS ?= tests
 OUT ?= docs
 
-.PHONY: help setup demo test test-fast test-e2e bench lint build cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-e2e test-gpu bench lint build cluster cluster-down cluster-env images install pins
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -31,6 +31,9 @@ test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
 
 test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
 	$(BIN)/pytest -m e2e $(TESTS)
+
+test-gpu: setup  ## on this machine's NVIDIA GPUs: cluster, operator, both engines (ready images: ARCHIVES="operator.tar worker.tar")
+	@if [ $(CLUSTER) = current ]; then $(BIN)/pytest -m gpu tests/gpu; else PYTHONPATH=tests $(BIN)/python -m gpu $(ARCHIVES); fi
 
 bench: setup tests/viewers/node_modules/.package-lock.json  ## the encoder and its peers: SCENES="a.ply b.ply" OUT=docs; more: BENCH=--help
 	@$(BIN)/python -m benchmarks run $(SCENES) --out $(OUT) $(BENCH)
