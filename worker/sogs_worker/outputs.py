@@ -106,7 +106,7 @@ def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath
 
 
 def _clash(name: PurePosixPath) -> UsageError:
-    return UsageError(f"{name}: two scenes would be written here; rename one or compress them apart")
+    return UsageError(f"{name}: two outputs would be called so; rename a scene or compress them apart")
 
 
 def _stem(name: str, suffixes: Sequence[str]) -> str:

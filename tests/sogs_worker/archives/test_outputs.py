@@ -74,5 +74,5 @@ def test_names_differ_whatever_the_order(texts: list[str], random: object) -> No
 
 
 def test_one_path_twice_has_no_two_names() -> None:
-    with pytest.raises(UsageError, match=r"garden\.ply: two scenes"):
+    with pytest.raises(UsageError, match=r"garden\.ply: two outputs"):
         name_outputs([parse("garden.ply")] * 2)

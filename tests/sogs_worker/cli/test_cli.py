@@ -163,7 +163,7 @@ REFUSALS = {
     "unknown option": (["compress", "--fast", "scene.ply", "out.sog"], 64, "--fast"),
     "seed": (["compress", "--seed", "x", "scene.ply", "out.sog"], 64, "--seed"),
     "quality": (["compress", "--quality", "good", "scene.ply", "out.sog"], 64, "fast or balanced or best"),
-    "engine": (["compress", "--engine", "sogs", "scene.ply", "out.sog"], 64, "native"),
+    "engine": (["compress", "--engine", "gsplat", "scene.ply", "out.sog"], 64, "native or sogs"),
     "format": (["compress", "--format", "sogs-v1", "scene.ply", "out.sog"], 64, "sog"),
     "bands": (["compress", "--sh-bands", "4", "scene.ply", "out.sog"], 64, "0 to 3"),
     "device": (["compress", "--device", "tpu", "scene.ply", "out.sog"], 64, "auto, cuda, cpu"),
@@ -172,7 +172,7 @@ REFUSALS = {
     "two inputs, one name": (
         ["compress", "scene.ply", "./scene.ply", "out/"],
         64,
-        "two scenes would be written here",
+        "two outputs would be called so",
     ),
     "output is input": (["compress", "a.sog", "./a.sog"], 64, "overwritten"),
     "claim": (["compress", "pvc://claim/b.ply", "out.sog"], 64, "is not mounted here; give a path instead"),

@@ -107,7 +107,7 @@ def test_refuses_scenes_that_would_be_one(unbundled: LocalStore, tmp_path: Path)
     inner.mkdir()
     for file in (unbundled.root / "in/garden").glob("*.*"):
         (inner / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(UsageError, match=r"^garden/meta\.json\.sog: two scenes would be written here; rename one"):
+    with pytest.raises(UsageError, match=r"^garden/meta\.json: two outputs would be called so; rename a scene"):
         find_objects(unbundled, Location("pvc", "claim", "in/garden/"), tmp_path)
 
 
