@@ -33,7 +33,7 @@ def native_stage(fraction: float) -> str:
 
 def sogs_stage(fraction: float) -> str:
     """Name what ended when the engine sogs told of a fraction."""
-    from sogs_worker.engines.sogs.original import SHARES
+    from sogs_worker.engines.sogs.process import SHARES
 
     ended = next((name for name, share in SHARES.items() if share == fraction), "")
     return {"means_l.webp": "sort", "shN_centroids.webp": "palette"}.get(ended, "rest")

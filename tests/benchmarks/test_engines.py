@@ -9,7 +9,7 @@ from benchmarks.__main__ import main
 from benchmarks.engine_clock import Clock, native_stage, sogs_stage
 
 from scenes import made_scene
-from sogs_worker.engines.sogs.original import SHARES
+from sogs_worker.engines.sogs.process import SHARES
 
 
 def test_native_has_its_figures_and_sogs_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

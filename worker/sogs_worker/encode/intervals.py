@@ -10,7 +10,7 @@ from sogs_worker.splats import Floats
 ENTRIES = 256
 
 
-def cut_intervals(values: Floats, weights: NDArray[np.integer]) -> tuple[Floats, NDArray[np.uint8]]:
+def cut_intervals(values: Floats, weights: NDArray[np.number]) -> tuple[Floats, NDArray[np.uint8]]:
     """Share a codebook among values so that the sum of weighted squared errors is the least there is.
 
     Sorted values are cut into intervals by dynamic programming over where each begins (Bruce, "Optimum Quantization",
@@ -18,11 +18,11 @@ def cut_intervals(values: Floats, weights: NDArray[np.integer]) -> tuple[Floats,
 
     Args:
         values: (M,) finite, some hundreds.
-        weights: (M,), how often each occurs; one that never does moves nothing.
+        weights: (M,), how often each occurs or how much it matters; one of 0 moves nothing.
 
     Returns:
         The codebook, (256,) float32, ascending, and the entry of each value, (M,). Where no more than 256 different
-        values occur, they are the codebook.
+        values have a weight, they are the codebook.
     """
     points, place = np.unique(values, return_inverse=True)
     counts = np.bincount(place, weights=weights).astype(float)

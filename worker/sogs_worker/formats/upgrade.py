@@ -6,7 +6,7 @@ and colours where version 2 has one codebook for three channels, and keeps logit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -34,9 +34,10 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
     meta = parse_meta_v1(scene.meta.to_document())
     images = dict(scene.images)
     planes = {name: decode_webp(images[f"{name}.webp"]) for name in ("scales", "sh0")}
-    scales, planes["scales"] = _share_codebook(planes["scales"], meta.scales, meta.count)
+    # What is seen of a scale is its exponential, so that a long axis counts for more.
+    scales, planes["scales"] = _share_codebook(planes["scales"], meta.scales, meta.count, importance=np.exp)
     alphas = _alphas(meta.sh0)[planes["sh0"][..., 3]]
-    sh0, colours = _share_codebook(planes["sh0"], meta.sh0, meta.count)
+    sh0, colours = _share_codebook(planes["sh0"], meta.sh0, meta.count, importance=np.ones_like)
     planes["sh0"] = np.dstack([colours[..., :3], alphas])
     images |= {f"{name}.webp": encode_vp8l(torch.from_numpy(plane).to(device)) for name, plane in planes.items()}
     upgraded = Meta(
@@ -51,12 +52,21 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
     return EncodedScene(upgraded, images, scene.dropped)
 
 
-def _share_codebook(plane: Plane, values: Range, count: int) -> tuple[Floats, Plane]:
-    """Return one codebook for a plane's first three channels, and the plane, opaque, with indices into that."""
+def _share_codebook(
+    plane: Plane, values: Range, count: int, *, importance: Callable[[Floats], Floats]
+) -> tuple[Floats, Plane]:
+    """Return one codebook for a plane's first three channels, and the plane, opaque, with indices into that.
+
+    Args:
+        plane: (H, W, 4).
+        values: what its bytes stand for.
+        count: its first texels, which are splats.
+        importance: of the error of a value.
+    """
     texels = plane.reshape(-1, 4)[:count, :3]
     table = np.stack([_channel(values, channel) for channel in range(3)])
     uses = np.stack([np.bincount(texels[:, channel], minlength=256) for channel in range(3)])
-    codebook, entries = cut_intervals(table.ravel(), uses.ravel())
+    codebook, entries = cut_intervals(table.ravel(), (uses * importance(table)).ravel())
     entries = entries.reshape(3, 256)
     channels = [entries[channel][plane[..., channel]] for channel in range(3)]
     return codebook, np.dstack([*channels, np.full_like(channels[0], OPAQUE)])

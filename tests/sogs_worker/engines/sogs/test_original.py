@@ -1,82 +1,130 @@
-"""A run of the original: its files become a scene, its words progress, and its random draws are ours to seed."""
+"""A run of the original, in its process: files become a scene, words progress, draws are seeded, faults sentences.
+
+The packages need CUDA; here modules of their names stand in for them. test_sogs.py has the real ones.
+"""
 
 from __future__ import annotations
 
-import random
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from packed_scenes import build_sog_v1, dump
-from sogs_worker.engines.sogs.original import SHARES, run_original
-from sogs_worker.engines.sogs.tensors import OPAQUE_LOGIT, make_tensors
+from sogs_worker.engines.sogs.arrays import OPAQUE_LOGIT, to_arrays
+from sogs_worker.engines.sogs.process import SHARES, run_original
+from sogs_worker.errors import NoGPUError, WorkerError
+from sogs_worker.formats.layout import EncodedScene
 from splat_builders import build_splats, replace
 
+STAND_IN = """
+import random, shutil, sys
+from pathlib import Path
+import numpy, torch
+from plyfile import PlyData, PlyElement
 
-class Printer:
-    """Writes a scene and prints as the original does, and draws from what it draws from."""
+def pack_quaternion_to_rgba_tensor(q):
+    raise NotImplementedError
 
-    def __init__(self) -> None:
-        self.meta, self.planes = build_sog_v1(100, bands=1)
-        self.draws: list[float] = []
+def log_transform(x):
+    return torch.sign(x) * torch.log1p(torch.abs(x))
 
-    def run_compression(self, compress_dir: str, splats: dict[str, Tensor], verbose: bool) -> None:
-        assert (splats, verbose) == ({}, False)
-        self.draws = [torch.rand(1).item(), np.random.random(), random.random()]  # noqa: S311
-        print("Warning: Number of Gaussians was not square. Removed 7 Gaussians.")
-        for name in SHARES:
-            Path(compress_dir, name).write_bytes(self.planes[name])
-            print(f"✓ {name}")
-        Path(compress_dir, "meta.json").write_bytes(dump(self.meta))
-        assert np.isnan(np.zeros(1) / np.zeros(1)).all(), "a constant channel is divided without a warning"
+def run_compression(compress_dir, splats, verbose):
+    assert not verbose
+    assert list(splats) == ["means", "opacities", "scales", "quats", "sh0", "shN"]
+    zero = numpy.zeros(1) / numpy.zeros(1)
+    splats["means"] = log_transform(splats["means"])
+    del splats["opacities"]
+    print("Warning: Number of Gaussians was not square. Removed 7 Gaussians.")
+    for file in sorted(Path(__file__).with_name("files").iterdir()):
+        shutil.copy(file, compress_dir)
+    for name in NAMES:
+        print(f"✓ {name}")
+    print([torch.rand(1).item(), numpy.random.random(), random.random()], file=sys.stderr)
+    if FAULT:
+        exec(FAULT)
+"""
 
-    def log_transform(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-def run(original: Printer, *, seed: int = 0, bands: int = 1) -> tuple[dict[str, bytes], dict[str, object], list[float]]:
-    told: list[float] = []
-    scene = run_original(original, {}, seed=seed, bands=bands, progress=lambda _stage, fraction: told.append(fraction))
-    return dict(scene.images), scene.meta.to_document(), told
+Run = Callable[..., tuple[EncodedScene, np.ndarray, list[float]]]
 
 
-def test_its_words_become_progress_and_none_of_them_our_output(capsys: pytest.CaptureFixture[str]) -> None:
-    original = Printer()
-    images, document, told = run(original)
-    assert images == original.planes
-    assert document == original.meta
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a stand-in that writes 100 splats of 1 band, whatever it is given."""
+    package = tmp_path / "sogs"
+    meta, planes = build_sog_v1(100, bands=1)
+    (package / "files").mkdir(parents=True)
+    for name, data in {**planes, "meta.json": dump(meta)}.items():
+        (package / "files" / name).write_bytes(data)
+    (package / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+
+    def go(*, fault: str = "", module: str = STAND_IN, bands: int = 1) -> tuple[EncodedScene, np.ndarray, list[float]]:
+        names = f"NAMES, FAULT = {[*SHARES]!r}, {fault!r}\n"
+        (package / "sogs_compression.py").write_text(names + module)
+        told: list[float] = []
+        splats = build_splats(100, bands=bands)
+        scene, copies = run_original(splats, count=100, device="cpu", seed=5, progress=told.append)
+        return scene, copies, told
+
+    return go
+
+
+def test_its_words_become_progress_and_none_of_them_our_output(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    scene, copies, told = run()
+    meta, planes = build_sog_v1(100, bands=1)
+    assert dict(scene.images) == planes
+    assert json.loads(scene.meta.to_json()) == meta
+    assert not copies.any()
     assert told == sorted(SHARES.values())
-    assert capsys.readouterr().out == ""
+    assert capfd.readouterr() == ("", "")
 
 
-def test_what_became_of_the_placeholder_for_sh_is_left_out() -> None:
-    images, document, _ = run(Printer(), bands=0)
-    assert "shN" not in document
-    assert sorted(images) == sorted(name for name in SHARES if not name.startswith("shN"))
+def test_what_became_of_the_placeholder_for_sh_is_left_out(run: Run) -> None:
+    scene, _, _ = run(bands=0)
+    assert "shN" not in scene.meta.to_document()
+    assert sorted(scene.images) == sorted(name for name in SHARES if not name.startswith("shN"))
 
 
-def test_the_seed_decides_all_draws() -> None:
-    drawn = []
-    for seed in (5, 5, 6):
-        original = Printer()
-        run(original, seed=seed)
-        drawn.append(original.draws)
-    assert drawn[0] == drawn[1]
-    assert not set(drawn[0]) & set(drawn[2])
+def test_the_seed_decides_all_draws(run: Run) -> None:
+    said = []
+    for _ in range(2):
+        with pytest.raises(WorkerError) as caught:
+            run(fault="raise SystemExit(9)")
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert said[0].startswith("the original SOGS failed with exit code 9 ([0.")
+
+
+def test_a_failure_is_told_by_its_last_line(run: Run) -> None:
+    with pytest.raises(WorkerError, match=r"exit code 1 \(RuntimeError: no such kernel\); use the engine native"):
+        run(fault="raise RuntimeError('no such kernel')")
+    with pytest.raises(WorkerError, match="the GPU has too little memory"):
+        run(fault="raise torch.OutOfMemoryError('Tried to allocate 2 GiB')")
+
+
+def test_a_sort_that_loses_splats_is_refused(run: Run) -> None:
+    with pytest.raises(WorkerError, match="the original's sort has lost 99 of 100 splats"):
+        run(fault="for name in splats: splats[name] = splats[name][[0] * 100]")
+
+
+@pytest.mark.parametrize("module", ["import no_such_library", "def run_compression(compress_dir, splats): ..."])
+def test_packages_that_do_not_load_or_are_older_are_refused(run: Run, module: str) -> None:
+    with pytest.raises(NoGPUError, match=r"the engine sogs (cannot be loaded|needs sogs)"):
+        run(module=module)
 
 
 def test_an_infinite_opacity_widens_the_range_of_others_no_further_than_it_must() -> None:
     splats = build_splats(10)
     logits = np.array([np.inf, -2, 1, 0, 0, 0, 0, 0, 0, np.inf], np.float32)
-    made = make_tensors(replace(splats, opacities=logits), "cpu")["opacities"]
+    made = to_arrays(replace(splats, opacities=logits))["opacities"]
     assert made.tolist() == pytest.approx([OPAQUE_LOGIT, -2, 1, 0, 0, 0, 0, 0, 0, OPAQUE_LOGIT])
     assert round(255 / (1 + np.exp(-OPAQUE_LOGIT))) == 255
     logits[1] = 9
-    assert make_tensors(replace(splats, opacities=logits), "cpu")["opacities"][0] == 9
+    assert to_arrays(replace(splats, opacities=logits))["opacities"][0] == 9
 
 
 def test_a_scene_without_sh_has_a_placeholder() -> None:
-    assert make_tensors(build_splats(10).with_sh_bands(0), "cpu")["shN"].shape == (10, 1, 3)
+    assert to_arrays(build_splats(10).with_sh_bands(0))["shN"].shape == (10, 1, 3)

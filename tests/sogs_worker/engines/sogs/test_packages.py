@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from scenes import made_scene
-from sogs_worker.engines.sogs.packages import PACKAGES, load_original
+from sogs_worker.engines.sogs.packages import PACKAGES, require_packages
 from sogs_worker.errors import NoGPUError
 
 needs_none = pytest.mark.skipif(any(map(find_spec, PACKAGES)), reason="packages of the original are installed here")
@@ -21,7 +21,7 @@ needs_all = pytest.mark.skipif(not all(map(find_spec, PACKAGES)), reason="the or
 
 def compress(scene: Path, *options: str, path: str = "") -> subprocess.CompletedProcess[str]:
     """Run the command; `path` is searched for packages first."""
-    worker = Path(sys.modules[load_original.__module__].__file__ or "").parents[3]
+    worker = Path(sys.modules[require_packages.__module__].__file__ or "").parents[3]
     command = [sys.executable, "-m", "sogs_worker", "compress", str(scene), str(scene.with_suffix(".sog")), *options]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([path, str(worker)])}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -32,7 +32,7 @@ def test_missing_packages_are_named(tmp_path: Path) -> None:
     done = compress(made_scene(tmp_path / "a.ply", 300), "--engine", "sogs")
     assert done.returncode == 81
     assert done.stderr.splitlines()[-1].endswith(
-        "the engine sogs needs cupy, torchpq, kornia, plas, plyfile, sogs, not installed here; use the worker's image,"
+        "the engine sogs needs cupy, torchpq, kornia, plas, sogs, not installed here; use the worker's image,"
         " whose Dockerfile.worker installs them, or the engine native"
     )
     assert not (tmp_path / "a.sog").exists()
@@ -53,7 +53,7 @@ def test_the_engine_native_imports_nothing_of_it(tmp_path: Path) -> None:
 @needs_all
 def test_the_cpu_is_refused() -> None:
     with pytest.raises(NoGPUError, match="runs on NVIDIA GPUs only"):
-        load_original("cpu")
+        require_packages("cpu")
 
 
 @needs_all

@@ -11,12 +11,17 @@ from torch import Tensor
 
 from packed_scenes import build_sog_v1
 from sogs_worker.dropped import Dropped
+from sogs_worker.engines.sogs.arrays import to_arrays
 from sogs_worker.engines.sogs.squares import count_cropped, fill_square, find_copies, keep_texels
-from sogs_worker.engines.sogs.tensors import make_tensors
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.formats.webp import decode_webp
+from sogs_worker.splats import Splats
 from splat_builders import build_splats
+
+
+def make_tensors(splats: Splats) -> dict[str, Tensor]:
+    return {name: torch.tensor(array) for name, array in to_arrays(splats).items()}
 
 
 class Transform:
@@ -51,7 +56,7 @@ def test_each_splat_of_a_small_scene_is_kept_once(count: int, seed: int) -> None
     scene = build_splats(count, bands=1, seed=seed)
     filled = fill_square(scene)
     assert len(filled) == 256
-    tensors = make_tensors(filled, "cpu")
+    tensors = make_tensors(filled)
     order = np.random.default_rng(seed).permutation(256)
     copies = find_copies(Transform(), tensors, sorted_as_the_original_does(tensors, order), count)
     kept = order[~copies] % count
@@ -64,7 +69,7 @@ def test_scenes_that_are_large_enough_stay_as_they_are() -> None:
 
 
 def test_another_sort_of_change_is_noticed() -> None:
-    tensors = make_tensors(fill_square(build_splats(10)), "cpu")
+    tensors = make_tensors(fill_square(build_splats(10)))
     with pytest.raises(RuntimeError, match="another way than sogs"):
         find_copies(Transform(), tensors, tensors, 10)
 

@@ -1,6 +1,6 @@
 """The original SOGS pipeline as an engine: PLAS sort, torchpq's k-means, packed quaternions, WebP; CUDA only.
 
-The packages run as they are. What they cannot take, or leave behind, is met before and after them.
+The packages run as they are, a process a scene. What they cannot take, or leave behind, is met before and after them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import replace
 from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.engines.sogs.original import run_original
-from sogs_worker.engines.sogs.packages import load_original
-from sogs_worker.engines.sogs.squares import count_cropped, fill_square, find_copies, keep_texels
-from sogs_worker.engines.sogs.tensors import make_tensors
+from sogs_worker.engines.sogs.packages import require_packages
+from sogs_worker.engines.sogs.process import run_original
+from sogs_worker.engines.sogs.squares import count_cropped, fill_square, keep_texels
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.upgrade import upgrade
 from sogs_worker.splats import Splats
@@ -40,17 +39,20 @@ def encode(
     Raises:
         NoGPUError: the device is another one, or a package is missing or of another version.
         BadInputError: no splat of the scene is usable.
+        WorkerError: the original failed.
     """
-    original = load_original(device)
+    require_packages(device)
     progress("encode", 0.0)
     usable, unusable = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
     del splats
     square = fill_square(usable)
-    tensors = make_tensors(square, device)
-    given = {name: tensors[name].clone() for name in tensors} if len(square) > len(usable) else {}
-    scene = run_original(original, tensors, seed=parameters.seed, bands=usable.sh_bands, progress=progress)
-    if given:
-        scene = keep_texels(scene, ~find_copies(original, given, tensors, len(usable)))
+    scene, copies = run_original(
+        square, count=len(usable), device=device, seed=parameters.seed, progress=lambda done: progress("encode", done)
+    )
+    if copies.any():
+        scene = keep_texels(scene, ~copies)
     scene = replace(scene, dropped=Dropped(unusable=unusable, cropped=count_cropped(len(square))))
+    if parameters.format != "sogs-v1":
+        scene = upgrade(scene, device=device)
     progress("encode", 1.0)
-    return scene if parameters.format == "sogs-v1" else upgrade(scene, device=device)
+    return scene

@@ -1,18 +1,20 @@
-"""The packages of the original, imported when they are asked for and not before."""
+"""The packages of the original, looked for where the engine is chosen and imported nowhere but in its own process."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Protocol, cast
 
 from torch import Tensor
 
 from sogs_worker.errors import NoGPUError
 
-PACKAGES = ("cupy", "torchpq", "kornia", "plas", "plyfile", "sogs")
-"""What the original imports, besides what this worker always has."""
+PACKAGES = ("cupy", "torchpq", "kornia", "plas", "sogs")
+"""What the original needs, besides what this worker always has."""
 
 VERSION = "1.1.0"
 """Of sogs; 1.0.0, the only one on PyPI, writes another, older format."""
@@ -32,11 +34,11 @@ class Original(Protocol):
         ...
 
 
-def load_original(device: str) -> Original:
-    """Import the original.
+def require_packages(device: str) -> None:
+    """Refuse to go on without the packages or a GPU.
 
     Raises:
-        NoGPUError: the device is not `cuda`, or a package is missing, fails to load or is of another version.
+        NoGPUError: the device is not `cuda`, or a package is missing or of another version.
     """
     if (found := _installed_version()) not in (VERSION, None):
         raise NoGPUError(
@@ -49,6 +51,18 @@ def load_original(device: str) -> Original:
         raise NoGPUError(
             "the engine sogs runs on NVIDIA GPUs only, and this is the CPU; use a GPU node or the engine native"
         )
+
+
+def import_original() -> Original:
+    """Import the original, which starts CUDA; for a process of its own.
+
+    Raises:
+        NoGPUError: a package fails to load or is of another version.
+    """
+    # Its reader of PLY files, which is under the GPL, is imported by the original and used by its own command alone.
+    reader = ModuleType("plyfile")
+    reader.__dict__.update(PlyData=None, PlyElement=None)
+    sys.modules["plyfile"] = reader
     try:
         module = importlib.import_module("sogs.sogs_compression")
     except Exception as error:  # of any of its packages: a library that is not there, a driver too old

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sogs_worker.engines.sogs.packages import Original
+from sogs_worker.errors import WorkerError
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.planes import build_plane, read_texels
 from sogs_worker.formats.sog_v1 import DocumentV1
@@ -33,6 +34,30 @@ def count_cropped(count: int) -> int:
 def fill_square(splats: Splats) -> Splats:
     """Repeat the splats of a small scene until the original can sort them; others stay as they are."""
     return splats if len(splats) >= SMALLEST else splats.take(np.arange(SMALLEST) % len(splats))
+
+
+def require_all(original: Original, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
+    """Refuse a result in which splats are missing beyond those that were cropped.
+
+    Args:
+        original: knows what it does to positions.
+        before: the tensors that it was given.
+        after: what it has left of them.
+
+    Raises:
+        WorkerError: some splats are there more than once, in the places of others.
+    """
+    moved = {**before, "means": original.log_transform(before["means"])}
+    there, expected = (
+        len(torch.unique(torch.cat([tensors[name] for name in ("means", "scales")], dim=1), dim=0))
+        for tensors in (after, moved)
+    )
+    lost = expected - count_cropped(len(before["means"])) - there
+    if lost > 0:
+        raise WorkerError(
+            f"the original's sort has lost {lost:,} of {expected:,} splats, which it does at times on some GPUs;"
+            " run it again, or use the engine native"
+        )
 
 
 def find_copies(
