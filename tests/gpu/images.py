@@ -1,10 +1,13 @@
-"""The images as a cluster with GPUs has them: from the same Dockerfiles, with the torch and the engines they name."""
+"""`python -m gpu.images`: the images as a cluster with GPUs has them, as OCI archives.
+
+From the same Dockerfiles as the everyday ones, with the torch and the engines that these name.
+"""
 
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster.cache import Cache
+from cluster.cache import Cache, default_cache
 from images import base, store
 from images.image import IMAGES
 
@@ -24,3 +27,8 @@ def build(cache: Cache) -> Iterator[Path]:
                 build_args=(),
             )
             yield Path((store.read_archive(wanted, folder) or store.build_archive(wanted, folder)).path)
+
+
+if __name__ == "__main__":
+    for archive in build(default_cache()):
+        print(archive)

@@ -37,7 +37,8 @@ def start_python(kubectl: Kubectl, name: str, code: str, *, gpus: int) -> None:
     container = {
         "name": "python",
         "image": next(variable["value"] for variable in environment if variable["name"] == "SPLATS_WORKER_IMAGE"),
-        "command": ["python3", "-c", code],
+        # A pod that fails would be waited for in vain.
+        "command": ["sh", "-c", 'python3 -c "$0" || echo failed', code],
         "resources": {"limits": {"nvidia.com/gpu": gpus} if gpus else {}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -51,8 +52,9 @@ def start_python(kubectl: Kubectl, name: str, code: str, *, gpus: int) -> None:
 
 
 def output_of(kubectl: Kubectl, name: str) -> str:
+    """The last line that the pod printed."""
     kubectl.wait("pod", name, "jsonpath={.status.phase}=Succeeded", START_S)
-    return kubectl.run("logs", name).strip()
+    return kubectl.run("logs", name).splitlines()[-1]
 
 
 def test_a_pod_sees_the_gpus_it_asks_for_and_no_others(gpu_name: str, kubectl: Kubectl) -> None:
@@ -67,9 +69,10 @@ def test_an_engine_compresses_on_the_gpu(
     gpu_name: str, kubectl: Kubectl, bucket: Bucket, compression: Build, scene: Path, tmp_path: Path, engine: str
 ) -> None:
     source = bucket.put("knot.ply", scene)
-    kubectl.apply(compression("knot", source, encoder={"engine": engine}))
-    kubectl.wait("splat", "knot", "jsonpath={.status.phase}=Succeeded")
+    kubectl.apply(compression("knot", source, encoder={"engine": engine}, retries=0))
+    kubectl.wait("splat", "knot", "condition=Reconciling=false")
     status = kubectl.get("splat", "knot")["status"]
+    assert status["phase"] == "Succeeded", status["conditions"]
     shown = {name: status[name] for name in ("phase", "engine", "device", "splats", "outputBytes", "compressionRatio")}
     print(f"{engine} on {gpu_name}: {json.dumps(shown)}")
     assert (status["engine"], status["device"]) == (engine, "cuda")
