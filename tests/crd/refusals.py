@@ -62,7 +62,8 @@ _DESTINATION_CLAIM = (
     " for example pvc://scenes/compressed/"
 )
 _DESTINATION_SUFFIX = (
-    "must end in a slash (a prefix) or in .sog (exactly that key); add the slash, for example s3://scenes/compressed/"
+    "must end in a slash (a prefix), or in .sog or /meta.json (exactly that key); add the slash, for example"
+    " s3://scenes/compressed/"
 )
 _TOLERATION = {"key": "nvidia.com/gpu"}
 
@@ -154,6 +155,33 @@ _GENERAL = [
     _destination("destination claim in capitals", "pvc://Scenes/compressed/", _DESTINATION_CLAIM),
     _destination("destination out of the claim", "pvc://scenes/a/../../compressed/", _DESTINATION_CLAIM),
     _destination("destination path without the trailing slash", "pvc://scenes/compressed", _DESTINATION_SUFFIX),
+    _destination("destination of another's metadata", "s3://scenes/garden/notmeta.json", _DESTINATION_SUFFIX),
+    *(
+        _spec(
+            f"{uri} for {name}",
+            {"destination": {"uri": f"s3://scenes/{uri}"}, "encoder": {"format": name, "engine": "sogs"}},
+            "spec.destination.uri must end in .sog for spec.encoder.format sog and in /meta.json for the others;"
+            " correct one of them, or end it with a slash",
+        )
+        for name, uri in (("sog", "garden/meta.json"), ("sog-unbundled", "garden.sog"), ("sogs-v1", "garden.sog"))
+    ),
+    _spec(
+        "version 1 of the native engine",
+        {"encoder": {"format": "sogs-v1"}},
+        "spec.encoder.format sogs-v1 is of the engine sogs alone; use sog-unbundled, or set spec.encoder.engine to"
+        " sogs",
+    ),
+    _spec(
+        "quality of the original engine",
+        {"encoder": {"engine": "sogs", "quality": "best"}},
+        "spec.encoder.quality is of the engine native, and sogs has only one; remove it, or set spec.encoder.engine to"
+        " native",
+    ),
+    _spec(
+        "original engine on the CPU",
+        {"encoder": {"engine": "sogs"}, "gpu": {"count": 0}},
+        "spec.encoder.engine sogs runs on a GPU only; set spec.gpu.count to 1 or spec.encoder.engine to native",
+    ),
     _spec(
         "GPU without domain",
         {"gpu": {"resourceName": "gpu"}},
@@ -281,19 +309,6 @@ _CONNECTIONS = [
 ]
 
 UNSUPPORTED = [
-    _spec(
-        "original engine",
-        {"encoder": {"engine": "sogs"}},
-        "spec.encoder.engine sogs is not supported by this version; use native",
-    ),
-    *(
-        _spec(
-            f"format {name}",
-            {"encoder": {"format": name}},
-            "spec.encoder.format other than sog is not supported by this version; use sog",
-        )
-        for name in ("sog-unbundled", "sogs-v1")
-    ),
     _spec("two pods", {"parallelism": 2}, "spec.parallelism above 1 is not supported by this version; remove it"),
     _spec(
         "pod template",
@@ -316,13 +331,6 @@ UNSUPPORTED = [
 REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED]
 
 TWO_REFUSALS = {
-    "original engine on the CPU": (
-        {"spec": {"encoder": {"engine": "sogs"}, "gpu": {"count": 0}}},
-        [
-            "spec.encoder.engine sogs runs on a GPU only; set spec.gpu.count to 1 or spec.encoder.engine to native",
-            "spec.encoder.engine sogs is not supported by this version; use native",
-        ],
-    ),
     "KMS key without KMS for what is read": (
         {"spec": {"source": _KEY_WITHOUT_KMS}},
         [

@@ -12,7 +12,7 @@ from images.image import ROOT
 from sogs_worker.formats.ply import write_ply
 from splat_builders import build_splats
 
-PACKAGES = ("cupy", "kornia", "plas", "plyfile", "sogs", "torchpq", "tyro")
+PACKAGES = ("cupy", "kornia", "plas", "sogs", "torchpq")
 FIND_ALL = f"import importlib.util as i; print([name for name in {PACKAGES} if i.find_spec(name)])"
 SORT = """
 import plas, torch

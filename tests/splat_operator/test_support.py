@@ -17,8 +17,6 @@ def source(uri: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("edit", "field"),
     [
-        pytest.param({"encoder": {"engine": "sogs"}}, "spec.encoder.engine", id="engine"),
-        pytest.param({"encoder": {"format": "sogs-v1"}}, "spec.encoder.format", id="format"),
         pytest.param({"parallelism": 2}, "spec.parallelism", id="parallelism"),
         pytest.param({"podTemplate": {"spec": {}}}, "spec.podTemplate", id="podTemplate"),
         pytest.param({"queueName": "gpus"}, "spec.queueName", id="queueName"),
@@ -49,7 +47,8 @@ def test_refused(edit: dict[str, Any], field: str) -> None:
         source("s3://scenes/garden.zip"),
         {"dryRun": False},
         {"preview": True},
-        {"encoder": {"engine": "native", "format": "sog"}},
+        {"encoder": {"engine": "native", "format": "sog-unbundled"}},
+        {"encoder": {"engine": "sogs", "format": "sogs-v1"}},
     ],
     ids=str,
 )

@@ -88,8 +88,8 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
 
     def describe(outputs: Sequence[Output]) -> dict[str, Any]:
         seconds = time.monotonic() - started_s
-        device = accelerator.name
-        held_s = seconds if device == "cuda" else 0.0
+        device = accelerator.product
+        held_s = seconds if accelerator.name == "cuda" else 0.0
         uri = store.uri(task.manifest_key)
         sheet_uri = store.uri(task.sheet_key) if has_sheet else None
         return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder, sheet_uri).to_manifest()

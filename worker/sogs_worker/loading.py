@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from sogs_worker.engines.device import resolve_device, start_driver
+from sogs_worker.engines.device import product_name, resolve_device, start_driver
 from sogs_worker.errors import NoGPUError
 from sogs_worker.joblog import write_message
 from sogs_worker.settings import Settings
@@ -65,9 +65,18 @@ class Accelerator:
     @property
     def name(self) -> str:
         """The device that has worked, or the one that was asked for if none had to."""
+        return self._worked or self._asked
+
+    @property
+    def product(self) -> str:
+        """What people call it: a GPU that did not have to work is `cuda`, whichever it is."""
+        return product_name(self._worked) if self._worked else self._asked
+
+    @property
+    def _worked(self) -> str | None:
         device = self._device
         has_worked = device is not None and device.done() and device.exception() is None
-        return device.result() if device and has_worked else self._asked
+        return device.result() if device and has_worked else None
 
     def prepare(self) -> Future[str]:
         """Begin to make it ready, unless that has begun."""

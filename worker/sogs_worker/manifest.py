@@ -106,7 +106,7 @@ class Result:
         manifest_uri: of the manifest.
         seconds: how long it took.
         gpu_seconds: how long it held a GPU; 0 on the CPU.
-        device: `cpu` or `cuda`.
+        device: product name of the GPU, or `cpu`.
         encoder: what decided the outputs.
         sheet_uri: of the contact sheet; None without one.
     """

@@ -11,14 +11,6 @@ from typing import Any
 Spec = Mapping[str, Any]
 
 _UNSUPPORTED: tuple[tuple[str, Callable[[Spec], bool]], ...] = (
-    (
-        "spec.encoder.engine other than native",
-        lambda spec: spec.get("encoder", {}).get("engine", "native") != "native",
-    ),
-    (
-        "spec.encoder.format other than sog",
-        lambda spec: spec.get("encoder", {}).get("format", "sog") != "sog",
-    ),
     ("spec.parallelism above 1", lambda spec: spec.get("parallelism", 1) > 1),
     ("spec.podTemplate", lambda spec: bool(spec.get("podTemplate"))),
     ("spec.queueName", lambda spec: bool(spec.get("queueName"))),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
 
-from sogs_worker.engines.device import resolve_device
+from devices import on_a_gpu
+from sogs_worker.engines.device import product_name, resolve_device
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import NoGPUError, UsageError
 
@@ -57,3 +59,13 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == resolve_device("cuda") == "cuda"
+
+
+def test_the_cpu_has_no_other_name() -> None:
+    assert product_name("cpu") == "cpu"
+
+
+@on_a_gpu
+def test_a_gpu_is_called_what_the_driver_calls_it() -> None:
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    assert product_name("cuda") in subprocess.run(asked, check=True, capture_output=True, text=True).stdout.splitlines()

@@ -25,6 +25,15 @@ def _retain_context() -> None:
         driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)  # the one that torch will use
 
 
+def product_name(device: str) -> str:
+    """Return what people call `cuda` here, such as NVIDIA L4; `cpu` is cpu."""
+    if device != "cuda":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
 def resolve_device(name: str) -> str:
     """Return `cuda` or `cpu`; `auto` takes a GPU where there is one.
 
