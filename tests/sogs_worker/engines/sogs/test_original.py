@@ -36,7 +36,14 @@ def run_compression(compress_dir, splats, verbose):
     assert list(splats) == ["means", "opacities", "scales", "quats", "sh0", "shN"]
     zero = numpy.zeros(1) / numpy.zeros(1)
     splats["means"] = log_transform(splats["means"])
-    del splats["opacities"]
+    splats["quats"] = torch.nn.functional.normalize(splats["quats"], dim=-1)
+    splats["quats"][splats["quats"][..., 3] < 0] *= -1
+    splats["sh0"] = splats["sh0"].clamp(-3.0, 3.0)
+    splats["shN"] = splats["shN"].clamp(-6.0, 6.0)
+    if SORT:
+        exec(SORT)
+    opacities = splats.pop("opacities")
+    assert opacities.shape == (100,)
     print("Warning: Number of Gaussians was not square. Removed 7 Gaussians.")
     for file in sorted(Path(__file__).with_name("files").iterdir()):
         shutil.copy(file, compress_dir)
@@ -47,7 +54,8 @@ def run_compression(compress_dir, splats, verbose):
         exec(FAULT)
 """
 
-Run = Callable[..., tuple[EncodedScene, np.ndarray, list[float]]]
+Outcome = tuple[EncodedScene, np.ndarray, list[float]]
+Run = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -61,8 +69,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (package / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
 
-    def go(*, fault: str = "", module: str = STAND_IN, bands: int = 1) -> tuple[EncodedScene, np.ndarray, list[float]]:
-        names = f"NAMES, FAULT = {[*SHARES]!r}, {fault!r}\n"
+    def go(
+        *, sort: str = "", fault: str = "", module: str = STAND_IN, bands: int = 1
+    ) -> tuple[EncodedScene, np.ndarray, list[float]]:
+        names = f"NAMES, SORT, FAULT = {[*SHARES]!r}, {sort!r}, {fault!r}\n"
         (package / "sogs_compression.py").write_text(names + module)
         told: list[float] = []
         splats = build_splats(100, bands=bands)
@@ -107,7 +117,7 @@ def test_a_failure_is_told_by_its_last_line(run: Run) -> None:
 
 def test_a_sort_that_loses_splats_is_refused(run: Run) -> None:
     with pytest.raises(WorkerError, match="the original's sort has lost 99 of 100 splats"):
-        run(fault="for name in splats: splats[name] = splats[name][[0] * 100]")
+        run(sort="for name in splats: splats[name] = splats[name][[0] * 100]")
 
 
 @pytest.mark.parametrize("module", ["import no_such_library", "def run_compression(compress_dir, splats): ..."])

@@ -14,13 +14,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sogs_worker.engines.sogs.packages import import_original
 from sogs_worker.engines.sogs.process import COPIES, SPLATS
-from sogs_worker.engines.sogs.squares import find_copies, require_all
+from sogs_worker.engines.sogs.squares import Prints, expected_prints, find_copies, fingerprints
 from sogs_worker.errors import WorkerError
 
 PR_SET_PDEATHSIG = 1
+
+
+class Splats(dict[str, Tensor]):
+    """The original's dictionary, which notes how the splats are sorted.
+
+    At once, and not when the original is done: its k-means at times writes into memory of the GPU that is not its own.
+    """
+
+    prints: Prints
+
+    def pop(self, name: str) -> Tensor:  # type: ignore[override]
+        """Give the opacities away, as the original asks when it has sorted."""
+        self.prints = fingerprints(self)
+        return super().pop(name)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,18 +45,15 @@ def main(arguments: Sequence[str]) -> int:
     try:
         original = import_original()
         with np.load(folder / SPLATS) as arrays:
-            given = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files}
-        splats = {name: tensor.clone() for name, tensor in given.items()}
+            splats = Splats({name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files})
+        expected = expected_prints(original, splats)
         torch.manual_seed(seed)
         np.random.seed(seed)  # the generator that PLAS and torchpq draw from
         random.seed(seed)
         # A channel of one value is divided by its range of 0. Whatever byte becomes of it decodes to that value.
         with np.errstate(divide="ignore", invalid="ignore"):
             original.run_compression(str(folder), splats, False)
-        require_all(original, given, splats)
-        size = len(splats["means"])
-        copies = find_copies(original, given, splats, count) if count < len(given["means"]) else np.zeros(size, bool)
-        np.save(folder / COPIES, copies)
+        np.save(folder / COPIES, find_copies(expected, splats.prints, count))
     except WorkerError as error:
         print(error, file=sys.stderr)
         return error.exit_code

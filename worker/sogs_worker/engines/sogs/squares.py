@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ from sogs_worker.formats.planes import build_plane, read_texels
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.formats.vp8l import encode_vp8l
 from sogs_worker.formats.webp import decode_webp
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Splats
+
+Prints = NDArray[np.int64]
 
 SMALLEST = 256
 """PLAS sorts blocks of 16 x 16, and k-means makes 64 clusters or more, each of 4 splats."""
@@ -36,62 +39,59 @@ def fill_square(splats: Splats) -> Splats:
     return splats if len(splats) >= SMALLEST else splats.take(np.arange(SMALLEST) % len(splats))
 
 
-def require_all(original: Original, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
-    """Refuse a result in which splats are missing beyond those that were cropped.
+def expected_prints(original: Original, given: Mapping[str, Tensor]) -> Prints:
+    """Return the fingerprints of splats as the original is to sort them: with what sogs 1.1.0 changes before that.
 
     Args:
         original: knows what it does to positions.
-        before: the tensors that it was given.
-        after: what it has left of them.
+        given: the tensors that it will be given; not changed.
+    """
+    quats = torch.nn.functional.normalize(given["quats"], dim=-1)
+    quats[quats[:, 3] < 0] *= -1
+    changed = {
+        "means": original.log_transform(given["means"]),
+        "quats": quats,
+        "sh0": given["sh0"].clamp(-3.0, 3.0),
+        "shN": given["shN"].clamp(-6.0, 6.0),
+    }
+    return fingerprints({**given, **changed})
+
+
+def fingerprints(splats: Mapping[str, Tensor]) -> Prints:
+    """Return a number for all values of each splat, (N,), which other values hardly ever have."""
+    values = torch.cat([tensor.reshape(len(tensor), -1).view(torch.int32) for tensor in splats.values()], dim=1)
+    factors = np.random.default_rng(0).integers(-(2**63), 2**63, values.shape[1])
+    total = torch.zeros(len(values), dtype=torch.int64, device=values.device)
+    for column, factor in zip(values.unbind(1), factors, strict=True):
+        total += column.long() * int(factor)
+    return np.asarray(total.cpu().numpy())
+
+
+def find_copies(expected: Prints, after: Prints, count: int) -> NDArray[np.bool_]:
+    """Tell which splats are copies, in the order that the original has put them in.
+
+    Args:
+        expected: fingerprints of the splats: of the first `count`, and then of copies of them.
+        after: those of the sorted splats, without the cropped ones.
+        count: the splats that are no copies.
 
     Raises:
         WorkerError: some splats are there more than once, in the places of others.
     """
-    moved = {**before, "means": original.log_transform(before["means"])}
-    there, expected = (
-        len(torch.unique(torch.cat([tensors[name] for name in ("means", "scales")], dim=1), dim=0))
-        for tensors in (after, moved)
-    )
-    lost = expected - count_cropped(len(before["means"])) - there
-    if lost > 0:
+    known, number = np.unique(np.concatenate([expected, after]), return_inverse=True)
+    wanted, given = (np.bincount(number[:end], minlength=len(known)) for end in (count, len(expected)))
+    there = number[len(expected) :]
+    lost = int((np.bincount(there, minlength=len(known)) - given).clip(min=0).sum())
+    if lost:
         raise WorkerError(
-            f"the original's sort has lost {lost:,} of {expected:,} splats, which it does at times on some GPUs;"
+            f"the original's sort has lost {lost:,} of {len(after):,} splats, which it does at times on some GPUs;"
             " run it again, or use the engine native"
         )
-
-
-def find_copies(
-    original: Original, before: dict[str, Tensor], after: dict[str, Tensor], count: int
-) -> NDArray[np.bool_]:
-    """Tell which splats are copies, (256,), in the order that the original has put them in.
-
-    Splats are known by all their values but opacity, which the original takes out of the dictionary.
-
-    Args:
-        original: knows what it does to positions.
-        before: the tensors that it was given: `count` splats, and then copies of them.
-        after: what it has left of them.
-        count: the first splats that are no copies.
-    """
-    quats = torch.nn.functional.normalize(before["quats"], dim=-1)
-    quats[quats[:, 3] < 0] *= -1
-    changed = {
-        "means": original.log_transform(before["means"]),
-        "quats": quats,
-        "sh0": before["sh0"].clamp(-3.0, 3.0),
-        "shN": before["shN"].clamp(-6.0, 6.0),
-    }
-    given, left = _rows({**before, **changed}), _rows(after)
-    source = np.empty(len(left), np.intp)
-    source[np.lexsort(left.T)] = np.lexsort(given.T)
-    if not np.array_equal(given[source], left):
-        raise RuntimeError("the original has changed the splats in another way than sogs 1.1.0 does")
-    return source >= count
-
-
-def _rows(tensors: dict[str, Tensor]) -> Floats:
-    columns = [tensors[name].flatten(1) for name in ("means", "scales", "quats", "sh0", "shN")]
-    return np.asarray(torch.cat(columns, dim=1).cpu().numpy())
+    order = np.argsort(there, kind="stable")
+    first = np.searchsorted(there[order], there[order])
+    rank = np.empty(len(there), np.intp)
+    rank[order] = np.arange(len(there)) - first
+    return np.asarray(rank >= wanted[there])
 
 
 def keep_texels(scene: EncodedScene, kept: NDArray[np.bool_]) -> EncodedScene:
