@@ -76,6 +76,33 @@ def test_a_scene_becomes_a_bundle(
     assert table[0].split() == columns.split()
 
 
+def test_an_unbundled_scene_is_a_folder_that_viewers_open(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, tmp_path: Path
+) -> None:
+    source = bucket.put("garden.ply", small_scene)
+    kubectl.apply(compression("garden", source, encoder={"format": "sog-unbundled"}))
+    status = kubectl.finish("garden")["status"]
+    (output,) = status["outputs"]
+    assert output["uri"] == bucket.uri("out/garden/meta.json")
+    manifest = json.loads(bucket.fetch(status["manifestUri"], tmp_path / "manifest.json").read_bytes())
+    files = manifest["outputs"][0]["files"]
+    assert {f"out/garden/{file['name']}" for file in files} == bucket.names() - {
+        "garden.ply",
+        "out/garden.manifest.json",
+    }
+    folder = tmp_path / "garden"
+    folder.mkdir()
+    for file in files:
+        path = bucket.fetch(bucket.uri(f"out/garden/{file['name']}"), folder / file["name"])
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"]
+    assert output["bytes"] == status["outputBytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    decoded = decode_with_splat_transform(folder / "meta.json", tmp_path / "decoded.ply")
+    assert len(decoded["x"]) == status["splats"]
+
+    kubectl.apply(compression("again", source, encoder={"format": "sog-unbundled"}))
+    assert kubectl.finish("again")["status"]["cacheHits"] == 1
+
+
 def test_a_real_scene_is_compressed_eightfold_and_looks_the_same(
     kubectl: Kubectl, bucket: Bucket, compression: Build, tmp_path: Path
 ) -> None:

@@ -104,3 +104,16 @@ def test_the_operator_may_not_read_secrets(kubectl: Kubectl) -> None:
     user = f"--as=system:serviceaccount:splat-operator:{account}"
     for verb, kind in [("get", "secrets"), ("create", "pods"), ("delete", "pods"), ("get", "configmaps")]:
         assert kubectl.run("auth", "can-i", verb, kind, user, check=False).strip() == "no", f"{verb} {kind}"
+
+
+def test_an_engine_that_the_image_lacks_is_told_with_the_way_to_get_it(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
+) -> None:
+    source = bucket.put("garden.ply", small_scene)
+    kubectl.apply(compression("garden", source, encoder={"engine": "sogs"}, retries=0))
+    status = kubectl.finish("garden", "Failed")["status"]
+    (failure,) = status["failures"]
+    assert (failure["exitCode"], failure["reason"]) == (81, "NoGPU")
+    assert "engine sogs needs cupy, torchpq, kornia, plas, sogs" in failure["message"]
+    assert "install them as Dockerfile.worker does" in failure["message"]
+    assert not any(key.startswith("out/") for key in bucket.names())

@@ -165,9 +165,9 @@ def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Na
         print_fault(fault, copies.told)
     if not scenes:
         return faults[0].exit_code
-    from sogs_worker.loading import load_torch
+    from sogs_worker.loading import load_encoder
 
-    device = load_torch(options.device)
+    device = load_encoder(options.device, parameters.engine)
     from sogs_worker.batch import compress_scenes
     from sogs_worker.display import showing_progress
 
@@ -184,14 +184,15 @@ def compress_copies(copies: Copies, parameters: Parameters, options: argparse.Na
 
 def run_sagemaker(options: argparse.Namespace) -> int:
     """Run the container of a SageMaker Processing job."""
-    from sogs_worker.loading import load_torch
+    from sogs_worker.loading import load_encoder
     from sogs_worker.sagemaker import run_processing
 
+    parameters = read_parameters(options)
     return run_processing(
         Path(options.input),
         Path(options.output),
-        parameters=read_parameters(options),
-        load_torch=lambda: load_torch(options.device),
+        parameters=parameters,
+        load_encoder=lambda: load_encoder(options.device, parameters.engine),
     )
 
 

@@ -83,7 +83,7 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
         task = replace(task, use_cache=True)
     source = open_source(task, settings)
     recipe = Recipe(task.encoder, preview=task.preview, gate=task.gate)
-    accelerator = Accelerator(settings.device, lambda: load_for_job(settings))
+    accelerator = Accelerator(settings.device, lambda: load_for_job(settings, task.encoder.engine))
     pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, accelerator, progress))
 
     def describe(outputs: Sequence[Output]) -> dict[str, Any]:

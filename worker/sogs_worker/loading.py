@@ -8,18 +8,26 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+from sogs_worker.engines import require_engine
 from sogs_worker.engines.device import product_name, resolve_device, start_driver
 from sogs_worker.errors import NoGPUError
 from sogs_worker.joblog import write_message
 from sogs_worker.settings import Settings
 
 
-def load_torch(device: str) -> str:
+def load_encoder(device: str, engine: str) -> str:
     """Load what takes seconds, and choose the device: `cpu` or `cuda`.
 
     Raises:
-        UsageError, NoGPUError: see `resolve_device`.
+        UsageError, NoGPUError: see `resolve_device` and `require_engine`.
     """
+    chosen = load_torch(device)
+    require_engine(engine, chosen)
+    return chosen
+
+
+def load_torch(device: str) -> str:
+    """Load torch and choose the device; see `resolve_device`."""
     if device != "cpu":
         start_driver()
     gc.disable()  # collecting garbage among the million objects of torch's modules takes a fifth of their import
@@ -31,7 +39,18 @@ def load_torch(device: str) -> str:
     return resolve_device(device)
 
 
-def load_for_job(settings: Settings) -> str:
+def load_for_job(settings: Settings, engine: str) -> str:
+    """Load the encoder on the device that the Job asks for.
+
+    Raises:
+        NoGPUError: there is none, or the engine cannot run on it.
+    """
+    device = _choose_for_job(settings)
+    require_engine(engine, device)
+    return device
+
+
+def _choose_for_job(settings: Settings) -> str:
     """Take the device that the Job asks for; the CPU instead only where it may and the container sees no GPU at all."""
     try:
         return load_torch(settings.device)

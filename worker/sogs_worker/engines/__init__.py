@@ -26,6 +26,18 @@ class Engine(Protocol):
         """Encode a scene."""
 
 
+def require_engine(name: str, device: str) -> None:
+    """Make sure that an engine can run on a device, before anything is read for it.
+
+    Raises:
+        NoGPUError: it cannot, or lacks its packages.
+    """
+    if name == "sogs":
+        from sogs_worker.engines.sogs.packages import require_packages
+
+        require_packages(device)
+
+
 def choose_engine(parameters: Parameters) -> Engine:
     """Return the engine that the parameters name."""
     if parameters.engine == "sogs":

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from sogs_worker.batch import Outcome
 
 
-def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_torch: Callable[[], str]) -> int:
+def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]) -> int:
     """Compress all scenes below a folder; return the exit code of the first fault, after the others are done.
 
     Args:
         inputs: the folder, with the job's channels as folders in it.
         output: takes `sogs_output_{i}` for the i-th scene and, last, the summary.
         parameters: what decides the outputs.
-        load_torch: returns the device, `cpu` or `cuda`; called once there is something to do.
+        load_encoder: returns the device, `cpu` or `cuda`; called once there is something to do.
 
     Raises:
         WorkerError: nothing was done. Its sentence is the job's message, as that of any scene's fault.
     """
     try:
-        faults = _process(inputs, output, parameters=parameters, load_torch=load_torch)
+        faults = _process(inputs, output, parameters=parameters, load_encoder=load_encoder)
     except WorkerError as error:
         write_message(str(error))
         raise
@@ -49,7 +49,7 @@ def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_t
 
 
 def _process(
-    inputs: Path, output: Path, *, parameters: Parameters, load_torch: Callable[[], str]
+    inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]
 ) -> Sequence[WorkerError]:
     """Do the job; return the faults of scenes and archives."""
     config = read_config("processingjobconfig.json")
@@ -61,7 +61,7 @@ def _process(
         print_fault(fault)
     if not scenes:
         return faults
-    device = load_torch()
+    device = load_encoder()
     make_folder(output)
     (output / FILE_NAME).unlink(missing_ok=True)  # it would speak of an earlier run's outputs
     items = []

@@ -32,10 +32,11 @@ def test_missing_packages_are_named(tmp_path: Path) -> None:
     done = compress(made_scene(tmp_path / "a.ply", 300), "--engine", "sogs")
     assert done.returncode == 81
     assert done.stderr.splitlines()[-1].endswith(
-        "the engine sogs needs cupy, torchpq, kornia, plas, sogs, not installed here; use the worker's image,"
-        " whose Dockerfile.worker installs them, or the engine native"
+        "the engine sogs needs cupy, torchpq, kornia, plas, sogs, not installed here; install them as"
+        " Dockerfile.worker does, or use the engine native"
     )
     assert not (tmp_path / "a.sog").exists()
+    assert '"stage"' not in done.stderr, "nothing was read"
 
 
 @needs_none

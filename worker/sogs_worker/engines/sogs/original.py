@@ -24,7 +24,7 @@ from sogs_worker.errors import WorkerError
 PR_SET_PDEATHSIG = 1
 
 
-class Splats(dict[str, Tensor]):
+class SplatTensors(dict[str, Tensor]):
     """The original's dictionary, which notes how the splats are sorted.
 
     At once, and not when the original is done: its k-means at times writes into memory of the GPU that is not its own.
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         original = import_original()
         with np.load(folder / SPLATS) as arrays:
-            splats = Splats({name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files})
+            splats = SplatTensors({name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files})
         expected = expected_prints(original, splats)
         torch.manual_seed(seed)
         np.random.seed(seed)  # the generator that PLAS and torchpq draw from

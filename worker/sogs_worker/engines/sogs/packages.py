@@ -19,7 +19,7 @@ PACKAGES = ("cupy", "torchpq", "kornia", "plas", "sogs")
 VERSION = "1.1.0"
 """Of sogs; 1.0.0, the only one on PyPI, writes another, older format."""
 
-REMEDY = "use the worker's image, whose Dockerfile.worker installs them, or the engine native"
+REMEDY = "install them as Dockerfile.worker does, or use the engine native"
 
 
 class Original(Protocol):

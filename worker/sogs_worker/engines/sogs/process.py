@@ -24,6 +24,7 @@ from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.splats import Splats
 
+MODULE = "sogs_worker.engines.sogs.original"
 META = "meta.json"
 SPLATS = "splats.npz"
 COPIES = "copies.npy"
@@ -64,7 +65,16 @@ def run_original(
         folder = Path(name)
         arrays: dict[str, Any] = to_arrays(splats)
         np.savez(folder / SPLATS, **arrays)
-        command = [sys.executable, "-u", "-m", "sogs_worker.engines.sogs.original", name, str(count), device, str(seed)]
+        command = [
+            sys.executable,
+            "-Pu",
+            "-m",
+            "sogs_worker.engines.sogs.original",
+            name,
+            str(count),
+            device,
+            str(seed),
+        ]
         with subprocess.Popen(  # noqa: S603 - our own module, and numbers
             command, stdout=subprocess.PIPE, stderr=words, text=True, errors="replace"
         ) as process:
