@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG = 1
 class SplatTensors(dict[str, Tensor]):
     """The original's dictionary, which notes how the splats are sorted.
 
-    At once, and not when the original is done: its k-means at times writes into memory of the GPU that is not its own.
+    At once, and not when the original is done: its k-means writes into memory that is not its own, see `process`.
     """
 
     prints: Prints

@@ -1,7 +1,7 @@
 """A run of the original in a process of its own, as its own command is.
 
-It is not safe to run twice in one process: after some runs what PLAS keeps on the GPU has other values, and from then
-on its sort puts one splat into all places. Here nothing of a run outlives it, and its output is none of ours.
+It is not safe to run twice in one process: torchpq's k-means puts zeros into 512 bytes of the GPU's memory that are not
+its own (docs/engines.md), and once they are those of a table that PLAS keeps, its sort puts one splat into all places.
 """
 
 from __future__ import annotations
