@@ -74,7 +74,7 @@ class QualityGateError(WorkerError):
 
 
 class NoGPUError(WorkerError):
-    """A GPU was asked for and none is usable here."""
+    """A GPU was asked for and none is usable here, or the packages that the engine runs there on are not."""
 
     exit_code = 81
     reason = "NoGPU"
