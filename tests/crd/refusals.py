@@ -106,6 +106,11 @@ _GENERAL = [
         {"destination": {"uri": "pvc://scenes/out/", "s3": {"region": "us-east-1"}}},
         "spec.destination.s3 has no meaning where spec.destination.uri is pvc://; remove it",
     ),
+    _spec(
+        "S3 where there is none",
+        {"source": {"uri": "pvc://raw/a.ply"}, "destination": {"uri": "pvc://out/"}, "s3": {"region": "us-east-1"}},
+        "spec.s3 has no meaning where both sides are pvc://; remove it",
+    ),
     *(
         _spec(
             f"{name} for a web server",
