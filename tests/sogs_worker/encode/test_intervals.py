@@ -60,3 +60,9 @@ def test_few_values_are_the_codebook(count: int) -> None:
     values = np.linspace(-1, 1, count).astype(np.float32)
     codebook, entries = cut_intervals(values[::-1], np.ones(count, int))
     assert np.array_equal(codebook[entries], values[::-1])
+
+
+def test_without_any_weight_all_count_alike() -> None:
+    values = np.linspace(-1, 1, 600).astype(np.float32)
+    codebook, entries = cut_intervals(values, np.zeros(600))
+    assert np.array_equal(codebook[entries], cut_intervals(values, np.ones(600))[0][entries])

@@ -70,3 +70,13 @@ def test_up_to_256_values_are_kept_exactly(tmp_path: Path) -> None:
     assert len(np.unique(first.scales)) <= 256
     assert np.array_equal(first.scales, second.scales)
     assert np.array_equal(first.sh0, second.sh0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-9.0, 95.0), (-150.0, -120.0)])
+def test_scales_beyond_all_bounds_are_converted_too(low: float, high: float, tmp_path: Path) -> None:
+    meta, planes = build_sog_v1(100, bands=0)
+    planes["scales.webp"] = encode_webp(np.random.default_rng(0).integers(0, 256, (10, 10, 3), np.uint8))
+    meta["scales"] |= {"mins": [low, low + 1, low + 2], "maxs": [high, high - 1, high - 2]}
+    first, second = both(EncodedScene(DocumentV1(meta), planes, Dropped()), tmp_path)
+    longest = first.scales.argmax()
+    assert second.scales.flat[longest] == pytest.approx(first.scales.flat[longest], abs=(high - low) / 255)

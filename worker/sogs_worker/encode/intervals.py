@@ -26,7 +26,9 @@ def cut_intervals(values: Floats, weights: NDArray[np.number]) -> tuple[Floats, 
     """
     points, place = np.unique(values, return_inverse=True)
     counts = np.bincount(place, weights=weights).astype(float)
-    used = points[counts > 0] if counts.any() else points
+    if not counts.any():
+        counts = np.ones(len(points))
+    used = points[counts > 0]
     if len(used) <= ENTRIES:
         codebook = np.pad(used, (0, ENTRIES - len(used)), mode="edge")
     else:

@@ -27,7 +27,7 @@ class Engine(Protocol):
 
 
 def require_engine(name: str, device: str) -> None:
-    """Make sure that an engine can run on a device, before anything is read for it.
+    """Make sure that an engine can run on a device.
 
     Raises:
         NoGPUError: it cannot, or lacks its packages.

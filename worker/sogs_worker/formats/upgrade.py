@@ -35,7 +35,7 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
     images = dict(scene.images)
     planes = {name: decode_webp(images[f"{name}.webp"]) for name in ("scales", "sh0")}
     # What is seen of a scale is its exponential, so that a long axis counts for more.
-    scales, planes["scales"] = _share_codebook(planes["scales"], meta.scales, meta.count, importance=np.exp)
+    scales, planes["scales"] = _share_codebook(planes["scales"], meta.scales, meta.count, importance=_size)
     alphas = _alphas(meta.sh0)[planes["sh0"][..., 3]]
     sh0, colours = _share_codebook(planes["sh0"], meta.sh0, meta.count, importance=np.ones_like)
     planes["sh0"] = np.dstack([colours[..., :3], alphas])
@@ -53,7 +53,7 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
 
 
 def _share_codebook(
-    plane: Plane, values: Range, count: int, *, importance: Callable[[Floats], Floats]
+    plane: Plane, values: Range, count: int, *, importance: Callable[[Floats], NDArray[np.floating]]
 ) -> tuple[Floats, Plane]:
     """Return one codebook for a plane's first three channels, and the plane, opaque, with indices into that.
 
@@ -70,6 +70,11 @@ def _share_codebook(
     entries = entries.reshape(3, 256)
     channels = [entries[channel][plane[..., channel]] for channel in range(3)]
     return codebook, np.dstack([*channels, np.full_like(channels[0], OPAQUE)])
+
+
+def _size(logarithms: Floats) -> NDArray[np.float64]:
+    """Return their exponentials, as shares of the greatest one."""
+    return np.asarray(np.exp(logarithms.astype(float) - logarithms.max()))
 
 
 def _channel(values: Range, channel: int) -> Floats:

@@ -6,6 +6,7 @@ The packages need CUDA; here modules of their names stand in for them. test_sogs
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from packed_scenes import build_sog_v1, dump
 from sogs_worker.engines.sogs.arrays import OPAQUE_LOGIT, to_arrays
 from sogs_worker.engines.sogs.process import SHARES, run_original
-from sogs_worker.errors import NoGPUError, WorkerError
+from sogs_worker.errors import NoGPUError, StorageError, WorkerError
 from sogs_worker.formats.layout import EncodedScene
 from splat_builders import build_splats, replace
 
@@ -49,7 +50,7 @@ def run_compression(compress_dir, splats, verbose):
         shutil.copy(file, compress_dir)
     for name in NAMES:
         print(f"✓ {name}")
-    print([torch.rand(1).item(), numpy.random.random(), random.random()], file=sys.stderr)
+    DRAWN = [torch.rand(1).item(), numpy.random.random(), random.random()]
     if FAULT:
         exec(FAULT)
 """
@@ -69,14 +70,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (package / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
 
-    def go(
-        *, sort: str = "", fault: str = "", module: str = STAND_IN, bands: int = 1
-    ) -> tuple[EncodedScene, np.ndarray, list[float]]:
+    def go(*, sort: str = "", fault: str = "", module: str = STAND_IN, bands: int = 1, seed: int = 5) -> Outcome:
         names = f"NAMES, SORT, FAULT = {[*SHARES]!r}, {sort!r}, {fault!r}\n"
         (package / "sogs_compression.py").write_text(names + module)
         told: list[float] = []
         splats = build_splats(100, bands=bands)
-        scene, copies = run_original(splats, count=100, device="cpu", seed=5, progress=told.append)
+        scene, copies = run_original(splats, count=100, device="cpu", seed=seed, progress=told.append)
         return scene, copies, told
 
     return go
@@ -100,17 +99,25 @@ def test_what_became_of_the_placeholder_for_sh_is_left_out(run: Run) -> None:
 
 def test_the_seed_decides_all_draws(run: Run) -> None:
     said = []
-    for _ in range(2):
+    for seed in (5, 5, 6):
         with pytest.raises(WorkerError) as caught:
-            run(fault="raise SystemExit(9)")
+            run(fault="raise RuntimeError(DRAWN)", seed=seed)
         said.append(str(caught.value))
     assert said[0] == said[1]
-    assert said[0].startswith("the original SOGS failed with exit code 9 ([0.")
+    assert said[0].startswith("the original SOGS failed (RuntimeError: [0.")
+    draws = [set(sentence.partition("[")[2].partition("]")[0].split(", ")) for sentence in said]
+    assert len(draws[0]) == 3
+    assert not draws[0] & draws[2]
 
 
-def test_a_failure_is_told_by_its_last_line(run: Run) -> None:
-    with pytest.raises(WorkerError, match=r"exit code 1 \(RuntimeError: no such kernel\); use the engine native"):
-        run(fault="raise RuntimeError('no such kernel')")
+def test_a_failure_is_told_by_what_was_raised(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(WorkerError, match=r"failed \(RuntimeError: no such kernel\); use the engine native"):
+        run(fault=r"raise RuntimeError('no such kernel\n\nCompile with assertions.')")
+    assert "Compile with assertions." in capfd.readouterr().err, "the whole is for the log"
+    with pytest.raises(WorkerError, match=r"was ended \(signal 9\); if memory is short"):
+        run(fault="import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(WorkerError, match=r"failed \(exit code 3\)"):
+        run(fault="raise SystemExit(3)")
     with pytest.raises(WorkerError, match="the GPU has too little memory"):
         run(fault="raise torch.OutOfMemoryError('Tried to allocate 2 GiB')")
 
@@ -138,3 +145,21 @@ def test_an_infinite_opacity_widens_the_range_of_others_no_further_than_it_must(
 
 def test_a_scene_without_sh_has_a_placeholder() -> None:
     assert to_arrays(build_splats(10).with_sh_bands(0))["shN"].shape == (10, 1, 3)
+
+
+def test_it_gets_no_credentials(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION_AWS_SECRET_ACCESS_KEY", "hunter2")
+    with pytest.raises(WorkerError, match=r"failed \(RuntimeError: \[\]\)"):
+        run(fault="import os; raise RuntimeError([name for name in os.environ if 'AWS_' in name])")
+
+
+def test_check_marks_are_printed_whatever_the_locale_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    _, _, told = run()
+    assert told == sorted(SHARES.values())
+
+
+def test_a_temporary_folder_that_is_not_there_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(StorageError, match=r"/nowhere.*: No such file or directory; make room there or set TMPDIR"):
+        run()

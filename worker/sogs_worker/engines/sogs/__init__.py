@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
+
 from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.engines.parameters import Parameters
@@ -46,6 +48,8 @@ def encode(
     usable, unusable = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
     del splats
     square = fill_square(usable)
+    if device == "cuda":  # what was drawn and encoded before is kept for later, and the process needs the memory now
+        torch.cuda.empty_cache()
     scene, copies = run_original(
         square, count=len(usable), device=device, seed=parameters.seed, progress=lambda done: progress("encode", done)
     )

@@ -1,4 +1,4 @@
-"""The process of the original: `python -m sogs_worker.engines.sogs.original FOLDER COUNT DEVICE SEED`.
+"""The process of the original: `python -m sogs_worker.engines.sogs.original FOLDER COUNT DEVICE SEED PARENT`.
 
 It takes the splats from the folder and leaves there what the original writes. Started by `process`.
 """
@@ -6,6 +6,7 @@ It takes the splats from the folder and leaves there what the original writes. S
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import signal
 import sys
@@ -40,8 +41,12 @@ class SplatTensors(dict[str, Tensor]):
 
 def main(arguments: Sequence[str]) -> int:
     """Compress, and return the exit code; the last line of standard error says why it failed."""
-    folder, count, device, seed = Path(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3])
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for a result without a parent
+    folder, count, device = Path(arguments[0]), int(arguments[1]), arguments[2]
+    seed, parent = map(int, arguments[3:])
+    # Without a parent nobody waits for the result: it may end from now on, and while this module was loaded.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return 1
     try:
         original = import_original()
         with np.load(folder / SPLATS) as arrays:

@@ -7,11 +7,13 @@ its own (docs/engines.md), and once they are those of a table that PLAS keeps, i
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import IO, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.dropped import Dropped
 from sogs_worker.engines.sogs.arrays import to_arrays
-from sogs_worker.errors import NoGPUError, WorkerError
+from sogs_worker.errors import NoGPUError, StorageError, WorkerError
 from sogs_worker.formats.layout import EncodedScene
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.splats import Splats
@@ -29,6 +31,9 @@ META = "meta.json"
 SPLATS = "splats.npz"
 COPIES = "copies.npy"
 """What goes to the process and what, beside the scene, comes back."""
+
+EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\b")
+"""How the line of a traceback begins that says what was raised."""
 
 SHARES = {
     "means_l.webp": 0.15,
@@ -59,24 +64,36 @@ def run_original(
 
     Raises:
         NoGPUError: a package fails to load.
+        StorageError: the temporary folder cannot take what goes there.
         WorkerError: the original failed.
     """
-    with TemporaryDirectory(prefix="sogs-") as name, TemporaryFile("w+", errors="replace") as words:
-        folder = Path(name)
-        arrays: dict[str, Any] = to_arrays(splats)
-        np.savez(folder / SPLATS, **arrays)
-        command = [
-            sys.executable,
-            "-Pu",
-            "-m",
-            "sogs_worker.engines.sogs.original",
-            name,
-            str(count),
-            device,
-            str(seed),
-        ]
-        with subprocess.Popen(  # noqa: S603 - our own module, and numbers
-            command, stdout=subprocess.PIPE, stderr=words, text=True, errors="replace"
+    try:
+        with TemporaryDirectory(prefix="sogs-") as name:
+            arrays: dict[str, Any] = to_arrays(splats)
+            np.savez(Path(name, SPLATS), **arrays)
+            del arrays
+            _run([name, str(count), device, str(seed), str(os.getpid())], progress)
+            return _read_scene(Path(name), has_sh=splats.sh_bands > 0), np.load(Path(name, COPIES))
+    except BrokenPipeError:  # of who reads our own output, told of the progress
+        raise
+    except OSError as error:
+        place = error.filename or gettempdir()
+        raise StorageError(f"{place}: {error.strerror or error}; make room there or set TMPDIR") from error
+
+
+def _run(arguments: Sequence[str], progress: Callable[[float], None]) -> None:
+    """Run the process to its end."""
+    # It needs no credentials, and what the packages do with their environment is not known here.
+    environment = {name: value for name, value in os.environ.items() if "AWS_" not in name}
+    environment["PYTHONIOENCODING"] = "utf-8"  # it prints check marks
+    with TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
+        with subprocess.Popen(  # noqa: S603 - our own module, a folder and numbers
+            [sys.executable, "-Pu", "-m", MODULE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=words,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
         ) as process:
             try:
                 _listen(process.stdout or [], progress)
@@ -84,8 +101,8 @@ def run_original(
                 process.kill()
                 raise
         if process.returncode:
-            raise _failure(process.returncode, words)
-        return _read_scene(folder, has_sh=splats.sh_bands > 0), np.load(folder / COPIES)
+            words.seek(0)
+            raise _failure(process.returncode, words.read())
 
 
 def _listen(lines: IO[str] | list[str], progress: Callable[[float], None]) -> None:
@@ -96,15 +113,21 @@ def _listen(lines: IO[str] | list[str], progress: Callable[[float], None]) -> No
                 progress(SHARES[word])
 
 
-def _failure(code: int, words: IO[str]) -> WorkerError:
-    """Say why it failed, which its last line tells."""
-    words.seek(0)
-    last = next((line.strip() for line in reversed(words.read().splitlines()) if line.strip()), "it said nothing")
+def _failure(code: int, words: str) -> WorkerError:
+    """Say why it failed; all that it said goes where a log is kept."""
     if code == NoGPUError.exit_code:
-        return NoGPUError(last)
-    if "OutOfMemoryError" in last:
+        return NoGPUError(words.strip().rpartition("\n")[2])
+    print(words, end="", file=sys.stderr, flush=True)
+    # Of a traceback the line that says what, whatever else an error of CUDA goes on to say.
+    reason = ([line for line in words.splitlines() if EXCEPTION.match(line)] or words.split("\n")[-2:-1] or [""])[-1]
+    if "OutOfMemoryError" in reason:
         return WorkerError("the GPU has too little memory for this scene and the engine sogs; use the engine native")
-    return WorkerError(f"the original SOGS failed with exit code {code} ({last}); use the engine native")
+    if code < 0 or reason.startswith("MemoryError"):
+        return WorkerError(
+            f"the original SOGS was ended ({reason or f'signal {-code}'}); if memory is short give it more, or use the"
+            " engine native"
+        )
+    return WorkerError(f"the original SOGS failed ({reason or f'exit code {code}'}); use the engine native")
 
 
 def _read_scene(folder: Path, *, has_sh: bool) -> EncodedScene:
