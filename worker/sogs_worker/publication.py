@@ -110,7 +110,7 @@ class Publication:
         try:
             return self._publish(record)
         except (ConflictError, SourceMissingError):  # written by others since, or cleaned up: the record is void
-            self._clear()
+            self._abandon(record)
             return None
 
     def stage(
@@ -159,7 +159,7 @@ class Publication:
         try:
             return self._publish(record)
         except ConflictError:
-            self._clear()
+            self._abandon(record)
             raise
 
     def discard(self) -> None:
@@ -210,6 +210,14 @@ class Publication:
         if (there.etag if there else None) != output.seen:
             raise ConflictError(f"{self.store.uri(output.key)} was written by another run meanwhile; that stays")
         return True
+
+    def _abandon(self, record: Mapping[str, Any]) -> None:
+        """Give up what is recorded. A scene some of whose planes are others' meanwhile is left without metadata."""
+        for key in (output["key"] for output in record["outputs"]):
+            there = look_up(self.store, key)
+            if there and self._is_note(there):
+                self.store.delete(key)
+        self._clear()
 
     def _clear(self) -> None:
         """Remove the hidden folder, the record first: without it what is left is rubbish that nobody acts upon."""

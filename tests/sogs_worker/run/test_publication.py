@@ -11,7 +11,7 @@ import pytest
 
 from sogs_worker.errors import StorageError
 from sogs_worker.publication import Publication, hidden_folder, look_up
-from sogs_worker.storage.base import ConflictError, Receipt
+from sogs_worker.storage.base import Condition, ConflictError, Receipt
 from sogs_worker.storage.integrity import digest_file
 from sogs_worker.storage.local import LocalStore
 
@@ -192,6 +192,25 @@ def test_of_two_runs_that_replace_the_same_planes_the_second_changes_nothing(
         ours.commit(our_staged, "out/lawn.manifest.json", {"of": "ours"})
     assert visible(unbundled_root) == before
     assert publication(LocalStore(unbundled_root), scratch, attempt="2").resume() == {"of": "new"}
+    assert unbundled_of(unbundled_root) == UNBUNDLED
+
+
+class Invaded(LocalStore):
+    """A folder in which somebody who knows nothing of notes writes while the first file gets its name."""
+
+    def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
+        if key.endswith("a.webp"):
+            write(LocalStore(self.root), self.root.parent / "scratch", "out/d/z.webp", "foreign")
+        super().copy(source_key, key, condition=condition)
+
+
+def test_planes_of_two_hands_are_left_without_metadata(unbundled_root: Path, scratch: Path) -> None:
+    with pytest.raises(ConflictError):
+        run(Invaded(unbundled_root), scratch, outputs=UNBUNDLED)
+    seen = visible(unbundled_root)
+    assert (seen["out/d/z.webp"], manifest_of(unbundled_root), hidden(unbundled_root)) == ("foreign", "old", [])
+    assert "out/d/meta.json" not in seen
+    run(LocalStore(unbundled_root), scratch, attempt="2", outputs=UNBUNDLED)
     assert unbundled_of(unbundled_root) == UNBUNDLED
 
 
