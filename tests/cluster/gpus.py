@@ -93,7 +93,10 @@ def _ask_driver(cache: Cache) -> str:
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise ClusterError(f"This machine's GPUs cannot be described, does nvidia-smi work? nvidia-ctk: {last}")
-        return file.read_text()
+        specification = file.read_text()
+    if not json.loads(specification).get("devices"):
+        raise ClusterError("This machine's driver knows no GPU: does nvidia-smi list one?")
+    return specification
 
 
 def _file(cache: Cache) -> Path:

@@ -1,7 +1,9 @@
 """The cluster's programs in one file, for machines that can neither build nor fetch them."""
 
+import lzma
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from cluster import go_groups, python_tools
@@ -36,12 +38,14 @@ def unpack(cache: Cache, archive: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(draft, filter="data")
-    except (OSError, tarfile.TarError) as error:
-        raise ClusterError(f"{archive} cannot be unpacked: {error}.") from error
-    if not (draft / f"{_PINS}-{pins()}").exists():
-        raise ClusterError(f"{archive} has other versions than this checkout: pack it anew (cluster pack).")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+        if not (draft / f"{_PINS}-{pins()}").exists():
+            raise ClusterError(f"{archive} has other versions than this checkout: pack it anew (cluster pack).")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error) as error:
+        raise ClusterError(f"{archive} cannot be unpacked: {error}; copy it again.") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def use_packed(cache: Cache, *, real_gpus: bool) -> bool:
