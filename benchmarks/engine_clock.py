@@ -46,9 +46,9 @@ def main(arguments: Sequence[str]) -> None:
     from sogs_worker.engines.parameters import Parameters
     from sogs_worker.formats import read_scene
     from sogs_worker.formats.sog import write_sog
-    from sogs_worker.loading import load_torch
+    from sogs_worker.loading import load_encoder
 
-    device = load_torch("auto")
+    device = load_encoder("auto", engine)
     stage_of = {"native": native_stage, "sogs": sogs_stage}[engine]
     parameters = Parameters(engine=engine)
     encode = choose_engine(parameters)

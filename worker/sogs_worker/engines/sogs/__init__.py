@@ -13,7 +13,6 @@ import torch
 from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.engines.sogs.packages import require_packages
 from sogs_worker.engines.sogs.process import run_original
 from sogs_worker.engines.sogs.squares import count_cropped, fill_square, keep_texels
 from sogs_worker.formats.layout import EncodedScene
@@ -35,15 +34,14 @@ def encode(
     Args:
         splats: the scene; not changed.
         parameters: the format, the SH bands and the seed; the original has no levels of quality.
-        device: `cuda`.
+        device: `cuda`; `require_engine` has looked for it and for the packages.
         progress: told the stage, `encode`, and the fraction of it that is done.
 
     Raises:
-        NoGPUError: the device is another one, or a package is missing or of another version.
+        NoGPUError: a package fails to load.
         BadInputError: no splat of the scene is usable.
         WorkerError: the original failed.
     """
-    require_packages(device)
     progress("encode", 0.0)
     usable, unusable = drop_unusable(splats.with_sh_bands(parameters.sh_bands))
     del splats

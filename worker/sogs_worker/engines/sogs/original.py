@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import signal
 import sys
 from collections.abc import Sequence
@@ -54,10 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         expected = expected_prints(original, splats)
         torch.manual_seed(seed)
         np.random.seed(seed)  # the generator that PLAS and torchpq draw from
-        random.seed(seed)
-        # A channel of one value is divided by its range of 0. Whatever byte becomes of it decodes to that value.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            original.run_compression(str(folder), splats, False)
+        original.run_compression(str(folder), splats, False)
         np.save(folder / COPIES, find_copies(expected, splats.prints, count))
     except WorkerError as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,7 @@
 """A run of the original in a process of its own, as its own command is.
 
 It is not safe to run twice in one process: torchpq's k-means puts zeros into 512 bytes of the GPU's memory that are not
-its own (docs/engines.md), and once they are those of a table that PLAS keeps, its sort puts one splat into all places.
+its own, and what PLAS keeps there from one run to the next has been seen to suffer (docs/engines.md).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sogs_worker.dropped import Dropped
 from sogs_worker.engines.sogs.arrays import to_arrays
 from sogs_worker.errors import NoGPUError, StorageError, WorkerError
 from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.sog import META
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.splats import Splats
 
 MODULE = "sogs_worker.engines.sogs.original"
-META = "meta.json"
 SPLATS = "splats.npz"
 COPIES = "copies.npy"
 """What goes to the process and what, beside the scene, comes back."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from sogs_worker.engines.sogs.packages import Original
 from sogs_worker.errors import WorkerError
 from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.meta_fields import FILES
 from sogs_worker.formats.planes import build_plane, read_texels
 from sogs_worker.formats.sog_v1 import DocumentV1
 from sogs_worker.formats.vp8l import encode_vp8l
@@ -26,7 +27,7 @@ Prints = NDArray[np.int64]
 SMALLEST = 256
 """PLAS sorts blocks of 16 x 16, and k-means makes 64 clusters or more, each of 4 splats."""
 
-PALETTE = "shN_centroids.webp"
+PALETTE, _ = FILES["shN"]
 
 
 def count_cropped(count: int) -> int:
