@@ -366,24 +366,28 @@ def test_a_real_scene_is_compressed_well(tmp_path: Path) -> None:
     assert source.stat().st_size / (tmp_path / "scene.sog").stat().st_size > 6
 
 
-def small_views(splats: Splats) -> list[View]:
+def small_views(splats: Splats, count: int = 3) -> list[View]:
     """Orbit views of 160 x 160 pixels."""
-    views = orbit_views(splats, 3)
+    views = orbit_views(splats, count)
     return [View(v.name, Camera(v.camera.world_to_camera, (170, 170), (80, 80), 160, 160)) for v in views]
 
 
+# Clustering follows rounding, so devices differ as seeds do: for the smallest scene, on one device, by up to 0.14 dB.
 @on_a_gpu
-@pytest.mark.parametrize("name", ["made", "leica_sofort_top8192.ply", "fruit_drops_minimal.ply"])
+@pytest.mark.parametrize(
+    ("name", "tolerance_db"), [("made", 0.05), ("leica_sofort_top8192.ply", 0.05), ("fruit_drops_minimal.ply", 0.2)]
+)
 @pytest.mark.parametrize("quality", NAMES)
-def test_cpu_and_cuda_make_the_same_of_a_scene(name: str, quality: str, tmp_path: Path) -> None:
+def test_cpu_and_cuda_make_the_same_of_a_scene(name: str, tolerance_db: float, quality: str, tmp_path: Path) -> None:
     source = made_scene(tmp_path / "made.ply", 20_000) if name == "made" else real_scene(name)
     splats, parameters, scores, sizes = read_ply(source), Parameters(quality=quality), {}, {}
+    views = small_views(splats, 9)
     for run, device in {"cpu": "cpu", "cuda": "cuda", "again": "cuda"}.items():
         path = tmp_path / run
         write_sog(path, encode(splats, parameters=parameters, device=device))
-        pictures = (draw(each, small_views(splats), device="cuda") for each in (splats, read_sog(path)))
-        scores[run] = compare(small_views(splats), *pictures).psnr
+        pictures = (draw(each, views, device="cuda") for each in (splats, read_sog(path)))
+        scores[run] = compare(views, *pictures).psnr
         sizes[run] = path.stat().st_size
     assert (tmp_path / "cuda").read_bytes() == (tmp_path / "again").read_bytes()
     assert sizes["cuda"] == pytest.approx(sizes["cpu"], rel=0.005)
-    assert scores["cuda"] == pytest.approx(scores["cpu"], abs=0.05)
+    assert scores["cuda"] == pytest.approx(scores["cpu"], abs=tolerance_db)
