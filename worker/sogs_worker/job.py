@@ -1,4 +1,4 @@
-"""One run from source to manifest. Lives in a process of its own, which `run` may end at any moment."""
+"""One run from start to end. Lives in a process of its own, which `run` may end at any moment."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sogs_worker.assignment import Assignment
+from sogs_worker.deletion import Deleting
 from sogs_worker.display import showing_progress
 from sogs_worker.errors import StorageError, WorkerError
 from sogs_worker.joblog import start_logging
 from sogs_worker.loading import Accelerator, load_for_job
-from sogs_worker.manifest import Output, Result
+from sogs_worker.manifest import Deleted, Output, Result
 from sogs_worker.overview import is_sheet_of, stage_sheet
 from sogs_worker.pipeline import Pipeline, Work
 from sogs_worker.production import Recipe
 from sogs_worker.progress import Progress
-from sogs_worker.publication import Publication, hidden_folder, look_up
+from sogs_worker.publication import Publication, look_up
 from sogs_worker.redaction import read_secrets, redact
 from sogs_worker.settings import Settings, read_settings
 from sogs_worker.storage.base import ConflictError, ReadableStore, Store
 from sogs_worker.storage.opening import open_readable, open_store
-from sogs_worker.task import Task, load_task
+from sogs_worker.task import Deletion, Task, load_task
 from sogs_worker.termination import report_failure, report_success
 
 LOGGER = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def main() -> int:
     settings = read_settings(os.environ)
     try:
         with showing_progress(as_json=True, stream=sys.stdout) as progress:
-            result = run_task(load_task(settings.run_document, os.environ), settings, progress)
+            result = do_run(load_task(settings.run_document, os.environ), settings, progress)
     except WorkerError as error:
         return report_failure(error, settings.termination_log)
     except OSError as error:
@@ -65,6 +67,13 @@ def unexpected_error(error: Exception) -> WorkerError:
     return WorkerError(
         f"the worker failed unexpectedly ({type(error).__name__}: {words}); report it with the pod's log"
     )
+
+
+def do_run(run: Task | Deletion, settings: Settings, progress: Progress) -> Result | Deleted:
+    """Do what the run document asks for."""
+    if isinstance(run, Deletion):
+        return Deleting(run, open_destination(run, settings), settings.scratch, progress).run()
+    return run_task(run, settings, progress)
 
 
 def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
@@ -119,16 +128,15 @@ def open_source(task: Task, settings: Settings) -> ReadableStore:
     return open_readable(place.location, place.connection, scratch=settings.scratch, volumes=settings.volumes)
 
 
-def open_destination(task: Task, settings: Settings) -> Store:
-    """Open what the task writes to."""
-    place = task.destination
+def open_destination(run: Assignment, settings: Settings) -> Store:
+    """Open what the run writes to."""
+    place = run.destination
     return open_store(place.location, place.connection, scratch=settings.scratch, volumes=settings.volumes)
 
 
-def open_publication(task: Task, store: Store, settings: Settings) -> Publication:
-    """Prepare to publish what this attempt at a task makes."""
-    folder = hidden_folder(task.manifest_key, task.digest)
-    return Publication(store, folder, attempt=settings.attempt, scratch=settings.scratch)
+def open_publication(run: Assignment, store: Store, settings: Settings) -> Publication:
+    """Prepare to publish what this attempt at a run makes."""
+    return Publication(store, run.hidden_folder, mark=run.mark, attempt=settings.attempt, scratch=settings.scratch)
 
 
 if __name__ == "__main__":

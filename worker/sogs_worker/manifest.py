@@ -1,4 +1,4 @@
-"""What a run has made: the termination message and the manifest, which are the same but for their length."""
+"""What a run has made or removed: the termination message, and the manifest, which is the same but for its length."""
 
 from __future__ import annotations
 
@@ -158,3 +158,20 @@ class Result:
             "encoder": self.encoder.to_document(),
             "encoderVersion": self.encoder.encoder_version,
         }
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What a run has removed.
+
+    Attributes:
+        objects: that were visible and are gone.
+        kept: outputs that stay, because another resource has made them or somebody has written over them.
+    """
+
+    objects: int
+    kept: int
+
+    def to_message(self) -> dict[str, Any]:
+        """Write the termination message down."""
+        return {"version": VERSION, "deleted": self.objects, "kept": self.kept}

@@ -34,7 +34,7 @@ def stage_sheet(
 
     if is_sheet_of(look_up(publication.store, task.sheet_key), outputs):
         return []
-    metadata = {CONTENT: digest_outputs(outputs)}
+    metadata = {CONTENT: digest_outputs(outputs), **task.mark}
     hidden = {each.key: each.hidden_key for each in staged}
     keys = [task.preview_key(output.path) for output in outputs]
     pictures = fetch_pictures(publication.store, [hidden.get(key, key) for key in keys], scratch)

@@ -11,7 +11,6 @@ planes of one scene by the metadata of another, and of two runs only the one who
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -19,9 +18,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sogs_worker.errors import SourceMissingError
+from sogs_worker.hidden import delete_below
 from sogs_worker.outputs import META
+from sogs_worker.records import encode_json, read_json, upload_json
 from sogs_worker.storage.base import (
-    HIDDEN,
     Condition,
     ConflictError,
     IfAbsent,
@@ -32,10 +32,9 @@ from sogs_worker.storage.base import (
     StoredObject,
     ignore_progress,
 )
-from sogs_worker.storage.integrity import digest_file, upload_verified
+from sogs_worker.storage.integrity import upload_verified
 
 RECORD = "record.json"
-JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True)
@@ -72,26 +71,21 @@ class Staged:
         return IfAbsent() if self.seen is None else IfMatch(self.seen)
 
 
-def hidden_folder(manifest_key: str, task_digest: str) -> str:
-    """Name the folder for what a task has not published yet: beside its manifest, and the same for all attempts."""
-    manifest = PurePosixPath(manifest_key)
-    folder = manifest.parent / HIDDEN / manifest.name.removesuffix(".manifest.json") / task_digest[:16]
-    return f"{folder}/".removeprefix("./")
-
-
 class Publication:
     """What one attempt at a task uploads."""
 
-    def __init__(self, store: Store, folder: str, *, attempt: str, scratch: Path) -> None:
+    def __init__(self, store: Store, folder: str, *, mark: Mapping[str, str], attempt: str, scratch: Path) -> None:
         """Begin.
 
         Args:
             store: the destination.
-            folder: see `hidden_folder`.
+            folder: for what is not published yet: see `Assignment.hidden_folder`.
+            mark: metadata that say whose the manifest is.
             attempt: tells this attempt's uploads from another's.
             scratch: a folder for small files.
         """
         self.store = store
+        self._mark = mark
         self._folder = folder
         self._attempt = attempt
         self._scratch = scratch
@@ -105,7 +99,7 @@ class Publication:
         """Finish what an earlier attempt has recorded and return its manifest; otherwise remove what it has left."""
         record = self._read_record()
         if record is None:
-            self._delete_below(self._folder)
+            delete_below(self.store, self._folder)
             return None
         try:
             return self._publish(record)
@@ -154,7 +148,7 @@ class Publication:
         try:
             self._upload_json(record, self._folder + RECORD, IfAbsent())
         except ConflictError:  # another attempt's record, which needs what that one has uploaded
-            self._delete_below(self._own_folder)
+            delete_below(self.store, self._own_folder)
             raise
         try:
             return self._publish(record)
@@ -165,7 +159,7 @@ class Publication:
     def discard(self) -> None:
         """Remove what this attempt has uploaded, unless it is recorded: then the next attempt makes it visible."""
         if self._read_record() is None:
-            self._delete_below(self._own_folder)
+            delete_below(self.store, self._own_folder)
 
     @property
     def _own_folder(self) -> str:
@@ -191,14 +185,10 @@ class Publication:
         there = look_up(self.store, head.key)
         if there and self._is_note(there):
             return replace(head, seen=there.etag)
-        return replace(head, seen=self._upload_json(self._note, head.key, head.condition).etag)
-
-    @property
-    def _note(self) -> dict[str, str]:
-        return {"publishing": self._folder}
+        return replace(head, seen=self._upload_json(note_of(self._folder), head.key, head.condition).etag)
 
     def _is_note(self, there: StoredObject) -> bool:
-        return there.sha256 == hashlib.sha256(encode_json(self._note)).hexdigest()
+        return there.sha256 == digest_note(self._folder)
 
     def _is_due(self, output: Staged) -> bool:
         """Say whether an output is still to get its name; of all outputs, before the first of them does."""
@@ -222,31 +212,24 @@ class Publication:
     def _clear(self) -> None:
         """Remove the hidden folder, the record first: without it what is left is rubbish that nobody acts upon."""
         self.store.delete(self._folder + RECORD)
-        self._delete_below(self._folder)
-
-    def _delete_below(self, folder: str) -> None:
-        self.store.abort_uploads(folder)
-        self.store.delete_many([entry.key for entry in self.store.list(folder)])
+        delete_below(self.store, self._folder)
 
     def _read_record(self) -> dict[str, Any] | None:
-        copy = self._scratch / RECORD
-        try:
-            self.store.download(self._folder + RECORD, copy)
-            return dict(json.loads(copy.read_bytes()))
-        except SourceMissingError:
-            return None
-        finally:
-            copy.unlink(missing_ok=True)
+        record: dict[str, Any] | None = read_json(self.store, self._folder + RECORD, scratch=self._scratch)
+        return record
 
     def _upload_json(self, document: Mapping[str, Any], key: str, condition: Condition | None = None) -> Receipt:
-        path = self._scratch / "document.json"
-        path.write_bytes(encode_json(document))
-        return self.store.upload(path, key, sha256=digest_file(path), content_type=JSON_TYPE, condition=condition)
+        return upload_json(self.store, document, key, scratch=self._scratch, metadata=self._mark, condition=condition)
 
 
-def encode_json(document: Mapping[str, Any]) -> bytes:
-    """Write JSON for people too."""
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+def note_of(folder: str) -> dict[str, str]:
+    """Write down that what is in a hidden folder is on its way to where this stands."""
+    return {"publishing": folder}
+
+
+def digest_note(folder: str) -> str:
+    """Return the hexadecimal SHA-256 of a folder's note."""
+    return hashlib.sha256(encode_json(note_of(folder))).hexdigest()
 
 
 def began_uploading(scratch: Path) -> Path:

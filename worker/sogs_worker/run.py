@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from sogs_worker.assignment import Assignment
 from sogs_worker.errors import ConfigurationError, InterruptedRunError, WorkerError
 from sogs_worker.joblog import relay, start_logging, write_message
 from sogs_worker.publication import began_uploading
 from sogs_worker.settings import ATTEMPT, Settings, read_settings, termination_log
-from sogs_worker.task import Task, load_task
+from sogs_worker.task import load_task
 from sogs_worker.termination import report_failure
 
 WITHDRAW_TIMEOUT_S = 30.0
@@ -56,7 +57,7 @@ def prepare_scratch(settings: Settings) -> None:
 class Supervisor:
     """Watches one worker process."""
 
-    def __init__(self, task: Task, settings: Settings) -> None:
+    def __init__(self, task: Assignment, settings: Settings) -> None:
         """Get ready; nothing is started yet."""
         self._task = task
         self._settings = settings

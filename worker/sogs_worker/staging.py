@@ -48,7 +48,7 @@ def stage_product(
     known = provenance.metadata(
         splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr, planes=planes
     )
-    staged.append(stage(product.target, known))
+    staged.append(stage(product.target, {**known, **task.mark}))
     target = describe(product.target, staged[-1])
     picture_key = task.preview_key(name)
     if product.picture:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sogs_worker.errors import WorkerError
 from sogs_worker.joblog import write_message
-from sogs_worker.manifest import VERSION, Result
+from sogs_worker.manifest import VERSION, Deleted, Result
 
 LIMIT_BYTES = 4096
 
@@ -42,9 +42,9 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def report_success(result: Result, path: Path) -> None:
+def report_success(result: Result | Deleted, path: Path) -> None:
     """Leave the result where Kubernetes looks for it."""
-    write(encode_success(result), path)
+    write(encode(result.to_message()) if isinstance(result, Deleted) else encode_success(result), path)
 
 
 def report_failure(error: WorkerError, path: Path) -> int:

@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sogs_worker.errors import StorageError
-from sogs_worker.publication import Publication, hidden_folder, look_up
+from sogs_worker.hidden import hidden_folder
+from sogs_worker.publication import Publication, look_up
 from sogs_worker.storage.base import Condition, ConflictError, Receipt
 from sogs_worker.storage.integrity import digest_file
 from sogs_worker.storage.local import LocalStore
 
+from .mortal import Killed, Mortal, copy_tree
+
 MANIFEST = "out/garden.manifest.json"
 FOLDER = hidden_folder(MANIFEST, "a" * 64)
+MARK = {"made-by": "default/garden"}
 OUTPUTS = {"out/a.sog": "new a", "out/b.sog": "new b", "out/c.sog": "new c"}
 UNBUNDLED = {"out/d/meta.json": "new meta", "out/d/a.webp": "new plane", "out/d/z.webp": "new plane"}
 """An output of several files; a plane comes before its metadata in a listing, another after it."""
 OLD_UNBUNDLED = {key: text.replace("new", "old") for key, text in UNBUNDLED.items()}
-WRITES = ("upload", "copy", "delete", "delete_many")
 FIRST_COPY = 5
 """After the cleaning of an earlier attempt, three uploads and the record."""
-
-
-class Killed(BaseException):
-    """The process ends here; nothing after it happens."""
-
-
-class Mortal(LocalStore):
-    """A folder whose user is killed at one of its writes, before or after it is done."""
-
-    def __init__(self, root: Path, *, dies_at: int | None = None, is_done: bool = False) -> None:
-        super().__init__(root)
-        self.writes = 0
-        for name in WRITES:
-            setattr(self, name, self._count(getattr(super(), name), dies_at, is_done=is_done))
-
-    def _count(self, write: Callable[..., Any], dies_at: int | None, *, is_done: bool) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            place, self.writes = self.writes, self.writes + 1
-            if place != dies_at:
-                return write(*arguments, **options)
-            if is_done:
-                write(*arguments, **options)
-            raise Killed
-
-        return counted
 
 
 @pytest.fixture
@@ -82,7 +60,7 @@ def unbundled_root(request: pytest.FixtureRequest, root: Path, scratch: Path) ->
 
 
 def publication(store: LocalStore, scratch: Path, attempt: str = "1") -> Publication:
-    return Publication(store, FOLDER, attempt=attempt, scratch=scratch)
+    return Publication(store, FOLDER, mark=MARK, attempt=attempt, scratch=scratch)
 
 
 def run(store: LocalStore, scratch: Path, attempt: str = "1", outputs: Mapping[str, str] = OUTPUTS) -> dict[str, Any]:
@@ -182,7 +160,11 @@ def test_of_two_runs_that_replace_the_same_planes_the_second_changes_nothing(
     theirs = publication(Mortal(unbundled_root, dies_at=5), scratch)
     staged = [theirs.stage(file_of(scratch, text), key, content_type="x/y") for key, text in UNBUNDLED.items()]
     ours = Publication(
-        LocalStore(unbundled_root), hidden_folder("out/lawn.manifest.json", "b" * 64), attempt="1", scratch=scratch
+        LocalStore(unbundled_root),
+        hidden_folder("out/lawn.manifest.json", "b" * 64),
+        mark=MARK,
+        attempt="1",
+        scratch=scratch,
     )
     our_staged = [ours.stage(file_of(scratch, f"our {key[-6:]}"), key, content_type="x/y") for key in UNBUNDLED]
     with pytest.raises(Killed):
@@ -212,13 +194,6 @@ def test_planes_of_two_hands_are_left_without_metadata(unbundled_root: Path, scr
     assert "out/d/meta.json" not in seen
     run(LocalStore(unbundled_root), scratch, attempt="2", outputs=UNBUNDLED)
     assert unbundled_of(unbundled_root) == UNBUNDLED
-
-
-def copy_tree(source: Path, target: Path) -> None:
-    for path in source.rglob("*"):
-        if path.is_file():
-            (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-            (target / path.relative_to(source)).write_bytes(path.read_bytes())
 
 
 def test_a_recorded_run_is_finished_without_its_work(root: Path, scratch: Path) -> None:
@@ -252,7 +227,7 @@ def test_of_two_attempts_at_one_task_one_commits(root: Path, scratch: Path) -> N
 def test_an_attempt_that_is_late_leaves_the_record_and_its_outputs_alone(root: Path, scratch: Path) -> None:
     ours = publication(LocalStore(root), scratch, attempt="2")
     staged = [ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
-    theirs = Publication(Mortal(root, dies_at=1), FOLDER, attempt="1", scratch=scratch)
+    theirs = Publication(Mortal(root, dies_at=1), FOLDER, mark=MARK, attempt="1", scratch=scratch)
     theirs_staged = [
         publication(LocalStore(root), scratch).stage(file_of(scratch, "new b"), "out/b.sog", content_type="")
     ]
