@@ -115,7 +115,7 @@ def unschedulable_pod(words: str, **changes: Any) -> Pod:
 
 def running_pod(**changes: Any) -> Pod:
     """A pod whose worker runs."""
-    return pod(phase="Running", container=Container(running_since=NOW), **changes)
+    return pod(phase="Running", container=Container(started_at=NOW), **changes)
 
 
 def succeeded_pod(message: str | None = None, **changes: Any) -> Pod:

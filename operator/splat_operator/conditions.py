@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from splat_operator.names import FAILED, PENDING, RUNNING, SUCCEEDED
+from splat_operator.names import FAILED, PENDING, QUEUED, RUNNING, SUCCEEDED
 from splat_operator.times import format_time
 
 Condition = Mapping[str, Any]
@@ -33,7 +33,7 @@ def claims(*, phase: str, reason: str, message: str, scheduled: Claim) -> list[C
     """The four claims that a phase makes; `reason` and `message` tell why it is so."""
     return [
         Claim("Ready", "True" if phase == SUCCEEDED else "False", reason, message),
-        _abnormal("Reconciling", is_true=phase in (PENDING, RUNNING), reason=reason, message=message),
+        _abnormal("Reconciling", is_true=phase in (PENDING, QUEUED, RUNNING), reason=reason, message=message),
         _abnormal("Stalled", is_true=phase == FAILED, reason=reason, message=message),
         scheduled,
     ]

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from splat_operator import metrics
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.executor import JobRefusedError, execute
+from splat_operator.cluster.nodes import Nodes
 from splat_operator.cluster.observer import observe
-from splat_operator.model import Action, CountFinish, EmitEvent, Key, Observed, Requeue
+from splat_operator.model import Action, CountFinish, CountWait, EmitEvent, Key, Observed, Requeue
+from splat_operator.pace import Pace
 from splat_operator.reconcile import reconcile, refused
 from splat_operator.settings import Settings
 
@@ -27,6 +29,8 @@ class Controller:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
+        self._nodes = Nodes(connection)
+        self._pace: Pace[Key] = Pace(interval_s=settings.progress_interval_s, reads_per_s=settings.log_reads_per_s)
 
     async def process(self, key: Key) -> float | None:
         """One pass for the resource; returns the seconds to the next one, None if only an event can bring news.
@@ -51,16 +55,26 @@ class Controller:
         return delay_s
 
     async def _pass(self, key: Key) -> float | None:
-        observed = await observe(self._connection, key)
+        observed = await self._look(key)
         if observed is None:
             return None
         actions = reconcile(observed, now=datetime.now(UTC), settings=self._settings)
         try:
             await self._act(observed, actions)
         except JobRefusedError as error:
-            await self._act(observed, refused(observed, code=error.code, words=str(error), now=datetime.now(UTC)))
+            now = datetime.now(UTC)
+            answer = refused(observed, code=error.code, words=str(error), is_final=error.is_final, now=now)
+            await self._act(observed, answer)
             raise
-        return min((action.after_s for action in actions if isinstance(action, Requeue)), default=None)
+        delays = [action.after_s for action in actions if isinstance(action, Requeue)]
+        return self._pace.delay_s(key, min(delays), time.monotonic()) if delays else None
+
+    async def _look(self, key: Key) -> Observed | None:
+        reads_logs = self._pace.is_due(key, time.monotonic())
+        observed = await observe(self._connection, key, self._nodes, reads_logs=reads_logs)
+        running = sum(pod.container.is_running for pod in observed.pods) if observed else 0
+        self._pace.note(key, running_pods=running, now_s=time.monotonic(), has_read=reads_logs)
+        return observed
 
     async def _act(self, observed: Observed, actions: Iterable[Action]) -> None:
         done = list(actions)
@@ -70,5 +84,7 @@ class Controller:
             match action:
                 case EmitEvent(reason=reason, message=message):
                     logger.info("%s: %s: %s", key, reason, message)
-                case CountFinish(result, reason):
-                    metrics.FINISHED_TOTAL.labels(namespace=key.namespace, result=result, reason=reason).inc()
+                case CountFinish(result, reason, status):
+                    metrics.record_finish(key.namespace, result, reason, status)
+                case CountWait(seconds):
+                    metrics.record_wait(key.namespace, seconds)

@@ -7,21 +7,27 @@ from typing import Any
 
 from splat_operator.conditions import Condition, find
 from splat_operator.model import CountFinish, EmitEvent
-from splat_operator.names import FAILED, PENDING, RUNNING, SUCCEEDED, SUSPENDED, TERMINAL_PHASES
+from splat_operator.names import FAILED, PENDING, QUEUED, RUNNING, SUCCEEDED, SUSPENDED, TERMINAL_PHASES
 
 Status = Mapping[str, Any]
 
 FINISHING = "Finishing"
 """Reason of Running after the last pod has ended: a pod too fast to be seen running started without an Event."""
 
+DRY_RUN = "DryRun"
+"""Reason of Succeeded where nothing was to be run: no run has ended."""
+
 _PHASE_EVENTS = {
+    QUEUED: ("Normal", "Queued"),
     RUNNING: ("Normal", "Started"),
     SUSPENDED: ("Normal", "Suspended"),
     SUCCEEDED: ("Normal", "Succeeded"),
     FAILED: ("Warning", "Failed"),
 }
-_PLAIN_PENDING = ("Created", "Replacing", "WaitingForPod", "Starting", "Retrying")
+_PLAIN_PENDING = ("Created", "Replacing", "WaitingForPod", "Starting", "Retrying", "Deleting", "OutputsLeft")
 """Reasons of Pending that are no news; any other is an obstacle and gets an Event of its own name."""
+_GOOD_PENDING = ("Recreated", "OutputsDeleted")
+"""Reasons of Pending that are news, but nothing to warn of."""
 
 
 def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinish]:
@@ -32,12 +38,15 @@ def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinis
     if after["phase"] != FAILED and ready["reason"] != FINISHING:
         yield from _failed_attempts(before, after)
     if _is_new_obstacle(before, after, ready):
-        yield EmitEvent("Warning", ready["reason"], ready["message"])
+        yield EmitEvent("Normal" if ready["reason"] in _GOOD_PENDING else "Warning", ready["reason"], ready["message"])
+    if ready["reason"] == DRY_RUN:
+        yield EmitEvent("Normal", DRY_RUN, ready["message"])
+        return
     if after["phase"] in _PHASE_EVENTS and after["phase"] != before.get("phase") and ready["reason"] != FINISHING:
         kind, reason = _PHASE_EVENTS[after["phase"]]
         yield EmitEvent(kind, reason, ready["message"])
     if after["phase"] in TERMINAL_PHASES and _run(after) != _run(before):
-        yield CountFinish(after["phase"], ready["reason"])
+        yield CountFinish(after["phase"], ready["reason"], after)
 
 
 def _run(status: Status) -> tuple[Any, Any]:

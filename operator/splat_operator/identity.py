@@ -18,6 +18,11 @@ def job_name(*, resource_name: str, uid: str, output: Output) -> str:
     return f"{resource_name}-{_digest([uid, _deviations(output)])}"
 
 
+def cleanup_name(*, resource_name: str, uid: str) -> str:
+    """Name of the Job that deletes the resource's outputs, as long as the others' and different from them."""
+    return f"{resource_name}-{_digest([uid, 'cleanup'])}"
+
+
 def template_hash(scheduling: Scheduling) -> str:
     """Hash of the part of the spec that only says where and with what a pod runs."""
     return _digest(_deviations(scheduling))

@@ -27,7 +27,6 @@ KNOWN_REASONS = frozenset(
         *EXIT_REASONS.values(),
         # The operator's own.
         *("Succeeded", CACHE_HIT, "DryRun", "ResultMissing", "InvalidJob"),
-        *("NotSupported", "NotAllowed", "PodNotRestricted", "InvalidPodTemplate"),
         *("DeadlineExceeded", "JobFailed", "PodFailed", "OOMKilled"),
         # What a run waited for when its pending deadline came.
         *("NoPod", "WaitingForPod", "Starting", "Unschedulable", "SchedulingGated", "ImagePullBackOff"),

@@ -33,7 +33,10 @@ class Resource:
     spec: Spec
     raw_spec: Json = field(default_factory=dict)
     status: Json = field(default_factory=dict)
-    is_deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+    """All of them, other controllers' too."""
+    deleted_at: datetime | None = None
+    """When its deletion was asked for."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Job:
     backoff_limit: int | None = None
     active_deadline_s: int | None = None
     ttl_s: int | None = None
+    completions: int = 1
+    """How many pods must succeed, each with an index of its own if there are several."""
     failed_pods: int = 0
     started_at: datetime | None = None
     """When the Job controller took it up; reset when it resumes."""
@@ -69,11 +74,17 @@ class Container:
 
     waiting: tuple[str, str] | None = None
     """Reason and message."""
-    running_since: datetime | None = None
+    started_at: datetime | None = None
+    """When it began to run, whether it still does or not."""
     exit_code: int | None = None
     exit_reason: str = ""
     termination_message: str = ""
     finished_at: datetime | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs now."""
+        return self.started_at is not None and self.exit_code is None
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,8 @@ class Pod:
     """Reason and the scheduler's words."""
     disruption: tuple[str, str] | None = None
     """Reason and message of the condition DisruptionTarget."""
+    index: int | None = None
+    """Of an Indexed Job's pod: which part of the work is its."""
     container: Container = field(default_factory=Container)
 
     @property
@@ -121,6 +134,26 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     """All pods with the resource's label, of an earlier resource of that name too."""
     progress: Progress | None = None
+    cleanup: Job | None = None
+    """The Job that deletes the resource's outputs."""
+    orphans: tuple[Job, ...] = ()
+    """Jobs of an earlier resource of that name, on their way out."""
+    has_gpu_nodes: bool | None = None
+    """Whether any node has the GPU resource that the spec names; None where that was not asked or is not known."""
+
+
+@dataclass(frozen=True)
+class SetFinalizers:
+    """Make the resource's finalizers exactly these. Nothing that follows it in a pass would be accepted."""
+
+    finalizers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckJob:
+    """Ask the API server whether it would take this Job, without making it."""
+
+    manifest: Json
 
 
 @dataclass(frozen=True)
@@ -164,10 +197,18 @@ class EmitEvent:
 
 @dataclass(frozen=True)
 class CountFinish:
-    """Count a run that has just ended; `result` is a terminal phase."""
+    """Count a run that has just ended; `result` is a terminal phase, `status` what was written of it."""
 
     result: str
     reason: str
+    status: Json = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class CountWait:
+    """Count the seconds from a Job's creation to the start of its first pod."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -177,4 +218,15 @@ class Requeue:
     after_s: float
 
 
-Action = CreateJob | DeleteJob | PatchJob | WriteStatus | EmitEvent | CountFinish | Requeue
+Action = (
+    SetFinalizers
+    | CheckJob
+    | CreateJob
+    | DeleteJob
+    | PatchJob
+    | WriteStatus
+    | EmitEvent
+    | CountFinish
+    | CountWait
+    | Requeue
+)

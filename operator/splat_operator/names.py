@@ -12,15 +12,29 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_COMPRESSION = "splats.dev/compression"
 """On Jobs and their pods: the name of the resource they belong to."""
+LABEL_CLEANUP = "splats.dev/cleanup-of"
+"""On the Job that deletes a resource's outputs: the resource's UID. It has no owner, which would take it along."""
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+"""On Jobs: the LocalQueue; from then on their `suspend` and where their pods may run are Kueue's."""
+LABEL_JOB_UID = "batch.kubernetes.io/controller-uid"
+"""On pods, by the Job controller."""
+ANNOTATION_INDEX = "batch.kubernetes.io/job-completion-index"
+"""On pods of an Indexed Job, by the Job controller."""
 
 ANNOTATION_RUN = "splats.dev/run"
 """On pods: the run document (docs/job.md), mounted as a file by the downward API."""
 ANNOTATION_TEMPLATE = "splats.dev/template-hash"
 """On Jobs: hash of the scheduling part of the spec that the pod template was made from."""
 
+FINALIZER = "splats.dev/outputs"
+"""On resources whose outputs are to go with them, and on no other."""
+DEFAULT_CONTROLLER = "splats.dev/splat-operator"
+"""Who acts on resources without spec.managedBy."""
+
 CONTAINER = "worker"
 
-PENDING, RUNNING, SUSPENDED, SUCCEEDED, FAILED = "Pending", "Running", "Suspended", "Succeeded", "Failed"
+PENDING, QUEUED, RUNNING, SUSPENDED = "Pending", "Queued", "Running", "Suspended"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
 TERMINAL_PHASES = (SUCCEEDED, FAILED)
 
 EXIT_REASONS = {

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from splat_operator.model import Container, Job, Key, Pod, Resource
-from splat_operator.names import ANNOTATION_TEMPLATE, CONTAINER
+from splat_operator.model import Container, Job, Key, Observed, Pod, Resource
+from splat_operator.names import ANNOTATION_INDEX, ANNOTATION_TEMPLATE, CONTAINER, LABEL_CLEANUP
 from splat_operator.spec import parse_spec
 from splat_operator.times import parse_time
 
 Json = Mapping[str, Any]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def assemble(resource: Resource, raw_jobs: Iterable[Json], raw_pods: Iterable[Json]) -> Observed:
+    """Tell the resource's own Jobs from those of an earlier one of its name; all carry its label."""
+    own, cleanup, orphans = [], None, []
+    for raw in raw_jobs:
+        uid, cleans_up_for = controller_uid(raw), raw["metadata"].get("labels", {}).get(LABEL_CLEANUP)
+        if uid == resource.uid:
+            own.append(parse_job(raw))
+        elif cleans_up_for == resource.uid:
+            cleanup = parse_job(raw)
+        elif uid or cleans_up_for:
+            orphans.append(parse_job(raw))
+    pods = tuple(map(parse_pod, raw_pods))
+    return Observed(resource, tuple(own), pods, cleanup=cleanup, orphans=tuple(orphans))
 
 
 def parse_resource(raw: Json) -> Resource:
@@ -27,7 +42,8 @@ def parse_resource(raw: Json) -> Resource:
         spec=parse_spec(spec),
         raw_spec=spec,
         status=raw.get("status", {}),
-        is_deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers", ())),
+        deleted_at=parse_time(meta.get("deletionTimestamp")),
     )
 
 
@@ -45,6 +61,7 @@ def parse_job(raw: Json) -> Job:
         backoff_limit=spec.get("backoffLimit"),
         active_deadline_s=spec.get("activeDeadlineSeconds"),
         ttl_s=spec.get("ttlSecondsAfterFinished"),
+        completions=spec.get("completions", 1),
         failed_pods=status.get("failed", 0),
         started_at=parse_time(status.get("startTime")),
         finished_at=parse_time(status.get("completionTime") or failed.get("lastTransitionTime")),
@@ -68,6 +85,7 @@ def parse_pod(raw: Json) -> Pod:
         scheduled_at=parse_time(scheduled.get("lastTransitionTime")),
         unschedulable=_unschedulable(status),
         disruption=(disruption.get("reason", ""), disruption.get("message", "")) if disruption else None,
+        index=_index(meta),
         container=_container(status),
     )
 
@@ -88,6 +106,11 @@ def _condition(status: Json, condition_type: str, value: str = "True") -> Json:
     return next((item for item in found if item.get("status") == value), {})
 
 
+def _index(meta: Json) -> int | None:
+    text = str(meta.get("annotations", {}).get(ANNOTATION_INDEX, ""))
+    return int(text) if text.isdecimal() else None
+
+
 def _unschedulable(status: Json) -> tuple[str, str] | None:
     condition = _condition(status, "PodScheduled", "False")
     return (condition.get("reason", "Unschedulable"), condition.get("message", "")) if condition else None
@@ -96,10 +119,10 @@ def _unschedulable(status: Json) -> tuple[str, str] | None:
 def _container(status: Json) -> Container:
     statuses = status.get("containerStatuses") or []
     state: Json = next((item.get("state", {}) for item in statuses if item["name"] == CONTAINER), {})
-    waiting, terminated = state.get("waiting"), state.get("terminated") or {}
+    waiting, running, terminated = state.get("waiting"), state.get("running") or {}, state.get("terminated") or {}
     return Container(
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
-        running_since=parse_time((state.get("running") or {}).get("startedAt")),
+        started_at=parse_time(running.get("startedAt") or terminated.get("startedAt")),
         exit_code=terminated.get("exitCode"),
         exit_reason=terminated.get("reason", ""),
         termination_message=terminated.get("message", ""),

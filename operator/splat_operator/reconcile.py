@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from splat_operator.events import FINISHING, transition
+from splat_operator.deletion import delete, give_up, wanted_finalizers
+from splat_operator.dry_run import explain
 from splat_operator.identity import job_name, template_hash
 from splat_operator.job import build_job
-from splat_operator.model import Action, CreateJob, DeleteJob, Job, Observed, PatchJob, Pod, Requeue, WriteStatus
-from splat_operator.names import FAILED, PENDING, PERMANENT_EXIT_CODES, RUNNING, SUCCEEDED, SUSPENDED
-from splat_operator.policies.failure import is_failed_attempt, job_cause, last_failed, pod_cause
-from splat_operator.policies.pending import current_pod, obstacle
-from splat_operator.policies.support import unsupported
+from splat_operator.judge import SUSPENDED_BY_USER, judge, pods_of, queued
+from splat_operator.model import (
+    Action,
+    CountWait,
+    CreateJob,
+    DeleteJob,
+    Job,
+    Json,
+    Observed,
+    PatchJob,
+    Pod,
+    Requeue,
+    Resource,
+    SetFinalizers,
+)
+from splat_operator.names import DEFAULT_CONTROLLER, FAILED, PENDING, QUEUED, TERMINAL_PHASES
+from splat_operator.policies.permission import Refusal, forbidden_place, forbidden_pod
 from splat_operator.policies.suspend import drift
-from splat_operator.report import parse_result
 from splat_operator.settings import Settings
-from splat_operator.status import Status, Verdict, acknowledge, compose, is_settled
+from splat_operator.status import Verdict, acknowledge, is_settled, update, write
+from splat_operator.strategic_merge import MergeError
 
 
 def reconcile(observed: Observed, *, now: datetime, settings: Settings) -> list[Action]:
@@ -25,35 +38,58 @@ def reconcile(observed: Observed, *, now: datetime, settings: Settings) -> list[
     Any prefix of them may be all that happens: the next look at the cluster leads to the rest.
     """
     resource = observed.resource
-    desired = job_name(resource_name=resource.key.name, uid=resource.uid, output=resource.spec.output)
-    if resource.is_deleting:
+    if (resource.spec.managed_by or DEFAULT_CONTROLLER) != settings.controller_name:
         return []
-    if is_settled(resource.status, desired):
+    if resource.deleted_at is not None:
+        return delete(observed, now, settings)
+    finalizers = wanted_finalizers(resource)
+    if finalizers != resource.finalizers:
+        return [SetFinalizers(finalizers), Requeue(settings.progress_interval_s)]
+    desired = job_name(resource_name=resource.key.name, uid=resource.uid, output=resource.spec.output)
+    if is_settled(resource.status, desired) and not resource.spec.is_dry_run:
         return _settled(observed, desired)
-    refusal = unsupported(resource.raw_spec)
+    refusal = forbidden_place(resource.spec, settings)
     if refusal:
-        verdict = Verdict(FAILED, "NotSupported", refusal)
-        return [
-            *_delete(observed.jobs),
-            *_write(observed, compose(observed, verdict, job_name=None, job=None, now=now)),
-        ]
-    obsolete = [job for job in observed.jobs if job.name != desired or job.is_deleting or _is_outdated(job, observed)]
+        return _refuse(observed, refusal, now)
+    if resource.spec.is_dry_run:
+        return _explain(observed, now, settings)
+    return _run(observed, desired, now, settings)
+
+
+def refused(observed: Observed, *, code: int, words: str, is_final: bool, now: datetime) -> list[Action]:
+    """What to do when the API server refused to create a Job with that HTTP status and these words.
+
+    `is_final`: it will never take it, as in a namespace that is being deleted. An invalid Job (422) stays invalid
+    until the spec changes; a quota or a policy may let it pass later.
+    """
+    if observed.resource.deleted_at is not None:
+        return give_up(observed, words, now) if is_final or code == 422 else []
+    phase, reason = (FAILED, "InvalidJob") if code == 422 else (PENDING, "JobRefused")
+    return write(observed, Verdict(phase, reason, f"The Job cannot be created: {words}"), now=now)
+
+
+def _run(observed: Observed, desired: str, now: datetime, settings: Settings) -> list[Action]:
+    """Have exactly the Job that the spec asks for, and no two runs that write to one destination."""
+    spec = observed.resource.spec
+    # Under a queue `suspend` of the Job is Kueue's: what the user suspends gives its place up.
+    is_withdrawn = spec.suspend and spec.scheduling.queue is not None
+    obsolete = [
+        job
+        for job in observed.jobs
+        if job.name != desired
+        or job.is_deleting
+        or _is_outdated(job, observed)
+        or (is_withdrawn and not job.is_finished)
+    ]
     current = next((job for job in observed.jobs if job not in obsolete), None)
+    obsolete += [job for job in observed.orphans if not job.is_finished]
     if current:
         return [*_delete(obsolete), *_follow(observed, current, now, settings)]
+    if is_withdrawn:
+        return [*_delete(obsolete), *write(observed, SUSPENDED_BY_USER, now=now)]
     if obsolete or _strangers(observed):
         return [*_delete(obsolete), *_wait_for_earlier(observed, now, settings)]
     return _create(observed, desired, now, settings)
-
-
-def refused(observed: Observed, *, code: int, words: str, now: datetime) -> list[Action]:
-    """What to do when the API server refused to create the Job with that HTTP status and these words.
-
-    An invalid Job (422) stays invalid until the spec changes; a quota or a policy may let it pass later.
-    """
-    phase, reason = (FAILED, "InvalidJob") if code == 422 else (PENDING, "JobRefused")
-    verdict = Verdict(phase, reason, f"The Job cannot be created: {words}")
-    return _write(observed, compose(observed, verdict, job_name=None, job=None, now=now))
 
 
 def _settled(observed: Observed, desired: str) -> list[Action]:
@@ -65,17 +101,50 @@ def _settled(observed: Observed, desired: str) -> list[Action]:
             actions += _delete([job])
         elif job.ttl_s != resource.spec.ttl_s:
             actions.append(PatchJob(job.name, {"ttlSecondsAfterFinished": resource.spec.ttl_s}))
-    return [*actions, *_write(observed, acknowledge(resource.status, resource.generation))]
+    return [*actions, *update(observed, acknowledge(resource.status, resource.generation))]
+
+
+def _refuse(observed: Observed, refusal: Refusal, now: datetime) -> list[Action]:
+    verdict = Verdict(FAILED, refusal.reason, refusal.message)
+    return [*_delete(observed.jobs), *write(observed, verdict, now=now)]
+
+
+def _explain(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
+    manifest = _build(observed.resource, settings)
+    if isinstance(manifest, Refusal):
+        return _refuse(observed, manifest, now)
+    return explain(observed, manifest, now, settings)
 
 
 def _create(observed: Observed, desired: str, now: datetime, settings: Settings) -> list[Action]:
-    resource = observed.resource
-    manifest = build_job(spec=resource.spec, key=resource.key, uid=resource.uid, settings=settings)
-    verdict = (
-        _suspended() if resource.spec.suspend else Verdict(PENDING, "Created", f"Job {desired} waits for its pod.")
-    )
-    status = compose(observed, verdict, job_name=desired, job=None, now=now)
-    return [CreateJob(manifest), *_write(observed, status), Requeue(settings.no_pod_grace_s)]
+    manifest = _build(observed.resource, settings)
+    if isinstance(manifest, Refusal):
+        return _refuse(observed, manifest, now)
+    verdict = _created(observed.resource, desired)
+    return [
+        CreateJob(manifest),
+        *write(observed, verdict, job_name=desired, now=now),
+        Requeue(settings.no_pod_grace_s),
+    ]
+
+
+def _build(resource: Resource, settings: Settings) -> Json | Refusal:
+    """The Job's manifest, or why its pods may not be made so."""
+    try:
+        manifest = build_job(spec=resource.spec, key=resource.key, uid=resource.uid, settings=settings)
+    except MergeError as error:
+        return Refusal("InvalidPodTemplate", f"spec.podTemplate cannot be merged: {error}.")
+    return forbidden_pod(manifest["spec"]["template"], settings) or manifest
+
+
+def _created(resource: Resource, desired: str) -> Verdict:
+    if resource.spec.suspend:
+        return SUSPENDED_BY_USER
+    if resource.spec.scheduling.queue:
+        return queued(desired, resource.spec.scheduling.queue)
+    if resource.status.get("jobName") == desired and resource.status.get("phase") not in TERMINAL_PHASES:
+        return Verdict(PENDING, "Recreated", f"Job {desired} was deleted before it had finished, and is made again.")
+    return Verdict(PENDING, "Created", f"Job {desired} waits for its pod.")
 
 
 def _wait_for_earlier(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
@@ -83,86 +152,35 @@ def _wait_for_earlier(observed: Observed, now: datetime, settings: Settings) -> 
     pods = _strangers(observed)
     what = f"pod {pods[0].name}" if pods else "the Job"
     verdict = Verdict(PENDING, "Replacing", f"Waiting for {what} of the earlier run to stop.")
-    status = compose(observed, verdict, job_name=None, job=None, now=now)
-    return [*_write(observed, status), Requeue(settings.progress_interval_s)]
+    return [*write(observed, verdict, now=now), Requeue(settings.progress_interval_s)]
 
 
 def _follow(observed: Observed, job: Job, now: datetime, settings: Settings) -> list[Action]:
     """Bring the Job's changeable fields up to date, and the status up to the Job."""
-    verdict, look_again_s = _judge(observed, job, now, settings)
+    verdict, look_again_s = judge(observed, job, now, settings)
     changes = {} if job.is_finished or verdict.phase == FAILED else drift(job, observed.resource.spec)
     patch = [PatchJob(job.name, changes)] if changes else []
-    status = compose(observed, verdict, job_name=job.name, job=job, now=now)
-    return [*patch, *_write(observed, status), Requeue(look_again_s)]
+    writing = write(observed, verdict, job_name=job.name, job=job, now=now)
+    return [*patch, *writing, *_wait_to_count(observed, job, verdict), Requeue(look_again_s)]
 
 
-def _judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tuple[Verdict, float]:
-    """Where the run stands, and in how many seconds to look again."""
-    pods = [pod for pod in observed.pods if pod.job_uid == job.uid]
-    if job.is_complete:
-        return _succeeded(job, pods), 0
-    if job.failure:
-        cause = job_cause(job, pods)
-        return Verdict(FAILED, cause.reason, cause.message), 0
-    if observed.resource.spec.suspend:
-        return _suspended(), settings.resync_interval_s
-    pod = current_pod(pods)
-    if pod and pod.container.exit_code is not None:
-        return Verdict(RUNNING, FINISHING, f"Pod {pod.name} is ending."), settings.progress_interval_s
-    if pod and pod.container.running_since:
-        return Verdict(RUNNING, "Running", f"Pod {pod.name} is running."), settings.progress_interval_s
-    ended = None if pod else _ended(pods, observed.resource.spec.retries)
-    return (ended, settings.progress_interval_s) if ended else _pending(observed, job, pods, now, settings)
-
-
-def _ended(pods: list[Pod], retries: int) -> Verdict | None:
-    """The verdict after a pod has ended and before the Job controller has drawn its conclusion or made the next."""
-    failed = last_failed(pods)
-    if failed is None and not any(pod.phase == "Succeeded" for pod in pods):
-        return None
-    attempts = sum(map(is_failed_attempt, pods))
-    is_last = failed is None or failed.container.exit_code in PERMANENT_EXIT_CODES or attempts > retries
-    if failed is None or is_last:
-        return Verdict(RUNNING, FINISHING, "The last pod has ended.")
-    return Verdict(PENDING, "Retrying", f"{pod_cause(failed).message} Trying again.")
-
-
-def _pending(observed: Observed, job: Job, pods: list[Pod], now: datetime, settings: Settings) -> tuple[Verdict, float]:
-    found = obstacle(resource=observed.resource, job=job, pods=pods, settings=settings, now=now)
-    if found.fails_at and found.fails_at <= now:
-        return Verdict(FAILED, found.reason, found.message), 0
-    moments = [moment for moment in (found.fails_at, found.changes_at) if moment and moment > now]
-    waits = [(moment - now).total_seconds() for moment in moments]
-    return Verdict(PENDING, found.reason, found.message), min([*waits, settings.resync_interval_s])
-
-
-def _succeeded(job: Job, pods: list[Pod]) -> Verdict:
-    messages = [pod.container.termination_message for pod in pods if pod.phase == "Succeeded"]
-    results = [result for result in map(parse_result, messages) if result]
-    if not results:
-        text = "The worker finished but left no result that can be read; its pod's log may tell why. Run it again."
-        return Verdict(FAILED, "ResultMissing", f"Job {job.name}: {text}")
-    status, count = results[-1].status, results[-1].scenes
-    # From the result: the log's last line may come after the pod has ended, and is not read any more.
-    facts = {"progress": {"percent": 100, "stage": "done", "scenesDone": count, "scenesTotal": count}, **status}
-    ratio = status.get("compressionRatio")
-    smaller = f", {ratio} times smaller" if ratio else ""
-    where = status["outputs"][0]["uri"] if count == 1 else status.get("manifestUri", f"{count} outputs")
-    if results[-1].is_cached:
-        return Verdict(SUCCEEDED, "CacheHit", f"Nothing to do: {where} is made from the same already.", facts=facts)
-    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {where}{smaller}.", facts=facts)
-
-
-def _suspended() -> Verdict:
-    return Verdict(SUSPENDED, "Suspended", "Suspended by spec.suspend; set it to false to run.")
+def _wait_to_count(observed: Observed, job: Job, verdict: Verdict) -> list[Action]:
+    """How long a Job has waited for its first pod to start, when that is first seen."""
+    before = observed.resource.status
+    starts = [pod.container.started_at for pod in pods_of(observed, job) if pod.container.started_at]
+    was_waiting = before.get("phase") in (PENDING, QUEUED) and not before.get("failures")
+    if not (starts and was_waiting) or verdict.phase in (PENDING, QUEUED):
+        return []
+    # The Job controller sets the start anew when a Job resumes; Kueue, when it admits one.
+    since = job.created_at if observed.resource.spec.scheduling.queue else job.started_at or job.created_at
+    return [CountWait(max(0.0, (min(starts) - since).total_seconds()))]
 
 
 def _is_outdated(job: Job, observed: Observed) -> bool:
     """Whether the Job's pods would still be made from scheduling fields that have changed, and none has started."""
     if job.is_finished or job.template_hash == template_hash(observed.resource.spec.scheduling):
         return False
-    pods = [pod for pod in observed.pods if pod.job_uid == job.uid]
-    return job.failed_pods == 0 and all(pod.phase == "Pending" for pod in pods)
+    return job.failed_pods == 0 and all(pod.phase == "Pending" for pod in pods_of(observed, job))
 
 
 def _strangers(observed: Observed) -> list[Pod]:
@@ -173,9 +191,3 @@ def _strangers(observed: Observed) -> list[Pod]:
 
 def _delete(jobs: Iterable[Job]) -> list[Action]:
     return [DeleteJob(job.name, job.uid) for job in jobs if not job.is_deleting]
-
-
-def _write(observed: Observed, status: Status) -> list[Action]:
-    """The status and what its change gives; nothing where it is as it was."""
-    before = observed.resource.status
-    return [] if status == before else [WriteStatus(status), *transition(before, status)]

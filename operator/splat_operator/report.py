@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from splat_operator.names import EXIT_REASONS
 
 KNOWN_REASONS = tuple(EXIT_REASONS.values())
 MAX_WORDS = 1024
+MAX_OUTPUTS = 50
+"""That the status shows; the manifest has all."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Result:
     def is_cached(self) -> bool:
         """Whether every output was there before."""
         return self.scenes > 0 and bool(self.scenes == self.status["cacheHits"])
+
+    @property
+    def place(self) -> str:
+        """The one output, or where to find all of them."""
+        outputs = self.status["outputs"]
+        if self.scenes == 1 and outputs:
+            return str(outputs[0]["uri"])
+        return str(self.status.get("manifestUri", f"{self.scenes} outputs"))
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,42 @@ def parse_result(message: str) -> Result | None:
         return None
 
 
+def merge_results(results: Sequence[Result]) -> Result:
+    """The result of a run from those of all its pods, at least one."""
+    if len(results) == 1:
+        return results[0]
+    parts = [result.status for result in results]
+    outputs = sorted((output for part in parts for output in part["outputs"]), key=lambda output: str(output["name"]))
+    worked = [result.status for result in results if result.scenes] or parts[:1]
+    devices = sorted({str(part["device"]) for part in worked if part.get("device")})
+    status: dict[str, Any] = {
+        **parts[0],
+        "outputs": outputs[:MAX_OUTPUTS],
+        **{name: sum(part[name] for part in parts) for name in ("inputBytes", "outputBytes", "splats", "cacheHits")},
+        "gpuSeconds": round(sum(part["gpuSeconds"] for part in parts), 1),
+        "device": ", ".join(devices),
+    }
+    return Result(_with_ratio(status), sum(result.scenes for result in results))
+
+
+def merge_progress(readings: Sequence[Progress], finished: Sequence[Result], *, shares: int) -> Progress | None:
+    """How far a run is from its running pods' progress and its finished pods' results, of `shares` pods in all."""
+    if not readings or shares == 1:
+        return readings[0] if readings else None
+    last = min(readings, key=lambda reading: reading.percent)
+    known = [reading.eta_s for reading in readings if reading.eta_s is not None]
+    waiting = shares - len(readings) - len(finished)
+    scenes = sum(result.scenes for result in finished)
+    return Progress(
+        percent=(100 * len(finished) + sum(reading.percent for reading in readings)) // shares,
+        stage=last.stage,
+        # Nobody knows how long those will take that have not begun.
+        eta_s=max(known) if len(known) == len(readings) and waiting == 0 else None,
+        scenes_done=scenes + sum(reading.scenes_done for reading in readings),
+        scenes_total=scenes + sum(reading.scenes_total for reading in readings),
+    )
+
+
 def parse_failure(message: str) -> Failure | None:
     """The worker's reason and sentence in a termination message, or None where there is none."""
     error = _object(message).get("error")
@@ -94,7 +140,7 @@ def _progress(entry: Mapping[str, Any]) -> Progress:
 def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
     input_bytes, output_bytes = _whole(entry["inputBytes"]), _whole(entry["outputBytes"])
     status: dict[str, Any] = {
-        "outputs": [_output(output) for output in entry["outputs"][:50]],
+        "outputs": [_output(output) for output in entry["outputs"][:MAX_OUTPUTS]],
         "inputBytes": input_bytes,
         "outputBytes": output_bytes,
         "splats": _whole(entry["splats"]),
@@ -102,9 +148,12 @@ def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
         "cacheHits": _whole(entry.get("cacheHits", 0)),
         **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
     }
-    if output_bytes > 0:
-        status["compressionRatio"] = round(input_bytes / output_bytes, 2)
-    return status
+    return _with_ratio(status)
+
+
+def _with_ratio(status: Mapping[str, Any]) -> dict[str, Any]:
+    input_bytes, output_bytes = status["inputBytes"], status["outputBytes"]
+    return {**status, **({"compressionRatio": round(input_bytes / output_bytes, 2)} if output_bytes > 0 else {})}
 
 
 def _output(output: Mapping[str, Any]) -> dict[str, Any]:

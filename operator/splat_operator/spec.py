@@ -87,6 +87,12 @@ class Scheduling:
     image_pull_policy: str | None = None
     pod: Json = field(default_factory=dict)
     """The fields of POD_FIELDS that are set."""
+    pod_template: Json = field(default_factory=dict)
+    """A strategic merge patch of the pod template."""
+    parallelism: int = 1
+    """Pods among which the scenes are divided."""
+    queue: str | None = None
+    """Kueue's LocalQueue."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,11 @@ class Spec:
     pending_deadline_s: int | None = None
     ttl_s: int | None = 86400
     """Seconds that a finished Job is kept; None for ever."""
+    deletes_outputs: bool = False
+    """Whether the outputs go with the resource."""
+    is_dry_run: bool = False
+    managed_by: str | None = None
+    """Who is to act on the resource; None: this operator."""
 
 
 def parse_spec(raw: Json) -> Spec:
@@ -116,6 +127,9 @@ def parse_spec(raw: Json) -> Spec:
         active_deadline_s=raw.get("activeDeadlineSeconds"),
         pending_deadline_s=raw.get("pendingDeadlineSeconds"),
         ttl_s=raw.get("ttlSecondsAfterFinished", 86400),
+        deletes_outputs=raw.get("deletionPolicy", "Retain") == "Delete",
+        is_dry_run=raw.get("dryRun", False),
+        managed_by=raw.get("managedBy"),
     )
 
 
@@ -163,4 +177,7 @@ def _parse_scheduling(raw: Json) -> Scheduling:
         resources=raw.get("resources", {}),
         image_pull_policy=raw.get("imagePullPolicy"),
         pod={name: raw[name] for name in POD_FIELDS if raw.get(name)},
+        pod_template=raw.get("podTemplate", {}),
+        parallelism=raw.get("parallelism", Scheduling.parallelism),
+        queue=raw.get("queueName"),
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from splat_operator import conditions
 from splat_operator.conditions import UNKNOWN_SCHEDULED, Claim
-from splat_operator.model import Job, Observed, Pod, Progress
+from splat_operator.events import transition
+from splat_operator.model import Action, Job, Observed, Pod, Progress, WriteStatus
 from splat_operator.names import TERMINAL_PHASES
 from splat_operator.policies.failure import failures
 from splat_operator.times import format_duration, format_time, parse_time
@@ -54,6 +55,19 @@ def compose(observed: Observed, verdict: Verdict, *, job_name: str | None, job: 
         **_failures(before, pods),
         **verdict.facts,
     }
+
+
+def write(
+    observed: Observed, verdict: Verdict, *, now: datetime, job_name: str | None = None, job: Job | None = None
+) -> list[Action]:
+    """The status that the verdict makes and what its change gives; see `compose` and `update`."""
+    return update(observed, compose(observed, verdict, job_name=job_name, job=job, now=now))
+
+
+def update(observed: Observed, status: Status) -> list[Action]:
+    """The status and what its change gives; nothing where it is as it was."""
+    before = observed.resource.status
+    return [] if status == before else [WriteStatus(status), *transition(before, status)]
 
 
 def acknowledge(status: Mapping[str, Any], generation: int) -> Status:

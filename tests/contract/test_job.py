@@ -20,10 +20,10 @@ from sogs_worker.gate import Gate
 from sogs_worker.manifest import Output, Result
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location
-from sogs_worker.task import Place, Task, parse_task
+from sogs_worker.task import Deletion, Place, Task, parse_task
 from sogs_worker.termination import encode_failure, encode_success
 from splat_operator import names
-from splat_operator.job import run_document
+from splat_operator.document import cleanup_document, run_document
 from splat_operator.model import Key, Progress
 from splat_operator.report import Failure, parse_failure, parse_progress, parse_result
 from splat_operator.spec import parse_spec
@@ -75,9 +75,7 @@ def build_spec(**changes: Any) -> dict[str, Any]:
 
 def hand_over(spec: dict[str, Any]) -> Task:
     """Let the operator write the document and the worker read it."""
-    return parse_task(
-        json.loads(run_document(parse_spec(spec).output, Key("default", "garden"), cache=parse_spec(spec).cache)), {}
-    )
+    return parse_task(json.loads(run_document(parse_spec(spec), Key("default", "garden"))), {})
 
 
 def test_the_worker_reads_the_smallest_document_that_the_operator_writes() -> None:
@@ -140,15 +138,21 @@ def test_the_operator_writes_the_fields_of_the_page() -> None:
                     source={"uri": "s3://a-b/c", "sha256": "0" * 64},
                     gate={"minPSNR": 1, "maxSizeBytes": 1, "minRatio": 1},
                 )
-            ).output,
+            ),
             Key("d", "n"),
-            cache="Use",
         )
     )
     optional = {"source.s3.endpoint", "source.s3.region"}
     # The page's example shortens the destination's connection to what it has beside the source's.
     shown = {path for path in fields(EXAMPLE) if not path.startswith("destination.s3.")}
     assert {path for path in fields(written) if not path.startswith("destination.s3.")} == shown - optional
+
+
+def test_the_worker_reads_what_the_operator_wants_deleted() -> None:
+    spec = parse_spec(build_spec(s3={"endpoint": "http://s3:8333"}, encoder={"format": "sog-unbundled"}))
+    deletion = parse_task(json.loads(cleanup_document(spec.output, Key("default", "garden"))), {})
+    assert isinstance(deletion, Deletion)
+    assert deletion.manifest_key == "compressed/garden.manifest.json"
 
 
 OUTPUT = Output("garden", "s3://scenes/garden.sog", "0" * 64, 100, 1000, 7, "s3://scenes/garden.png")

@@ -37,11 +37,12 @@ def test_resource_without_status() -> None:
     assert (parsed.key, parsed.uid, parsed.generation) == (("default", "garden"), UID, 3)
     assert parsed.spec.suspend
     assert parsed.status == {}
-    assert not parsed.is_deleting
+    assert parsed.deleted_at is None
 
 
 def test_resource_under_deletion() -> None:
-    assert parse_resource({"metadata": {**META, "deletionTimestamp": "x"}, "spec": {}}).is_deleting
+    deleting = {**META, "deletionTimestamp": "2026-01-01T12:00:00Z"}
+    assert parse_resource({"metadata": deleting, "spec": {}}).deleted_at == NOW
 
 
 def test_job_that_was_just_made_is_the_one_that_was_wanted() -> None:
@@ -79,7 +80,7 @@ def test_condition_that_is_false_counts_for_nothing() -> None:
     [
         pytest.param({}, Container(), id="silent"),
         pytest.param({"waiting": {"reason": "A", "message": "b"}}, Container(waiting=("A", "b")), id="waiting"),
-        pytest.param({"running": {"startedAt": "2026-01-01T12:00:00Z"}}, Container(running_since=NOW), id="running"),
+        pytest.param({"running": {"startedAt": "2026-01-01T12:00:00Z"}}, Container(started_at=NOW), id="running"),
         pytest.param(
             {
                 "terminated": {

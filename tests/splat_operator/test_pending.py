@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from compressions import NOW, SETTINGS, at, failed_pod, job, pod, resource, running_pod, unschedulable_pod, waiting_pod
+from compressions import (
+    NOW,
+    SETTINGS,
+    at,
+    failed_pod,
+    job,
+    observed,
+    pod,
+    resource,
+    running_pod,
+    unschedulable_pod,
+    waiting_pod,
+)
 from splat_operator.model import Container, Pod
 from splat_operator.policies.pending import Obstacle, current_pod, obstacle
 
@@ -17,9 +30,16 @@ MISSING = 'secret "s3-credentials" not found'
 NO_KEY = "couldn't find key AWS_ACCESS_KEY_ID in Secret default/s3-credentials"
 
 
-def ask(pods: Sequence[Pod], *, now: datetime = NOW, failed_pods: int = 0, **spec: Any) -> Obstacle:
-    owner = resource(**spec)
-    return obstacle(resource=owner, job=job(owner, failed_pods=failed_pods), pods=pods, settings=SETTINGS, now=now)
+def ask(
+    pods: Sequence[Pod],
+    *,
+    now: datetime = NOW,
+    failed_pods: int = 0,
+    has_gpu_nodes: bool | None = None,
+    **spec: Any,
+) -> Obstacle:
+    seen = replace(observed(resource(**spec)), has_gpu_nodes=has_gpu_nodes)
+    return obstacle(seen, job(seen.resource, failed_pods=failed_pods), pods, settings=SETTINGS, now=now)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +77,13 @@ def test_obstacle(waiting: Pod, reason: str, words: str) -> None:
     assert words in found.message
 
 
+@pytest.mark.parametrize(("has_gpu_nodes", "is_said"), [(False, True), (True, False), (None, False)])
+def test_a_gpu_that_no_node_has_is_told_from_one_that_is_taken(has_gpu_nodes: bool | None, is_said: bool) -> None:
+    found = ask([unschedulable_pod(WORDS)], has_gpu_nodes=has_gpu_nodes)
+    assert WORDS in found.message
+    assert ("No node of this cluster has nvidia.com/gpu: install its device plugin" in found.message) == is_said
+
+
 def test_missing_secret_fails_after_the_grace() -> None:
     assert ask([waiting_pod("CreateContainerConfigError", MISSING)]).fails_at == at(20)
 
@@ -86,7 +113,7 @@ def test_job_without_pod_is_waited_for_and_then_explained() -> None:
 def test_job_that_was_just_resumed_has_its_time_before_it() -> None:
     resumed = job(created_at=at(-9999), started_at=None)
     owner = resource(pendingDeadlineSeconds=60)
-    found = obstacle(resource=owner, job=resumed, pods=[], settings=SETTINGS, now=NOW)
+    found = obstacle(observed(owner), resumed, [], settings=SETTINGS, now=NOW)
     assert (found.reason, found.fails_at, found.changes_at) == ("WaitingForPod", None, at(10))
 
 

@@ -12,6 +12,7 @@ import pytest
 from compressions import (
     NOW,
     RESULT,
+    SETTINGS,
     at,
     condition,
     decide,
@@ -30,7 +31,9 @@ from compressions import (
 )
 from splat_operator.model import (
     Action,
+    Container,
     CountFinish,
+    CountWait,
     CreateJob,
     DeleteJob,
     EmitEvent,
@@ -99,7 +102,7 @@ def test_later_look_at_the_same_things_does_nothing() -> None:
 
 
 def test_resource_being_deleted_is_left_alone() -> None:
-    assert decide(observed(replace(resource(), is_deleting=True))) == []
+    assert decide(observed(replace(resource(), deleted_at=NOW))) == []
 
 
 @pytest.mark.parametrize(
@@ -360,7 +363,7 @@ class TestSchedulingEdit:
 )
 def test_refused_job_is_explained_in_the_servers_words(code: int, phase: str, stalled: str) -> None:
     words = 'jobs.batch "garden" is forbidden: exceeded quota: jobs'
-    status = written(refused(observed(), code=code, words=words, now=NOW))
+    status = written(refused(observed(), code=code, words=words, is_final=False, now=NOW))
     assert (status["phase"], condition(status, "Stalled")["status"]) == (phase, stalled)
     assert words in condition(status, "Ready")["message"]
     assert "jobName" not in status, "a refused Job settles nothing"
@@ -369,21 +372,163 @@ def test_refused_job_is_explained_in_the_servers_words(code: int, phase: str, st
 @pytest.mark.parametrize("code", [403, 422])
 def test_refusal_in_the_same_words_is_written_once(code: int) -> None:
     """Another write would be another event, and so another pass, for ever."""
-    status = written(refused(observed(), code=code, words="no", now=NOW))
-    assert refused(observed(resource(status=status)), code=code, words="no", now=at(9)) == []
+    status = written(refused(observed(), code=code, words="no", is_final=False, now=NOW))
+    assert refused(observed(resource(status=status)), code=code, words="no", is_final=False, now=at(9)) == []
 
 
 def test_refused_job_is_tried_again() -> None:
-    status = written(refused(observed(), code=422, words="spec.template: Invalid", now=NOW))
+    status = written(refused(observed(), code=422, words="spec.template: Invalid", is_final=False, now=NOW))
     assert of_type(decide(observed(resource(status=status))), CreateJob)
 
 
-def test_unsupported_field_stalls_and_ends_what_runs() -> None:
-    actions = decide(observed(resource(queueName="gpus", preview=True), jobs=[job()], pods=[running_pod()]))
+def test_place_that_is_not_allowed_stalls_and_ends_what_runs() -> None:
+    limited = replace(SETTINGS, allowed_sources=("s3://others/",))
+    actions = decide(observed(jobs=[job()], pods=[running_pod()]), settings=limited)
     status = written(actions)
     assert of_type(actions, DeleteJob)
+    assert condition(status, "Stalled")["reason"] == "NotAllowed"
+    assert "spec.source.uri s3://scenes/garden.ply" in condition(status, "Stalled")["message"]
+    again = observed(resource(status=status))
+    assert decide(again, now=at(9), settings=limited) == [], "what is written again makes another pass, for ever"
+    assert of_type(decide(again), CreateJob), "when the administrator allows it, it runs"
+
+
+def test_pod_template_that_leaves_the_profile_stalls() -> None:
+    escaping = resource(podTemplate={"spec": {"hostNetwork": True}})
+    status = written(decide(observed(escaping)))
+    assert condition(status, "Stalled")["reason"] == "PodNotRestricted"
+    assert "hostNetwork" in condition(status, "Stalled")["message"]
+    assert of_type(decide(observed(escaping), settings=replace(SETTINGS, allow_unrestricted_pods=True)), CreateJob)
+
+
+def test_pod_template_that_cannot_be_merged_stalls() -> None:
+    status = written(decide(observed(resource(podTemplate={"spec": {"containers": {"image": "a"}}}))))
+    assert condition(status, "Stalled")["reason"] == "InvalidPodTemplate"
+    assert "spec.containers" in condition(status, "Stalled")["message"]
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "name", "acts"),
+    [
+        (None, "splats.dev/splat-operator", True),
+        ("splats.dev/splat-operator", "splats.dev/splat-operator", True),
+        ("a.example/b", "splats.dev/splat-operator", False),
+        (None, "a.example/b", False),
+        ("a.example/b", "a.example/b", True),
+    ],
+)
+def test_only_the_named_controller_acts(managed_by: str | None, name: str, acts: bool) -> None:
+    actions = decide(observed(resource(managedBy=managed_by)), settings=replace(SETTINGS, controller_name=name))
+    assert bool(actions) == acts
+
+
+class TestQueue:
+    """Under Kueue: who lets a Job begin is not the operator."""
+
+    queued = resource(queueName="gpus")
+
+    def test_job_is_born_suspended_in_the_queue(self) -> None:
+        actions = decide(observed(self.queued))
+        (created,) = of_type(actions, CreateJob)
+        assert created.manifest["spec"]["suspend"] is True
+        assert created.manifest["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+        assert (written(actions)["phase"], events(actions)) == (
+            "Queued",
+            [("Normal", "JobCreated"), ("Normal", "Queued")],
+        )
+
+    def test_admission_and_preemption_are_left_alone(self) -> None:
+        for is_suspended, phase in ((True, "Queued"), (False, "Pending")):
+            actions = decide(observed(self.queued, jobs=[job(self.queued, is_suspended=is_suspended)]))
+            assert not of_type(actions, PatchJob)
+            assert written(actions)["phase"] == phase
+
+    def test_suspending_gives_the_place_up_and_resuming_queues_again(self) -> None:
+        paused = resource(queueName="gpus", suspend=True)
+        actions = decide(observed(paused, jobs=[job(self.queued)], pods=[running_pod()]))
+        assert of_type(actions, DeleteJob)
+        assert written(actions)["phase"] == "Suspended"
+        resumed = resource(queueName="gpus", status=written(actions))
+        assert condition(written(decide(observed(resumed))), "Ready")["reason"] == "Queued"
+
+    def test_a_result_is_not_thrown_away_for_a_suspension(self) -> None:
+        paused = resource(queueName="gpus", suspend=True)
+        actions = decide(observed(paused, jobs=[job(self.queued, is_complete=True)], pods=[succeeded_pod()]))
+        assert written(actions)["phase"] == "Succeeded"
+
+
+class TestShares:
+    """Several pods share one run."""
+
+    shared = resource(parallelism=2, source={"uri": "s3://scenes/raw/"})
+
+    def part(self, index: int, **changes: Any) -> Pod:
+        entry = {**RESULT["outputs"][0], "name": f"scene-{index}"}
+        text = json.dumps({**RESULT, "outputs": [entry], "scenes": 1, **changes})
+        return replace(succeeded_pod(text, name=f"garden-{index}"), index=index)
+
+    def test_job_is_indexed(self) -> None:
+        (created,) = of_type(decide(observed(self.shared)), CreateJob)
+        spec = created.manifest["spec"]
+        assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
+        variables = {each["name"]: each for each in spec["template"]["spec"]["containers"][0]["env"]}
+        field = variables["SPLATS_RUN_ID"]["valueFrom"]["fieldRef"]["fieldPath"]
+        assert field == "metadata.labels['batch.kubernetes.io/controller-uid']"
+
+    def test_totals_are_of_all_pods(self) -> None:
+        done = job(self.shared, completions=2, is_complete=True)
+        pods = [self.part(1, splats=7, device="NVIDIA H100"), self.part(0), self.part(0)]
+        status = written(decide(observed(self.shared, jobs=[done], pods=pods)))
+        assert status["phase"] == "Succeeded"
+        assert [output["name"] for output in status["outputs"]] == ["scene-0", "scene-1"]
+        assert (status["inputBytes"], status["outputBytes"], status["splats"]) == (2000, 200, 57)
+        assert (status["compressionRatio"], status["gpuSeconds"]) == (10.0, 2.4)
+        assert status["device"] == "NVIDIA H100, cpu"
+        assert (status["progress"]["scenesDone"], status["progress"]["scenesTotal"]) == (2, 2)
+
+    def test_a_pod_without_result_is_missed(self) -> None:
+        done = job(self.shared, completions=2, is_complete=True)
+        status = written(decide(observed(self.shared, jobs=[done], pods=[self.part(0)])))
+        assert condition(status, "Ready")["reason"] == "ResultMissing"
+
+    def test_a_run_goes_on_while_a_pod_has_ended(self) -> None:
+        pods = [self.part(0), running_pod(name="b", index=1)]
+        status = written(decide(observed(self.shared, jobs=[job(self.shared, completions=2)], pods=pods)))
+        assert (status["phase"], condition(status, "Ready")["message"]) == ("Running", "1 of 2 pods are running.")
+
+    def test_a_run_is_not_ending_before_its_last_pod(self) -> None:
+        seen = observed(self.shared, jobs=[job(self.shared, completions=2)], pods=[self.part(0)])
+        assert condition(written(decide(seen)), "Ready")["reason"] == "WaitingForPod"
+
+
+def test_job_deleted_by_hand_is_made_again_and_told() -> None:
+    running = after(observed(jobs=[job()], pods=[running_pod()]))
+    actions = decide(observed(running))
+    assert of_type(actions, CreateJob)
+    assert events(actions) == [("Normal", "Recreated")]
+
+
+def test_job_of_an_earlier_resource_of_that_name_goes_first() -> None:
+    orphan = job(name="garden-0123456789", uid="other")
+    actions = decide(replace(observed(), orphans=(orphan,)))
+    assert of_type(actions, DeleteJob) == [DeleteJob("garden-0123456789", "other")]
     assert not of_type(actions, CreateJob)
-    assert condition(status, "Stalled")["reason"] == "NotSupported"
-    assert "spec.queueName" in condition(status, "Stalled")["message"]
-    again = observed(resource(queueName="gpus", preview=True, status=status))
-    assert decide(again, now=at(9)) == [], "what is written again makes another pass, for ever"
+
+
+@pytest.mark.parametrize(
+    ("owner", "pods", "seconds"),
+    [
+        pytest.param(
+            resource(), [pod(phase="Running", container=Container(started_at=at(30)))], [30.0], id="GPU was taken"
+        ),
+        pytest.param(resource(), [pod()], [], id="still waits"),
+        pytest.param(resource(status={"phase": "Running"}), [running_pod()], [], id="counted before"),
+        pytest.param(
+            resource(status={"phase": "Pending", "failures": [{"pod": "a"}]}), [running_pod()], [], id="second attempt"
+        ),
+    ],
+)
+def test_wait_for_the_first_pod_is_counted_once(owner: Resource, pods: list[Pod], seconds: list[float]) -> None:
+    status = {"phase": "Pending", **owner.status}
+    actions = decide(observed(replace(owner, status=status), jobs=[job(owner)], pods=pods))
+    assert [each.seconds for each in of_type(actions, CountWait)] == seconds

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from compressions import RESULT, said
 from splat_operator.model import Progress
-from splat_operator.report import Failure, parse_failure, parse_progress, parse_result
+from splat_operator.report import (
+    Failure,
+    Result,
+    merge_progress,
+    merge_results,
+    parse_failure,
+    parse_progress,
+    parse_result,
+)
 
 LINE = {"time": "x", "stage": "encode", "percent": 40, "etaSeconds": 12, "scenesDone": 0, "scenesTotal": 1}
 PARSED = Progress(percent=40, stage="encode", eta_s=12, scenes_done=0, scenes_total=1)
@@ -156,3 +164,47 @@ def test_nothing_is_raised_for_any_json(value: Any) -> None:
 def test_progress_is_in_range_for_any_values(entry: dict[str, Any]) -> None:
     progress = parse_progress(json.dumps(entry))
     assert progress is None or (0 <= progress.percent <= 100 and (progress.eta_s or 0) >= 0)
+
+
+def part(scenes: int = 1) -> Result:
+    found = parse_result(json.dumps({**RESULT, "scenes": scenes}))
+    assert found
+    return found
+
+
+READ, ENCODE = Progress(10, "read", None, 0, 4), Progress(50, "encode", 30, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("readings", "finished", "shares", "expected"),
+    [
+        pytest.param([], [], 1, None, id="nothing is known"),
+        pytest.param([ENCODE], [], 1, ENCODE, id="one pod"),
+        pytest.param([ENCODE, READ], [], 2, Progress(30, "read", None, 2, 8), id="the last one's stage"),
+        pytest.param([ENCODE], [part(3)], 2, Progress(75, "encode", 30, 5, 7), id="one has ended"),
+        pytest.param([ENCODE], [], 2, Progress(25, "encode", None, 2, 4), id="one waits"),
+        pytest.param([], [part()], 2, None, id="nobody runs"),
+    ],
+)
+def test_progress_of_several_pods(
+    readings: list[Progress], finished: list[Result], shares: int, expected: Progress | None
+) -> None:
+    assert merge_progress(readings, finished, shares=shares) == expected
+
+
+def test_result_of_one_pod_is_the_result() -> None:
+    assert merge_results([part()]) == part()
+
+
+def test_results_show_the_first_fifty_outputs() -> None:
+    entries = [{**RESULT["outputs"][0], "name": f"scene-{number:02}"} for number in range(40)]
+    found = parse_result(json.dumps({**RESULT, "outputs": entries, "scenes": 40}))
+    assert found
+    merged = merge_results([found, found])
+    assert (len(merged.status["outputs"]), merged.scenes) == (50, 80)
+
+
+def test_device_is_of_the_pods_that_had_something_to_do() -> None:
+    idle = parse_result(json.dumps({**RESULT, "outputs": [], "scenes": 0, "device": "cuda"}))
+    assert idle
+    assert merge_results([idle, part()]).status["device"] == "cpu"

@@ -24,7 +24,12 @@ def test_everything() -> None:
             **IMAGE,
             "SPLATS_WORKER_IMAGE_PULL_POLICY": "Never",
             "SPLATS_WATCH_NAMESPACES": "team-a, team-b,",
+            "SPLATS_CONTROLLER_NAME": "example.com/next",
             "SPLATS_CPU_FALLBACK": "1",
+            "SPLATS_ALLOWED_SOURCES": "s3://scenes/, pvc://",
+            "SPLATS_ALLOWED_DESTINATIONS": "s3://scenes/compressed/",
+            "SPLATS_ALLOWED_ENDPOINTS": "aws,https://s3.example:8333/",
+            "SPLATS_ALLOW_UNRESTRICTED_PODS": "1",
             "SPLATS_HEALTH_PORT": "9080",
             "SPLATS_METRICS_PORT": "9081",
         }
@@ -33,7 +38,12 @@ def test_everything() -> None:
         worker_image="splat-worker:1",
         worker_image_pull_policy="Never",
         watch_namespaces=("team-a", "team-b"),
+        controller_name="example.com/next",
         cpu_fallback=True,
+        allowed_sources=("s3://scenes/", "pvc://"),
+        allowed_destinations=("s3://scenes/compressed/",),
+        allowed_endpoints=("aws", "https://s3.example:8333"),
+        allow_unrestricted_pods=True,
         health_port=9080,
         metrics_port=9081,
     )
@@ -52,3 +62,9 @@ def test_everything() -> None:
 def test_refusal_names_the_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable} is .*; set it to "):
         read_settings({**IMAGE, variable: value})
+
+
+@pytest.mark.parametrize("prefix", ["s3://scenes", "scenes/", "s3:/scenes/", "http://example.com/"])
+def test_a_prefix_that_would_let_more_pass_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="end it with a slash"):
+        read_settings({**IMAGE, "SPLATS_ALLOWED_SOURCES": f"s3://others/,{prefix}"})

@@ -22,10 +22,12 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 class ApiError(Exception):
     """The API server refused a request, in its own words, or did not answer."""
 
-    def __init__(self, code: int, words: str) -> None:
+    def __init__(self, code: int, words: str, causes: Sequence[str] = ()) -> None:
         super().__init__(words)
         self.code = code
         """HTTP status; 0 without an answer."""
+        self.causes = tuple(causes)
+        """Reasons of the causes that the API server names, such as NamespaceTerminating."""
 
 
 class Connection:
@@ -74,9 +76,9 @@ class Connection:
         """The text at that path, such as a log; bytes that are no UTF-8 are replaced. Raises ApiError."""
         return (await self._request("GET", path, query=query)).decode(errors="replace")
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> None:
+    async def post(self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None = None) -> None:
         """Create an object. Raises ApiError."""
-        await self._request("POST", path, body=body)
+        await self._request("POST", path, body=body, query=query)
 
     async def patch(self, path: str, body: Mapping[str, Any]) -> None:
         """Apply a JSON merge patch. Raises ApiError."""
@@ -110,7 +112,7 @@ class Connection:
         except (TimeoutError, aiohttp.ClientError) as error:
             raise ApiError(0, f"The API server does not answer {method} {path}: {error or 'timeout'}") from error
         if response.status >= 400:
-            raise ApiError(response.status, _words(content, str(response.reason)))
+            raise _refusal(response.status, content, str(response.reason))
         return content
 
 
@@ -118,9 +120,11 @@ def _pairs(query: Mapping[str, str] | None) -> Sequence[tuple[str, str]]:
     return list((query or {}).items())
 
 
-def _words(content: bytes, otherwise: str) -> str:
-    """The message of the Status object that an API server answers errors with."""
+def _refusal(code: int, content: bytes, otherwise: str) -> ApiError:
+    """What the Status object says that an API server answers errors with."""
     try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return otherwise
+        status = json.loads(content)
+        causes = (status.get("details") or {}).get("causes") or []
+        return ApiError(code, str(status["message"]), [str(cause.get("reason")) for cause in causes])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ApiError(code, otherwise)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.model import Action, CreateJob, DeleteJob, EmitEvent, PatchJob, Resource, WriteStatus
+from splat_operator.model import (
+    Action,
+    CheckJob,
+    CreateJob,
+    DeleteJob,
+    EmitEvent,
+    PatchJob,
+    Resource,
+    SetFinalizers,
+    WriteStatus,
+)
 from splat_operator.names import GROUP, KIND, MANAGER, VERSION
 from splat_operator.times import format_time
 
@@ -20,6 +30,11 @@ MAX_NOTE = 1024
 class JobRefusedError(ApiError):
     """The API server refused to create a Job: quota, admission, a manifest that it finds invalid."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it will refuse for as long as the resource exists."""
+        return "NamespaceTerminating" in self.causes
+
 
 async def execute(connection: Connection, resource: Resource, actions: Iterable[Action]) -> None:
     """Execute the actions in their order up to the first that fails, whose error is raised.
@@ -28,6 +43,10 @@ async def execute(connection: Connection, resource: Resource, actions: Iterable[
     """
     for action in actions:
         match action:
+            case SetFinalizers(finalizers):
+                await _set_finalizers(connection, resource, finalizers)
+            case CheckJob(manifest):
+                await _create_job(connection, resource, manifest, query={"dryRun": "All"})
             case CreateJob(manifest):
                 await _create_job(connection, resource, manifest)
             case DeleteJob(name, uid):
@@ -60,14 +79,26 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return patch
 
 
-async def _create_job(connection: Connection, resource: Resource, manifest: Mapping[str, Any]) -> None:
+async def _set_finalizers(connection: Connection, resource: Resource, finalizers: Sequence[str]) -> None:
+    """A merge patch replaces the list, so it must be the one that was seen; 404: the resource is gone already."""
+    metadata = {"resourceVersion": resource.resource_version, "finalizers": list(finalizers)}
     try:
-        await connection.post(paths.jobs(resource.key.namespace), manifest)
+        await connection.patch(paths.resource(resource.key), {"metadata": metadata})
+    except ApiError as error:
+        if error.code != 404:
+            raise
+
+
+async def _create_job(
+    connection: Connection, resource: Resource, manifest: Mapping[str, Any], query: Mapping[str, str] | None = None
+) -> None:
+    try:
+        await connection.post(paths.jobs(resource.key.namespace), manifest, query)
     except ApiError as error:
         if error.code == 409:  # The name says it all: the Job that is there is the one wanted.
             return
         if error.code in (400, 403, 404, 422):
-            raise JobRefusedError(error.code, str(error)) from error
+            raise JobRefusedError(error.code, str(error), error.causes) from error
         raise
 
 
@@ -90,29 +121,35 @@ async def _patch_job(connection: Connection, resource: Resource, name: str, fiel
 
 
 async def _emit(connection: Connection, resource: Resource, event: EmitEvent) -> None:
+    """403, 404: the namespace is being deleted or is gone, and nothing else must wait for an Event."""
+    try:
+        await connection.post(paths.events(resource.key.namespace), _event(resource, event))
+    except ApiError as error:
+        if error.code not in (403, 404):
+            raise
+
+
+def _event(resource: Resource, event: EmitEvent) -> dict[str, Any]:
     now = format_time(datetime.now(UTC))
-    await connection.post(
-        paths.events(resource.key.namespace),
-        {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{resource.key.name}.{uuid.uuid4().hex[:16]}", "namespace": resource.key.namespace},
-            "involvedObject": {
-                "apiVersion": f"{GROUP}/{VERSION}",
-                "kind": KIND,
-                "namespace": resource.key.namespace,
-                "name": resource.key.name,
-                "uid": resource.uid,
-                "resourceVersion": resource.resource_version,
-            },
-            "type": event.type,
-            "reason": event.reason,
-            "message": event.message.encode()[:MAX_NOTE].decode(errors="ignore"),
-            "source": {"component": MANAGER},
-            "reportingComponent": MANAGER,
-            "reportingInstance": MANAGER,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{resource.key.name}.{uuid.uuid4().hex[:16]}", "namespace": resource.key.namespace},
+        "involvedObject": {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": KIND,
+            "namespace": resource.key.namespace,
+            "name": resource.key.name,
+            "uid": resource.uid,
+            "resourceVersion": resource.resource_version,
         },
-    )
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message.encode()[:MAX_NOTE].decode(errors="ignore"),
+        "source": {"component": MANAGER},
+        "reportingComponent": MANAGER,
+        "reportingInstance": MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

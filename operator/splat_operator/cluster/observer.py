@@ -1,24 +1,30 @@
-"""One look at a resource, its Jobs, its pods and the log of the pod that runs."""
+"""One look at a resource, its Jobs, its pods and the logs of those that run."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.model import Key, Observed, Pod, Progress
+from splat_operator.cluster.nodes import Nodes
+from splat_operator.judge import results
+from splat_operator.model import Key, Observed, Pod, Progress, Resource
 from splat_operator.names import CONTAINER, LABEL_COMPRESSION
-from splat_operator.parsing import controller_uid, parse_job, parse_pod, parse_resource
-from splat_operator.policies.pending import current_pod
-from splat_operator.report import parse_progress
+from splat_operator.parsing import assemble, parse_resource
+from splat_operator.report import merge_progress, parse_progress
 
 LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
 """The worker prints at most one progress line a second; a few lines back there is one."""
 
 
-async def observe(connection: Connection, key: Key) -> Observed | None:
-    """What there is, straight from the API server, or None where the resource is gone. Raises ApiError."""
+async def observe(connection: Connection, key: Key, nodes: Nodes, *, reads_logs: bool = True) -> Observed | None:
+    """What there is, straight from the API server, or None where the resource is gone. Raises ApiError.
+
+    Without `reads_logs` there is no progress, and the status keeps what it has.
+    """
     try:
         raw = await connection.get(paths.resource(key))
     except ApiError as error:
@@ -26,15 +32,14 @@ async def observe(connection: Connection, key: Key) -> Observed | None:
             return None
         raise
     resource = parse_resource(raw)
-    jobs, pods = await asyncio.gather(
-        _list(connection, paths.jobs(key.namespace), key), _list(connection, paths.pods(key.namespace), key)
-    )
-    parsed_pods = tuple(parse_pod(pod) for pod in pods)
-    return Observed(
-        resource=resource,
-        jobs=tuple(parse_job(job) for job in jobs if controller_uid(job) == resource.uid),
-        pods=parsed_pods,
-        progress=await _progress(connection, key, current_pod(parsed_pods)),
+    # Pods last: those of a Job that is deleted between the two would be missed, and another run begin beside them.
+    raw_jobs = await _list(connection, paths.jobs(key.namespace), key)
+    raw_pods = await _list(connection, paths.pods(key.namespace), key)
+    observed = assemble(resource, raw_jobs, raw_pods)
+    return replace(
+        observed,
+        progress=await _progress(connection, observed) if reads_logs else None,
+        has_gpu_nodes=await _ask_for_gpus(nodes, resource, observed.pods),
     )
 
 
@@ -43,11 +48,26 @@ async def _list(connection: Connection, path: str, key: Key) -> list[dict[str, A
     return list(listed["items"])
 
 
-async def _progress(connection: Connection, key: Key, pod: Pod | None) -> Progress | None:
-    """The last progress line of a running pod; a log that cannot be read just now is no progress."""
-    if pod is None or pod.container.running_since is None:
-        return None
+async def _progress(connection: Connection, observed: Observed) -> Progress | None:
+    """How far the run is, as far as its pods' logs can be read just now."""
+    jobs = {job.uid: job.completions for job in observed.jobs}
+    pods = [pod for pod in observed.pods if pod.job_uid in jobs]
+    running = (pod for pod in pods if pod.container.is_running)
+    read = await asyncio.gather(*(_read(connection, observed.resource.key, pod) for pod in running))
+    readings = [progress for progress in read if progress]
+    return merge_progress(readings, results(pods), shares=max(jobs.values(), default=1))
+
+
+async def _read(connection: Connection, key: Key, pod: Pod) -> Progress | None:
+    """The last progress line of a running pod."""
     try:
         return parse_progress(await connection.get_text(f"{paths.pods(key.namespace)}/{pod.name}/log", LOG_QUERY))
     except ApiError:
         return None
+
+
+async def _ask_for_gpus(nodes: Nodes, resource: Resource, pods: Sequence[Pod]) -> bool | None:
+    """Where a pod finds no room for want of its GPUs, whether there is any such node at all."""
+    wanted = resource.spec.scheduling.gpu_resource
+    is_short = any(pod.is_active and pod.unschedulable and wanted in pod.unschedulable[1] for pod in pods)
+    return await nodes.have(wanted) if is_short else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from splat_operator.model import Key
 from splat_operator.names import GROUP, PLURAL, VERSION
 
+NODES = "/api/v1/nodes"
 RESOURCE_API = f"/apis/{GROUP}/{VERSION}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from splat_operator.model import Job, Pod, Resource
+from splat_operator.model import Job, Observed, Pod, Resource
 from splat_operator.settings import Settings
 
 UNSCHEDULABLE = "Unschedulable"
@@ -36,12 +36,12 @@ class Obstacle:
     """When the words will be others."""
 
 
-def obstacle(*, resource: Resource, job: Job, pods: Iterable[Pod], settings: Settings, now: datetime) -> Obstacle:
+def obstacle(observed: Observed, job: Job, pods: Iterable[Pod], *, settings: Settings, now: datetime) -> Obstacle:
     """The obstacle of a Job none of whose pods runs; `pods` are the Job's own."""
     pod = current_pod(pods)
-    found = _no_pod(job, settings, now) if pod is None else _pod_obstacle(pod, resource, settings)
+    found = _no_pod(job, settings, now) if pod is None else _pod_obstacle(pod, observed, settings)
     since = job.started_at if pod is None else pod.created_at
-    return _with_deadline(found, since, resource.spec.pending_deadline_s)
+    return _with_deadline(found, since, observed.resource.spec.pending_deadline_s)
 
 
 def current_pod(pods: Iterable[Pod]) -> Pod | None:
@@ -64,19 +64,27 @@ def _no_pod(job: Job, settings: Settings, now: datetime) -> Obstacle:
     return Obstacle("NoPod", f"Job {job.name} has made no pod yet; `kubectl describe job {job.name}` tells why.")
 
 
-def _pod_obstacle(pod: Pod, resource: Resource, settings: Settings) -> Obstacle:
+def _pod_obstacle(pod: Pod, observed: Observed, settings: Settings) -> Obstacle:
     if pod.unschedulable:
         reason, words = pod.unschedulable
-        return Obstacle(reason, f"Pod {pod.name} cannot be scheduled: {words}")
+        why = "" if observed.has_gpu_nodes is not False else _no_gpu_message(observed.resource)
+        return Obstacle(reason, f"Pod {pod.name} cannot be scheduled: {words}{why}")
     reason, words = pod.container.waiting or ("", "")
     if reason == "CreateContainerConfigError":
         patience_ends = (pod.scheduled_at or pod.created_at) + timedelta(seconds=settings.config_error_grace_s)
-        return Obstacle(CONFIGURATION, _configuration_message(words, resource), fails_at=patience_ends)
+        return Obstacle(CONFIGURATION, _configuration_message(words, observed.resource), fails_at=patience_ends)
     if reason in _IMAGE_REASONS:
         return Obstacle(IMAGE_PULL, f"Pod {pod.name} cannot get its image: {words or reason}")
     if reason not in ("", "ContainerCreating", "PodInitializing"):
         return Obstacle(reason, f"Pod {pod.name} cannot start its container: {words or reason}")
     return Obstacle("Starting", f"Pod {pod.name} is starting.")
+
+
+def _no_gpu_message(resource: Resource) -> str:
+    return (
+        f" No node of this cluster has {resource.spec.scheduling.gpu_resource}: install its device plugin, add such a"
+        " node, or correct spec.gpu.resourceName; spec.gpu.count 0 runs on the CPU."
+    )
 
 
 def _configuration_message(words: str, resource: Resource) -> str:

@@ -11,10 +11,11 @@ from splat_operator.spec import Spec
 def drift(job: Job, spec: Spec) -> dict[str, Any]:
     """Fields of the Job's spec to set, by name; None removes one. Empty where nothing differs.
 
-    Suspending stops the Job's pods and uses up no retry; both are the Job controller's work.
+    Suspending stops the Job's pods and uses up no retry; both are the Job controller's work. With a queue `suspend` is
+    Kueue's, which would take a change for its own decision.
     """
-    wanted = {
-        "suspend": (job.is_suspended, spec.suspend),
+    suspend = {} if spec.scheduling.queue else {"suspend": (job.is_suspended, spec.suspend)}
+    wanted = suspend | {
         "backoffLimit": (job.backoff_limit, spec.retries),
         "activeDeadlineSeconds": (job.active_deadline_s, spec.active_deadline_s),
     }
