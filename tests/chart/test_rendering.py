@@ -22,8 +22,15 @@ EVERYTHING = {
     "worker": {
         "image": {"repository": "registry.example/splat-worker", "tag": "dev", "pullPolicy": "Never"},
         "cpuFallback": True,
+        "allowUnrestrictedPods": True,
+    },
+    "allowed": {
+        "sources": ["s3://scenes/", "https://example.com/"],
+        "destinations": ["s3://scenes/compressed/"],
+        "endpoints": ["aws", "https://s3.example:8333"],
     },
     "watchNamespaces": ["scenes", "teams-a"],
+    "controllerName": "example.com/next",
     "crds": {"enabled": False, "keep": False},
     "rbac": {"create": True, "aggregateToDefaultRoles": False},
     "serviceAccount": {"create": True, "name": "operator", "annotations": {"example.com/a": "b"}},
@@ -36,7 +43,7 @@ EVERYTHING = {
 }
 
 RULES = [
-    {"apiGroups": ["splats.dev"], "resources": ["splatcompressions"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["splats.dev"], "resources": ["splatcompressions"], "verbs": ["get", "list", "watch", "patch"]},
     {"apiGroups": ["splats.dev"], "resources": ["splatcompressions/status"], "verbs": ["patch"]},
     {"apiGroups": ["splats.dev"], "resources": ["splatcompressions/finalizers"], "verbs": ["update"]},
     {

@@ -313,27 +313,35 @@ _CONNECTIONS = [
     ),
 ]
 
-UNSUPPORTED = [
-    _spec("two pods", {"parallelism": 2}, "spec.parallelism above 1 is not supported by this version; remove it"),
-    _spec(
-        "pod template",
-        {"podTemplate": {"spec": {"hostNetwork": True}}},
-        "spec.podTemplate is not supported by this version; remove it",
-    ),
-    _spec("queue", {"queueName": "gpus"}, "spec.queueName is not supported by this version; remove it"),
-    _spec(
-        "outputs that go with the resource",
-        {"deletionPolicy": "Delete"},
-        "spec.deletionPolicy Delete is not supported by this version; use Retain and delete the outputs yourself",
+_RUNS = [
+    *(
+        _spec(
+            f"two pods for {uri}",
+            {"source": {"uri": uri}, "parallelism": 2},
+            "spec.parallelism above 1 divides the scenes below a prefix; end spec.source.uri with a slash or remove"
+            " spec.parallelism",
+        )
+        for uri in ("s3://scenes/garden.ply", "pvc://scenes/garden.zip", "https://example.com/garden.ply")
     ),
     _spec(
-        "dry run",
-        {"dryRun": True},
-        "spec.dryRun is not supported by this version; remove it and use kubectl apply --dry-run=server",
+        "queue in capitals",
+        {"queueName": "GPUs"},
+        f"spec.queueName must be a LocalQueue's name, {NAME_WORDS}",
+    ),
+    *(
+        _spec(
+            f"managed by {name!r}",
+            {"managedBy": name},
+            "spec.managedBy must be a domain, a slash and a name, for example splats.dev/splat-operator",
+        )
+        for name in ("me", "example.com/", "/me", "")
     ),
 ]
 
-REFUSALS = [*_GENERAL, *_CONNECTIONS, *UNSUPPORTED]
+MANAGER_STAYS = "spec.managedBy cannot be changed; delete this resource and apply it again"
+"""To a change, which the others are not."""
+
+REFUSALS = [*_GENERAL, *_CONNECTIONS, *_RUNS]
 
 TWO_REFUSALS = {
     "KMS key without KMS for what is read": (

@@ -46,6 +46,18 @@ class Resources:
             return [Cause(cause["field"], cause["message"]) for cause in causes] or [Cause("", status["message"])]
         return []
 
+    def patch_refusal(self, name: str, patch: dict[str, Any]) -> str:
+        """What the API server says against a merge patch, empty where it takes it."""
+        arguments = (self.group, "v1alpha1", NAMESPACE, "splatcompressions", name, patch)
+        try:
+            self.api.patch_namespaced_custom_object(*arguments, field_validation="Strict")
+        except ApiException as error:
+            return str(json.loads(error.body)["message"])
+        return ""
+
+    def delete(self, name: str) -> None:
+        self.api.delete_namespaced_custom_object(self.group, "v1alpha1", NAMESPACE, "splatcompressions", name)
+
     def patch_status(self, name: str, status: dict[str, Any]) -> None:
         arguments = (self.group, "v1alpha1", NAMESPACE, "splatcompressions", name, {"status": status})
         self.api.patch_namespaced_custom_object_status(*arguments, field_validation="Strict")

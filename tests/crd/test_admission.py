@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crd.refusals import REFUSALS, SMALLEST, TWO_REFUSALS, Refusal
+from crd.refusals import MANAGER_STAYS, REFUSALS, SMALLEST, TWO_REFUSALS, Refusal
 from crd.resources import Resources
 from crd.schema import ROOT, merged
 
@@ -38,15 +38,15 @@ CONNECTION = {
 }
 ENCRYPTION = {"serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "arn:aws:kms:eu-central-1:111122223333:key/a"}}
 
-# Every field that this version supports, each with a value of its own.
+# Every field, each with a value of its own.
 EVERYTHING: dict[str, Any] = {
-    "source": {"uri": "s3://scenes/a/b.c/garden.v2.ply", "sha256": "0123456789abcdef" * 4, "s3": CONNECTION},
-    "destination": {"uri": "s3://other.bucket/garden.sog", "s3": CONNECTION | ENCRYPTION},
+    "source": {"uri": "s3://scenes/a/b.c/", "s3": CONNECTION},
+    "destination": {"uri": "s3://other.bucket/gardens/", "s3": CONNECTION | ENCRYPTION},
     "s3": CONNECTION | ENCRYPTION,
     "encoder": {"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 4294967295},
     "preview": True,
     "gpu": {"resourceName": "nvidia.com/mig-1g.10gb", "count": 3},
-    "parallelism": 1,
+    "parallelism": 1000,
     "resources": {"requests": {"cpu": 2, "memory": "4Gi"}, "limits": {"memory": "8Gi", "ephemeral-storage": "1e9"}},
     "nodeSelector": {"gpu": "h100", "empty": ""},
     "tolerations": [
@@ -83,15 +83,18 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "image": "registry.example:5000/splat-worker@sha256:" + "0" * 64,
     "imagePullPolicy": "Always",
+    "podTemplate": {"metadata": {"labels": {"team": "a"}}, "spec": {"containers": [{"name": "worker", "tty": True}]}},
+    "queueName": "gpus",
+    "managedBy": "splats.dev/splat-operator",
     "suspend": True,
     "retries": 0,
     "activeDeadlineSeconds": 3600,
     "pendingDeadlineSeconds": 600,
     "ttlSecondsAfterFinished": 0,
-    "deletionPolicy": "Retain",
+    "deletionPolicy": "Delete",
     "cache": "Ignore",
     "gate": {"minPSNR": 35.5, "maxSizeBytes": 50000000, "minRatio": 10},
-    "dryRun": False,
+    "dryRun": True,
 }
 
 
@@ -99,7 +102,7 @@ def test_smallest_gets_the_defaults(resources: Resources) -> None:
     assert resources.create(SMALLEST)["spec"] == SMALLEST["spec"] | DEFAULTS
 
 
-def test_everything_supported_is_stored_as_it_is(resources: Resources) -> None:
+def test_everything_is_stored_as_it_is(resources: Resources) -> None:
     assert resources.create(SMALLEST | {"spec": EVERYTHING})["spec"] == EVERYTHING
 
 
@@ -107,6 +110,8 @@ def test_everything_supported_is_stored_as_it_is(resources: Resources) -> None:
     "patch",
     [
         pytest.param({"metadata": {"name": "g" * 52}}, id="name of 52 characters"),
+        pytest.param({"spec": {"source": {"sha256": "0123456789abcdef" * 4}}}, id="checksum"),
+        pytest.param({"spec": {"destination": {"uri": "s3://scenes/garden.sog"}}}, id="exact key"),
         pytest.param({"spec": {"gpu": {"count": 0}}}, id="CPU"),
         pytest.param({"spec": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}}}, id="shared GPU"),
         pytest.param({"spec": {"destination": {"uri": "s3://scenes/"}}}, id="the whole bucket as prefix"),
@@ -156,6 +161,8 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"gpu": {"count": -1}}, "spec.gpu.count", "should be greater than or equal to 0"),
     ({"parallelism": 0}, "spec.parallelism", "should be greater than or equal to 1"),
+    ({"parallelism": 1001}, "spec.parallelism", "should be less than or equal to 1000"),
+    ({"queueName": "q" * 64}, "spec.queueName", "Too long"),
     ({"retries": -1}, "spec.retries", "should be greater than or equal to 0"),
     ({"retries": 101}, "spec.retries", "should be less than or equal to 100"),
     ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds", "should be greater than or equal to 1"),
@@ -179,6 +186,7 @@ MISSPELT: list[tuple[dict[str, Any], str]] = [
     ({"resources": {"limit": {}}}, "spec.resources.limit"),
     ({"tolerations": [{"key": "a", "efect": "NoSchedule"}]}, "spec.tolerations[0].efect"),
     ({"affinity": {"nodeAfinity": {}}}, "spec.affinity.nodeAfinity"),
+    ({"podTemplate": {"containers": []}}, "spec.podTemplate.containers"),
 ]
 
 
@@ -186,6 +194,16 @@ MISSPELT: list[tuple[dict[str, Any], str]] = [
 def test_refuses_a_misspelt_field(resources: Resources, spec: dict[str, Any], field: str) -> None:
     (cause,) = resources.refusal(merged(SMALLEST, {"spec": spec}))
     assert f'unknown field "{field}"' in cause.message
+
+
+@pytest.mark.parametrize(("before", "after"), [("a.example/b", "c.example/d"), ("a.example/b", None), (None, "a.b/c")])
+def test_the_manager_stays(resources: Resources, before: str | None, after: str | None) -> None:
+    made = resources.create(merged(SMALLEST, {"spec": {"managedBy": before}}), dry_run=False)
+    try:
+        message = resources.patch_refusal(made["metadata"]["name"], {"spec": {"managedBy": after}})
+        assert MANAGER_STAYS in message
+    finally:
+        resources.delete(made["metadata"]["name"])
 
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -1,14 +1,11 @@
-"""The CRD and the operator say the same: what absent fields mean, and what this version does not do."""
+"""The CRD and the operator say the same of what absent fields mean."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from crd.refusals import SMALLEST, UNSUPPORTED, Refusal
-from crd.schema import merged, root_schema
-from splat_operator.policies.support import unsupported
+from crd.refusals import SMALLEST
+from crd.schema import root_schema
 from splat_operator.spec import parse_spec
 
 
@@ -28,14 +25,3 @@ def test_operator_takes_absent_fields_for_the_defaults() -> None:
     filled = _with_defaults(root_schema()["properties"]["spec"], SMALLEST["spec"])
     assert filled != SMALLEST["spec"]
     assert parse_spec(SMALLEST["spec"]) == parse_spec(filled)
-
-
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in UNSUPPORTED])
-def test_operator_refuses_what_the_crd_refuses(case: Refusal) -> None:
-    sentence = unsupported(merged(SMALLEST, case.patch)["spec"])
-    assert sentence
-    assert case.field in sentence
-
-
-def test_operator_refuses_nothing_that_the_crd_takes() -> None:
-    assert unsupported(_with_defaults(root_schema()["properties"]["spec"], SMALLEST["spec"])) is None

@@ -39,7 +39,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "splat-operator.rules" -}}
 - apiGroups: [splats.dev]
   resources: [splatcompressions]
-  verbs: [get, list, watch]
+  # To patch is for the finalizer of those whose outputs go with them (spec.deletionPolicy).
+  verbs: [get, list, watch, patch]
 - apiGroups: [splats.dev]
   resources: [splatcompressions/status]
   verbs: [patch]
