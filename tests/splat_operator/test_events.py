@@ -36,8 +36,14 @@ CASES = {
     "known attempt": (status("Running", failures=[FAILURE]), status("Pending", "Retrying", failures=[FAILURE]), []),
     "next run": (status("Succeeded"), status("Pending", "Created", job="garden-2"), ["JobCreated"]),
     "next run fails": (status("Failed"), status("Failed", job="garden-2"), ["JobCreated", "count Why"]),
-    "refused spec": ({}, status("Failed", "NotSupported", job=None), ["Failed", "count NotSupported"]),
+    "refused spec": ({}, status("Failed", "NotAllowed", job=None), ["Failed", "count NotAllowed"]),
     "spec still refused": (status("Failed", job=None), status("Failed", job=None), []),
+    "queued": ({}, status("Queued", "Queued"), ["JobCreated", "Queued"]),
+    "made again": (status("Running"), status("Pending", "Recreated"), ["Recreated"]),
+    "dry run": ({}, status("Succeeded", "DryRun", job=None), ["DryRun"]),
+    "being deleted": (status("Running"), status("Pending", "Deleting"), []),
+    "outputs deleted": (status("Pending", "Deleting"), status("Pending", "OutputsDeleted"), ["OutputsDeleted"]),
+    "outputs left, which is told later": (status("Pending", "Deleting"), status("Pending", "OutputsLeft"), []),
     "acknowledged": (status("Succeeded"), status("Succeeded", observedGeneration=2), []),
 }
 
@@ -60,4 +66,5 @@ def test_only_bad_news_are_warnings() -> None:
         if not isinstance(action, CountFinish)
     }
     normal = {reason for reason, kind in kinds.items() if kind == "Normal"}
-    assert normal == {"JobCreated", "Started", "Suspended", "Succeeded"}
+    news = {"JobCreated", "Queued", "Recreated", "Started", "Suspended", "Succeeded", "DryRun", "OutputsDeleted"}
+    assert normal == news
