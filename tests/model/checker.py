@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from model import cluster
-from model.cluster import Reconcile, State, key_of, state_of, steps
+from model import operation, surroundings
+from model.cluster import State, is_orphan, key_of, state_of
+from model.operation import Reconcile
+from model.steps import steps
 
 Promise = Callable[[State], str | None]
 """What is broken in a state, or None."""
@@ -104,25 +106,25 @@ def settle(state: State, reconcile: Reconcile, goal: Promise, calm: set[str]) ->
 def _round(state: State, reconcile: Reconcile) -> None:
     """A pass of the operator upon what is there, then one step of everybody else."""
     while state["plan"]:
-        cluster.act(state)
+        operation.act(state)
     if state["late"]:
-        cluster.act_late(state)
+        operation.act_late(state)
     if state["resource"] is not None:
-        cluster.look(state)
-        cluster.decider(reconcile, ())(state)
+        operation.look(state)
+        operation.decider(reconcile, ())(state)
         while state["plan"]:
-            cluster.act(state)
+            operation.act(state)
     state["looked"], state["is as seen"] = None, False
-    for name in [each for each, job in state["jobs"].items() if cluster.is_orphan(state, job)]:
-        cluster.delete_job(state, name)
+    for name in [each for each, job in state["jobs"].items() if is_orphan(state, job)]:
+        surroundings.delete_job(state, name)
     state["pods"] = [pod for pod in state["pods"] if "deletionTimestamp" not in pod["metadata"]]
     for place, pod in enumerate(state["pods"]):
         if pod["status"]["phase"] == "Running":
-            cluster.end_pod(state, place)
+            surroundings.end_pod(state, place)
         elif pod["status"]["phase"] == "Pending":
-            cluster.start_pod(state, place)
+            surroundings.start_pod(state, place)
     # A Job lives at least until the operator's next pass after its end.
-    for action in (cluster.expire_job, cluster.admit_job, cluster.sync_job, cluster.judge_job):
+    for action in (surroundings.expire_job, surroundings.admit_job, surroundings.sync_job, surroundings.judge_job):
         for name in list(state["jobs"]):
             action(state, name)
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from compressions import SETTINGS
 from model.checker import settle
-from model.cluster import begin, steps
+from model.cluster import begin
 from model.promises import ALL, desired_state
+from model.steps import steps
 from splat_operator.reconcile import reconcile
 
 BUDGET = {"fail": 4, "delete job": 2, "preempt": 2, "late": 2, "wait": 2, "delete": 1, "apply again": 1}
