@@ -23,6 +23,7 @@ from splat_operator.model import (
 )
 from splat_operator.names import FINALIZER, PENDING
 from splat_operator.policies.failure import job_cause
+from splat_operator.policies.pending import obstacle
 from splat_operator.policies.permission import forbidden_place, forbidden_pod
 from splat_operator.settings import Settings
 from splat_operator.status import Verdict, write
@@ -67,10 +68,15 @@ def _clean_up(observed: Observed, now: datetime, settings: Settings) -> list[Act
         return _begin(observed, now, settings)
     if job.is_complete:
         return _end(observed, DELETED, "The outputs are deleted.", now)
+    pods = [pod for pod in observed.pods if pod.job_uid == job.uid]
     if job.failure:
-        cause = job_cause(job, [pod for pod in observed.pods if pod.job_uid == job.uid])
-        return give_up(observed, cause.message, now)
-    return _wait(observed, f"Job {job.name} deletes the outputs.", now, settings)
+        return give_up(observed, job_cause(job, pods).message, now)
+    if any(pod.container.is_running for pod in pods):
+        return _wait(observed, f"Job {job.name} deletes the outputs.", now, settings)
+    found = obstacle(observed, job, pods, settings=settings, now=now)
+    if found.fails_at and found.fails_at <= now:
+        return give_up(observed, found.message, now)
+    return _wait(observed, f"The outputs are being deleted. {found.message}", now, settings)
 
 
 def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action]:

@@ -138,6 +138,8 @@ class Observed:
     """The Job that deletes the resource's outputs."""
     orphans: tuple[Job, ...] = ()
     """Jobs of an earlier resource of that name, on their way out."""
+    pod_refusal: str | None = None
+    """Why the API server lets the current Job make no pod; None where it has one or that was not asked."""
     has_gpu_nodes: bool | None = None
     """Whether any node has the GPU resource that the spec names; None where that was not asked or is not known."""
 

@@ -22,6 +22,7 @@ from compressions import (
     resource,
     running_pod,
     said,
+    waiting_pod,
     written,
 )
 from splat_operator.model import Action, CreateJob, DeleteJob, EmitEvent, Job, Observed, Resource, SetFinalizers
@@ -113,6 +114,12 @@ LEFT = {
         [failed_pod(77, said("NotPermitted", "s3://scenes: access denied."), job_uid="cleanup")],
         5,
         "access denied",
+    ),
+    "Secret is gone": (
+        CLEANUP,
+        [waiting_pod("CreateContainerConfigError", 'secret "s3" not found', job_uid="cleanup")],
+        30,
+        'secret "s3" not found',
     ),
     "too late": (CLEANUP, [running_pod(job_uid="cleanup")], 600, "took longer than 600 s"),
     "run does not stop": (None, [running_pod(job_uid="elsewhere")], 600, "took longer than 600 s"),

@@ -30,6 +30,12 @@ MISSING = 'secret "s3-credentials" not found'
 NO_KEY = "couldn't find key AWS_ACCESS_KEY_ID in Secret default/s3-credentials"
 
 
+def test_job_that_may_make_no_pod_is_explained_in_the_servers_words() -> None:
+    words = 'pods "garden-x" is forbidden: exceeded quota: gpus'
+    seen = replace(observed(), pod_refusal=words)
+    assert words in obstacle(seen, job(), [], settings=SETTINGS, now=at(60)).message
+
+
 def ask(
     pods: Sequence[Pod],
     *,

@@ -10,10 +10,12 @@ from typing import Any
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.nodes import Nodes
+from splat_operator.conditions import find
 from splat_operator.judge import results
 from splat_operator.model import Key, Observed, Pod, Progress, Resource
 from splat_operator.names import CONTAINER, LABEL_COMPRESSION
 from splat_operator.parsing import assemble, parse_resource
+from splat_operator.policies.pending import NO_POD
 from splat_operator.report import merge_progress, parse_progress
 
 LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
@@ -39,6 +41,7 @@ async def observe(connection: Connection, key: Key, nodes: Nodes, *, reads_logs:
     return replace(
         observed,
         progress=await _progress(connection, observed) if reads_logs else None,
+        pod_refusal=await _ask_for_refusal(connection, observed),
         has_gpu_nodes=await _ask_for_gpus(nodes, resource, observed.pods),
     )
 
@@ -64,6 +67,23 @@ async def _read(connection: Connection, key: Key, pod: Pod) -> Progress | None:
         return parse_progress(await connection.get_text(f"{paths.pods(key.namespace)}/{pod.name}/log", LOG_QUERY))
     except ApiError:
         return None
+
+
+async def _ask_for_refusal(connection: Connection, observed: Observed) -> str | None:
+    """What the Job controller was told when it made a pod, such as a quota's words: it stands in the Job's Events only.
+
+    Asked from the second look on that finds no pod.
+    """
+    if find(observed.resource.status, "Ready").get("reason") != NO_POD or observed.pods or not observed.jobs:
+        return None
+    (job, *_) = observed.jobs
+    query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate", "limit": "50"}
+    try:
+        listed = await connection.get(paths.events(observed.resource.key.namespace), query)
+    except ApiError:
+        return None
+    events = sorted(listed["items"], key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return str(events[-1].get("message", "")) if events else None
 
 
 async def _ask_for_gpus(nodes: Nodes, resource: Resource, pods: Sequence[Pod]) -> bool | None:

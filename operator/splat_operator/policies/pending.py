@@ -12,6 +12,7 @@ from splat_operator.settings import Settings
 UNSCHEDULABLE = "Unschedulable"
 IMAGE_PULL = "ImagePullBackOff"
 CONFIGURATION = "Configuration"
+NO_POD = "NoPod"
 
 _IMAGE_REASONS = (
     "ErrImagePull",
@@ -39,7 +40,7 @@ class Obstacle:
 def obstacle(observed: Observed, job: Job, pods: Iterable[Pod], *, settings: Settings, now: datetime) -> Obstacle:
     """The obstacle of a Job none of whose pods runs; `pods` are the Job's own."""
     pod = current_pod(pods)
-    found = _no_pod(job, settings, now) if pod is None else _pod_obstacle(pod, observed, settings)
+    found = _no_pod(job, observed, settings, now) if pod is None else _pod_obstacle(pod, observed, settings)
     since = job.started_at if pod is None else pod.created_at
     return _with_deadline(found, since, observed.resource.spec.pending_deadline_s)
 
@@ -57,11 +58,13 @@ def _with_deadline(found: Obstacle, since: datetime | None, deadline_s: int | No
     return Obstacle(found.reason, found.message, since + timedelta(seconds=deadline_s), found.changes_at)
 
 
-def _no_pod(job: Job, settings: Settings, now: datetime) -> Obstacle:
+def _no_pod(job: Job, observed: Observed, settings: Settings, now: datetime) -> Obstacle:
     patience_ends = (job.started_at or now) + timedelta(seconds=settings.no_pod_grace_s)
     if now < patience_ends or job.failed_pods:
         return Obstacle("WaitingForPod", f"Job {job.name} waits for its pod.", changes_at=patience_ends)
-    return Obstacle("NoPod", f"Job {job.name} has made no pod yet; `kubectl describe job {job.name}` tells why.")
+    if observed.pod_refusal:
+        return Obstacle(NO_POD, f"Job {job.name} cannot make its pod: {observed.pod_refusal}")
+    return Obstacle(NO_POD, f"Job {job.name} has made no pod yet; `kubectl describe job {job.name}` tells why.")
 
 
 def _pod_obstacle(pod: Pod, observed: Observed, settings: Settings) -> Obstacle:
