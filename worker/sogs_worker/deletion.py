@@ -19,6 +19,7 @@ from sogs_worker.manifest import Deleted, Output
 from sogs_worker.progress import Progress
 from sogs_worker.publication import RECORD, digest_note, look_up
 from sogs_worker.records import read_json
+from sogs_worker.shard import is_part
 from sogs_worker.storage.base import Store, StoredObject
 from sogs_worker.storage.location import is_plain
 from sogs_worker.targets import BUNDLED, beside, is_target, stem_of
@@ -106,22 +107,19 @@ class Deleting:
         """Collect what the manifest says, and what runs that did not come to write it have recorded, by address."""
         claims: dict[str, list[Claim]] = defaultdict(list)
         home = hidden_home(self._assignment.manifest_key)
-        records = [entry.key for entry in self._store.list(home) if PurePosixPath(entry.key).name == RECORD]
-        for key in (self._assignment.manifest_key, *records):
+        hidden = [entry.key for entry in self._store.list(home) if names_outputs(entry.key)]
+        for key in (self._assignment.manifest_key, *hidden):
             for claim in self._read(key):
                 claims[claim.output.uri].append(claim)
         return claims
 
     def _read(self, key: str) -> list[Claim]:
-        """Read a manifest or a record, nothing if it is not there."""
+        """Read a manifest, a record of one or a part of one; nothing if it is not there."""
+        folder, _, name = key.rpartition("/")
+        note = digest_note(f"{folder}/") if name == RECORD else None
         try:
-            document = read_json(self._store, key, scratch=self._scratch)
-            if document is None:
-                return []
-            if key == self._assignment.manifest_key:
-                return [Claim(output) for output in parse_outputs(document)]
-            note = digest_note(key.removesuffix(RECORD))
-            return [Claim(output, note) for output in parse_outputs(document["manifest"])]
+            document = read_json(self._store, key, scratch=self._scratch) or {"outputs": []}
+            return [Claim(output, note) for output in parse_outputs(document.get("manifest", document))]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadInputError(
                 f"{self._store.uri(key)} does not say what was published ({error!r}); delete it and the outputs by hand"
@@ -175,6 +173,12 @@ def parse_outputs(document: Mapping[str, Any]) -> list[Output]:
         LookupError, TypeError: it is none.
     """
     return [Output.from_entry(entry) for entry in document["outputs"]]
+
+
+def names_outputs(key: str) -> bool:
+    """Say whether a hidden object is a record of what is being published, or a part of a manifest."""
+    name = PurePosixPath(key).name
+    return name == RECORD or is_part(name)
 
 
 def is_claimed(target: StoredObject, claims: Sequence[Claim]) -> bool:

@@ -6,26 +6,23 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sogs_worker.assignment import Assignment
+from sogs_worker.compression import compress_all, compress_shard
 from sogs_worker.deletion import Deleting
 from sogs_worker.display import showing_progress
 from sogs_worker.errors import StorageError, WorkerError
 from sogs_worker.joblog import start_logging
 from sogs_worker.loading import Accelerator, load_for_job
-from sogs_worker.manifest import Deleted, Output, Result
-from sogs_worker.overview import is_sheet_of, stage_sheet
-from sogs_worker.pipeline import Pipeline, Work
+from sogs_worker.manifest import Deleted, Result
+from sogs_worker.pipeline import Work
 from sogs_worker.production import Recipe
 from sogs_worker.progress import Progress
-from sogs_worker.publication import Publication, look_up
+from sogs_worker.publication import Publication
 from sogs_worker.redaction import read_secrets, redact
 from sogs_worker.settings import Settings, read_settings
-from sogs_worker.storage.base import ConflictError, ReadableStore, Store
+from sogs_worker.storage.base import ReadableStore, Store
 from sogs_worker.storage.opening import open_readable, open_store
 from sogs_worker.task import Deletion, Task, load_task
 from sogs_worker.termination import report_failure, report_success
@@ -77,7 +74,7 @@ def do_run(run: Task | Deletion, settings: Settings, progress: Progress) -> Resu
 
 
 def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
-    """Compress the source's scenes and publish the outputs, all or none, the manifest last.
+    """Compress the source's scenes, or this pod's part of them, and publish the outputs, all or none.
 
     Raises:
         WorkerError: names the object and the remedy.
@@ -87,39 +84,11 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
-    manifest = publication.resume()
-    if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
-        task = replace(task, use_cache=True)
-    source = open_source(task, settings)
     recipe = Recipe(task.encoder, preview=task.preview, gate=task.gate)
     accelerator = Accelerator(settings.device, lambda: load_for_job(settings, task.encoder.engine))
-    pipeline = Pipeline(Work(task, recipe, source, store, publication, settings.scratch, accelerator, progress))
-
-    def describe(outputs: Sequence[Output]) -> dict[str, Any]:
-        seconds = time.monotonic() - started_s
-        device = accelerator.product
-        held_s = seconds if accelerator.name == "cuda" else 0.0
-        uri = store.uri(task.manifest_key)
-        sheet_uri = store.uri(task.sheet_key) if has_sheet else None
-        return Result(tuple(outputs), uri, seconds, held_s, device, task.encoder, sheet_uri).to_manifest()
-
-    outputs, staged = pipeline.run()
-    has_sheet = task.preview and len(outputs) > 1
-    if has_sheet:
-        staged += stage_sheet(task, outputs, staged, publication=publication, scratch=settings.scratch)
-    if manifest is None or staged or {each.uri for each in outputs} != uris(manifest):
-        try:
-            manifest = publication.commit(staged, task.manifest_key, describe(outputs))
-        except ConflictError:  # what the faster run has published stays, if it is what this one has made
-            adopted = pipeline.adopt_outputs()
-            has_sheet = has_sheet and is_sheet_of(look_up(store, task.sheet_key), adopted)
-            manifest = publication.commit([], task.manifest_key, describe(adopted))
-    return Result.from_manifest(manifest, task.encoder)
-
-
-def uris(manifest: Mapping[str, Any]) -> set[str]:
-    """Return where the outputs of a manifest are."""
-    return {document["uri"] for document in manifest["outputs"]}
+    source = open_source(task, settings)
+    work = Work(task, recipe, source, store, publication, settings.scratch, accelerator, progress)
+    return compress_shard(work, task.shard, started_s) if task.shard else compress_all(work, started_s)
 
 
 def open_source(task: Task, settings: Settings) -> ReadableStore:

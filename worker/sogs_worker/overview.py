@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sogs_worker.cache import CONTENT
@@ -11,6 +11,7 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.manifest import Output
 from sogs_worker.publication import Publication, Staged, look_up
 from sogs_worker.storage.base import Store, StoredObject
+from sogs_worker.storage.integrity import upload_verified
 from sogs_worker.targets import PICTURE_TYPE
 from sogs_worker.task import Task
 
@@ -30,24 +31,51 @@ def stage_sheet(
     Raises:
         WorkerError: a preview cannot be read, or the sheet not be written.
     """
-    from sogs_worker.render.sheet import PictureError, contact_sheet
-
     if is_sheet_of(look_up(publication.store, task.sheet_key), outputs):
         return []
-    metadata = {CONTENT: digest_outputs(outputs), **task.mark}
     hidden = {each.key: each.hidden_key for each in staged}
+    path = draw_sheet(task, outputs, hidden, store=publication.store, scratch=scratch)
+    metadata = sheet_metadata(task, outputs)
+    sheet = publication.stage(path, task.sheet_key, content_type=PICTURE_TYPE, metadata=metadata)
+    path.unlink()
+    return [sheet]
+
+
+def publish_sheet(task: Task, outputs: Sequence[Output], *, store: Store, scratch: Path) -> None:
+    """Draw the contact sheet of outputs that are published, and replace the one that is there if it is another.
+
+    Raises:
+        WorkerError: a preview cannot be read, or the sheet not be written.
+    """
+    if is_sheet_of(look_up(store, task.sheet_key), outputs):
+        return
+    path = draw_sheet(task, outputs, {}, store=store, scratch=scratch)
+    metadata = sheet_metadata(task, outputs)
+    upload_verified(store, path, task.sheet_key, scratch=scratch, content_type=PICTURE_TYPE, metadata=metadata)
+    path.unlink()
+
+
+def draw_sheet(
+    task: Task, outputs: Sequence[Output], hidden: Mapping[str, str], *, store: Store, scratch: Path
+) -> Path:
+    """Draw previews, those in `hidden` from where they are for now, and return the picture's file."""
+    from sogs_worker.render.sheet import PictureError, contact_sheet
+
     keys = [task.preview_key(output.path) for output in outputs]
-    pictures = fetch_pictures(publication.store, [hidden.get(key, key) for key in keys], scratch)
+    pictures = fetch_pictures(store, [hidden.get(key, key) for key in keys], scratch)
     path = scratch / "sheet.png"
     try:
         path.write_bytes(contact_sheet(zip([output.name for output in outputs], pictures, strict=False), len(outputs)))
     except PictureError as error:  # someone has written over a preview
         raise BadInputError(
-            f"a preview beside {publication.store.uri(task.sheet_key)} is no PNG file ({error}); delete the previews"
+            f"a preview beside {store.uri(task.sheet_key)} is no PNG file ({error}); delete the previews"
         ) from error
-    sheet = publication.stage(path, task.sheet_key, content_type=PICTURE_TYPE, metadata=metadata)
-    path.unlink()
-    return [sheet]
+    return path
+
+
+def sheet_metadata(task: Task, outputs: Sequence[Output]) -> dict[str, str]:
+    """Write down whose a sheet is and what it shows."""
+    return {CONTENT: digest_outputs(outputs), **task.mark}
 
 
 def is_sheet_of(there: StoredObject | None, outputs: Sequence[Output]) -> bool:

@@ -21,7 +21,7 @@ from sogs_worker.manifest import Output
 from sogs_worker.production import Product, Recipe, produce
 from sogs_worker.progress import Progress, counting
 from sogs_worker.publication import Publication, Staged, look_up
-from sogs_worker.sources import SourceObject, find_objects
+from sogs_worker.sources import SourceObject
 from sogs_worker.staging import stage_product
 from sogs_worker.storage.base import ConflictError, Moved, ReadableStore, Store, ignore_progress
 from sogs_worker.task import Task
@@ -65,13 +65,12 @@ class Pipeline:
         self._fetching = ThreadPoolExecutor(1)
         self._sending = ThreadPoolExecutor(1)
 
-    def run(self) -> tuple[list[Output], list[Staged]]:
-        """Make all outputs, or find them made; return them, and what of them is to be published.
+    def run(self, objects: list[SourceObject]) -> tuple[list[Output], list[Staged]]:
+        """Make the outputs of these objects, or find them made; return them, and what of them is to be published.
 
         Raises:
             WorkerError: of the first object or scene that fails. What is on its way then is given up.
         """
-        objects = find_objects(self._work.source, self._work.task.source.location, self._work.scratch)
         self._work.progress.split([entry.size_bytes for entry in objects])
         # Before the work, what is known of them then; what archives hold is checked with the rest at the commit.
         scenes = [entry.output for entry in objects if not entry.is_archive]

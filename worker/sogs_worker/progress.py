@@ -71,7 +71,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def split(self, sizes_bytes: Sequence[int]) -> None:
-        """Learn that the current scene is several, at least one: the objects of a source, the scenes of an archive.
+        """Learn that the current scene is several, or none: the objects of a source, the scenes of an archive.
 
         What was done of it stays done; the rest is divided by the sizes, of which none counts as less than a byte.
         """

@@ -17,6 +17,7 @@ from sogs_worker.errors import UsageError
 from sogs_worker.gate import Gate
 from sogs_worker.outputs import META
 from sogs_worker.place import Place, is_same_place, parse_place
+from sogs_worker.shard import Shard, parse_shard
 from sogs_worker.sources import name_object
 from sogs_worker.targets import is_target, target_ending
 
@@ -33,6 +34,7 @@ class Task(Assignment):
         preview: whether to publish a picture beside each output.
         gate: what outputs must be to be published.
         use_cache: whether an output that was made from the same is kept.
+        shard: the part of the source that this pod works on; None: all.
     """
 
     source: Place
@@ -40,6 +42,12 @@ class Task(Assignment):
     preview: bool
     gate: Gate
     use_cache: bool
+    shard: Shard | None = None
+
+    @property
+    def hidden_folder(self) -> str:
+        """Where all attempts at this run, or at this part of it, keep what is not published yet."""
+        return self.shard.own_folder(self.manifest_key) if self.shard else super().hidden_folder
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,7 @@ def parse_compression(fields: Fields, shared: Mapping[str, Any], environment: Ma
         preview=bool(fields.optional("preview", bool)),
         gate=parse_gate(fields.optional("gate", dict)),
         use_cache=fields.choice("cache", ("Use", "Ignore"), "Ignore") == "Use",
+        shard=parse_shard(fields.optional("shards", int), environment),
     )
     for part in (fields, source):
         part.finish()

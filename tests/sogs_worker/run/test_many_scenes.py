@@ -20,6 +20,7 @@ from sogs_worker.publication import Publication
 from sogs_worker.render.sheet import LINE_HEIGHT
 from sogs_worker.run import prepare_scratch
 from sogs_worker.settings import read_settings
+from sogs_worker.sources import SourceObject
 from sogs_worker.storage.base import ConflictError
 from sogs_worker.task import load_task
 
@@ -251,8 +252,8 @@ def run_after(job: Job, other: Callable[[], object], monkeypatch: pytest.MonkeyP
     """Run, and when all is made but nothing published, let another run come first."""
     whole = Pipeline.run
 
-    def run_late(pipeline: Pipeline) -> Any:
-        made = whole(pipeline)
+    def run_late(pipeline: Pipeline, objects: list[SourceObject]) -> Any:
+        made = whole(pipeline, objects)
         other()
         return made
 

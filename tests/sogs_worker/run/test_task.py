@@ -12,10 +12,11 @@ import pytest
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import ConfigurationError, UsageError
 from sogs_worker.gate import Gate
+from sogs_worker.shard import Shard
 from sogs_worker.sources import name_object
 from sogs_worker.storage.connection import Connection, Credentials, Encryption
 from sogs_worker.storage.location import Location
-from sogs_worker.task import load_task, parse_task
+from sogs_worker.task import Task, load_task, parse_task
 
 ENVIRONMENT = {
     "SOURCE_AWS_ACCESS_KEY_ID": "AKIA",
@@ -178,6 +179,38 @@ def test_a_task_is_the_same_as_long_as_its_document_is() -> None:
 def test_refuses(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         parse_task(build_document(**changes), {})
+
+
+SHARD = {"JOB_COMPLETION_INDEX": "1", "SPLATS_RUN_ID": "0c1d"}
+
+
+def test_a_shard_has_folders_of_its_own() -> None:
+    task, other = (parse_task(build_document(shards=2), {**SHARD, "JOB_COMPLETION_INDEX": index}) for index in "10")
+    assert isinstance(task, Task)
+    assert task.shard == Shard(1, 2, "0c1d")
+    assert task.hidden_folder == "compressed/.splats/my-garden/0c1d/1/"
+    assert other.hidden_folder == "compressed/.splats/my-garden/0c1d/0/"
+    whole = parse_task(build_document(), SHARD)
+    assert isinstance(whole, Task)
+    assert whole.shard is None
+
+
+@pytest.mark.parametrize(
+    ("shards", "environment", "words"),
+    [
+        (1, {}, "shards is 1, it must be 2 or more"),
+        (0, {}, "shards is 0, it must be 2 or more"),
+        (2.5, {}, "shards must be of type int, got 2.5"),
+        (2, {"JOB_COMPLETION_INDEX": ""}, "JOB_COMPLETION_INDEX must be from 0 to 1, got ''"),
+        (2, {"JOB_COMPLETION_INDEX": "2"}, "JOB_COMPLETION_INDEX must be from 0 to 1, got '2'"),
+        (2, {"JOB_COMPLETION_INDEX": "-1"}, "JOB_COMPLETION_INDEX must be from 0 to 1, got '-1'"),
+        (2, {"SPLATS_RUN_ID": ""}, "SPLATS_RUN_ID must be the Job's UID, got ''"),
+        (2, {"SPLATS_RUN_ID": "../x"}, "SPLATS_RUN_ID must be the Job's UID, got '../x'"),
+    ],
+)
+def test_refuses_a_shard_that_is_none(shards: float, environment: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        parse_task(build_document(shards=shards), {**SHARD, **environment})
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -199,3 +200,21 @@ def test_an_emptied_hidden_folder_goes_and_the_users_stay(tmp_path: Path) -> Non
         store.upload(tmp_path / "new", key, sha256=DIGEST, content_type="", condition=IfAbsent())
     store.delete_many(["out/.splats/task/attempt/a", "out/.splats/task/record", "out/never/there"])
     assert list((tmp_path / "store/out").iterdir()) == []
+
+
+def test_a_folder_that_others_empty_may_be_written_to_and_listed(tmp_path: Path) -> None:
+    """As when pods of one run begin and end at once in one hidden folder."""
+    (tmp_path / "new").write_bytes(b"new")
+    store = LocalStore(tmp_path / "store")
+
+    def write(name: int) -> None:
+        for _ in range(150):
+            key = f".splats/run/{name}/key"
+            store.check_upload(f".splats/run/{name}/other")
+            store.upload(tmp_path / "new", key, sha256=DIGEST, content_type="", condition=IfAbsent())
+            list(store.list(".splats/"))
+            store.delete(key)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert list((tmp_path / "store").iterdir()) == []

@@ -43,6 +43,8 @@ from sogs_worker.storage.sidecar import (
 
 CHUNK_BYTES = 1 << 20
 MAX_NAME_BYTES = 255
+TRIES = 100
+"""To write into a folder that others remove as often."""
 
 
 class LocalStore:
@@ -68,7 +70,7 @@ class LocalStore:
         with self._operation("list", prefix):
             keys = [key for key in self._walk(folder) if key.startswith(prefix)]
         for key in sorted(keys, key=os.fsencode):
-            with self._operation("read", key):
+            with self._operation("read", key), suppress(FileNotFoundError):  # somebody else has just removed it
                 yield ListedObject(key, (self.root / key).stat().st_size)
 
     def stat(self, key: str) -> StoredObject:
@@ -103,9 +105,8 @@ class LocalStore:
     ) -> Receipt:
         """Copy `path` to a temporary name, read it again, then let it take the key's name."""
         target, described = self._path(key), check_metadata(metadata or {})
-        temporary = unfinished(target)
         with self._operation("write", key):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = begin_file(target)
             try:
                 copy_file(path, temporary, progress)
                 if digest_file(temporary) != sha256:
@@ -128,14 +129,11 @@ class LocalStore:
         self.upload(path, key, sha256=sha256, content_type="", metadata=source.metadata, condition=condition)
 
     def check_upload(self, key: str) -> None:
-        """Make the folder and see whether files may be made in it."""
-        folder = self._path(key).parent
+        """Make the folder and a file in it, and remove both again."""
+        target = self._path(key)
         with self._operation("write", key):
-            folder.mkdir(parents=True, exist_ok=True)
-            is_open = os.access(folder, os.W_OK | os.X_OK)
-            self._prune(folder)
-        if not is_open:
-            raise self._refused("write", key)
+            begin_file(target).unlink()
+            self._prune(target.parent)
 
     def check_keys(self, keys: Iterable[str]) -> None:
         """Refuse names that are too long for a file, and files that would be the folders of others or are folders."""
@@ -230,9 +228,9 @@ class LocalStore:
             yield
         except WorkerError:
             raise
-        except PermissionError as error:
-            raise self._refused(verb, key) from error
         except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise self._refused(verb, key) from error
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             remedy = "make space on the volume" if full else "check the path and the volume"
             raise StorageError(f"cannot {verb} {self.uri(key)}: {error.strerror or error}; {remedy}") from error
@@ -247,6 +245,20 @@ def unsearchable(error: OSError) -> None:
     """Do not pass over folders that may not be read; those that are gone meanwhile, and the file system's own, are."""
     if not isinstance(error, FileNotFoundError) and Path(error.filename).name != "lost+found":
         raise error
+
+
+def begin_file(target: Path) -> Path:
+    """Make the file that becomes `target`, and its folder, which another may remove as an empty one meanwhile."""
+    temporary = unfinished(target)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+            break
+        except FileNotFoundError:
+            if not tries_left:
+                raise
+    return temporary
 
 
 @contextmanager
