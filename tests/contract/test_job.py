@@ -148,6 +148,15 @@ def test_the_operator_writes_the_fields_of_the_page() -> None:
     assert {path for path in fields(written) if not path.startswith("destination.s3.")} == shown - optional
 
 
+def test_the_worker_reads_which_share_is_its() -> None:
+    spec = parse_spec(build_spec(source={"uri": "s3://scenes/raw/"}, parallelism=3))
+    document = json.loads(run_document(spec, Key("default", "garden")))
+    task = parse_task(document, {"JOB_COMPLETION_INDEX": "2", "SPLATS_RUN_ID": "5b2e8f0a"})
+    assert isinstance(task, Task)
+    assert task.shard is not None
+    assert (task.shard.index, task.shard.count) == (2, 3)
+
+
 def test_the_worker_reads_what_the_operator_wants_deleted() -> None:
     spec = parse_spec(build_spec(s3={"endpoint": "http://s3:8333"}, encoder={"format": "sog-unbundled"}))
     deletion = parse_task(json.loads(cleanup_document(spec.output, Key("default", "garden"))), {})
