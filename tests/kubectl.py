@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +53,14 @@ class Kubectl:
         found: list[dict[str, Any]] = json.loads(self.run("get", kind, "-o", "json", *arguments))["items"]
         return found
 
+    def patch(self, kind: str, name: str, changes: Mapping[str, Any]) -> None:
+        """Apply a JSON merge patch."""
+        self.run("patch", kind, name, "--type=merge", "--patch", json.dumps(changes))
+
+    def delete(self, kind: str, name: str, *arguments: str, timeout_s: int = 60) -> None:
+        """Delete one object and wait until it is gone."""
+        self.run("delete", kind, name, f"--timeout={timeout_s}s", *arguments)
+
     def wait(self, kind: str, name: str, condition: str, timeout_s: int = TIMEOUT_S) -> None:
         """Wait for a condition, `kubectl wait --for`'s words; say how the object looked when it did not come."""
         try:
@@ -63,9 +73,34 @@ class Kubectl:
         self.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")
         return self.get("splat", name)
 
+    def wait_for_reason(self, name: str, reason: str) -> dict[str, Any]:
+        """Wait until that is the reason why a SplatCompression is ready or not, and read it."""
+        self.wait("splat", name, f'jsonpath={{.status.conditions[?(@.type=="Ready")].reason}}={reason}')
+        return self.get("splat", name)
+
+    def wait_for_words(self, name: str, words: str) -> dict[str, Any]:
+        """Wait until the sentence about why a SplatCompression is ready or not holds the words, and read it."""
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while words not in condition(resource := self.get("splat", name))["message"]:
+            if time.monotonic() > give_up_at:
+                raise KubectlError(f"{words!r} did not come:\n{self.run('describe', 'splat', name)}")
+            time.sleep(0.2)
+        return resource
+
+    def reasons(self, name: str) -> Counter[str]:
+        """Count the Events of a SplatCompression by their reasons."""
+        events = [event for event in self.list("events") if event["involvedObject"]["name"] == name]
+        return Counter(event["reason"] for event in events for _ in range(event.get("count", 1)))
+
 
 class KubectlError(Exception):
     """kubectl refused, or what was waited for did not come."""
+
+
+def condition(resource: Mapping[str, Any], kind: str = "Ready") -> dict[str, Any]:
+    """Find a condition in the status of a SplatCompression."""
+    found: dict[str, Any] = next(each for each in resource["status"]["conditions"] if each["type"] == kind)
+    return found
 
 
 def secret(name: str, access_key: str, secret_key: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def kubectl(environment: Mapping[str, str]) -> Iterator[Kubectl]:
     client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": client.namespace, "labels": labels}})
     client.apply(secret("s3-credentials", environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]))
     yield client
-    client.run("delete", "namespace", client.namespace, "--wait=false")
+    client.run("delete", "namespace", client.namespace, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture
