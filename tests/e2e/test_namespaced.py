@@ -1,0 +1,95 @@
+"""The operator with the rights that the chart gives it for one namespace, and no others."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bucket import Bucket
+from chart.helm import Helm, of_kind
+from kubectl import Kubectl
+from local_operator import LocalOperator
+
+pytestmark = pytest.mark.e2e
+Build = Callable[..., dict[str, Any]]
+
+NAME = "one-namespace"
+CHART_VALUES = ("fullnameOverride=" + NAME, "crds.enabled=false", "rbac.aggregateToDefaultRoles=false")
+
+
+@pytest.fixture
+def neighbour(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """Use kubectl in a second namespace."""
+    client = Kubectl(kubectl.environment, f"e2e-{secrets.token_hex(4)}")
+    client.run("create", "namespace", client.namespace)
+    yield client
+    client.run("delete", "namespace", client.namespace, "--wait=false")
+
+
+@pytest.fixture
+def account(kubectl: Kubectl, tmp_path: Path) -> Kubectl:
+    """Use kubectl as the operator's account, made from the chart for the test's namespace."""
+    values = [*CHART_VALUES, f"watchNamespaces={{{kubectl.namespace}}}"]
+    options = [word for value in values for word in ("--set", value)]
+    objects = Helm(dict(kubectl.environment)).objects(*options, namespace=kubectl.namespace)
+    kinds = {each["kind"] for each in objects}
+    assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment"}, "anything else would be of the cluster"
+    for kind in ("ServiceAccount", "Role", "RoleBinding"):
+        (manifest,) = of_kind(objects, kind)
+        assert manifest["metadata"]["namespace"] == kubectl.namespace
+        kubectl.apply(manifest)
+    path = tmp_path / "account.kubeconfig"
+    path.write_text(json.dumps(_kubeconfig(kubectl)))
+    return Kubectl({**kubectl.environment, "KUBECONFIG": str(path)}, kubectl.namespace)
+
+
+def _kubeconfig(kubectl: Kubectl) -> dict[str, Any]:
+    """Build a kubeconfig for the current cluster with a token of the account and nothing else."""
+    current = json.loads(kubectl.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+    return {
+        **current,
+        "users": [{"name": NAME, "user": {"token": kubectl.run("create", "token", NAME).strip()}}],
+        "contexts": [{"name": NAME, "context": {"cluster": current["clusters"][0]["name"], "user": NAME}}],
+        "current-context": NAME,
+    }
+
+
+def test_an_operator_of_one_namespace_works_there_and_cannot_look_elsewhere(
+    kubectl: Kubectl,
+    neighbour: Kubectl,
+    account: Kubectl,
+    bucket: Bucket,
+    compression: Build,
+    small_scene: Path,
+    tmp_path: Path,
+) -> None:
+    def may(verb: str, kind: str, *scope: str) -> bool:
+        return account.run("auth", "can-i", verb, kind, *scope, check=False).strip() == "yes"
+
+    source = bucket.put("garden.ply", small_scene)
+    with LocalOperator(kubectl, tmp_path, kubeconfig=Path(account.environment["KUBECONFIG"])) as operator:
+        mine = {"managedBy": operator.controller, "gpu": {"count": 0}}
+        neighbour.apply(compression("garden", source, **mine))
+        kubectl.apply(compression("garden", source, deletionPolicy="Delete", **mine))
+        kubectl.apply(compression("meadow", source, **{**mine, "gpu": {"count": 3}}))
+        kubectl.finish("garden")
+        kubectl.wait("splat", "meadow", "condition=Scheduled=false")
+        kubectl.run("delete", "splat", "garden", "--timeout=60s")
+        assert "out/garden.sog" not in bucket.names()
+        log = operator.log()
+
+    assert "status" not in neighbour.get("splat", "garden")
+    assert neighbour.list("jobs") == []
+    assert may("list", "splatcompressions.splats.dev")
+    for kind in ("splatcompressions.splats.dev", "jobs.batch", "pods"):
+        assert not may("list", kind, "--all-namespaces")
+        assert not may("list", kind, "--namespace", neighbour.namespace)
+    assert not may("list", "nodes")
+    assert not may("get", "secrets")
+    assert not may("list", "customresourcedefinitions.apiextensions.k8s.io")
+    assert "forbidden" not in log.lower()
