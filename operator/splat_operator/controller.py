@@ -19,6 +19,7 @@ from splat_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+UNPROCESSABLE = 422
 CHANGED_MEANWHILE = (404, 409)
 """The status was not written since the resource is gone or is another by now: what was decided no longer holds."""
 
@@ -63,8 +64,17 @@ class Controller:
             await self._act(observed, actions)
         except JobRefusedError as error:
             now = datetime.now(UTC)
-            answer = refused(observed, code=error.code, words=str(error), is_final=error.is_final, now=now)
+            answer = refused(
+                observed,
+                code=error.code,
+                words=str(error),
+                is_final=error.is_final,
+                now=now,
+                settings=self._settings,
+            )
             await self._act(observed, answer)
+            if error.code == UNPROCESSABLE:  # It stays so until the spec is edited.
+                return None
             raise
         delays = [action.after_s for action in actions if isinstance(action, Requeue)]
         return self._pace.delay_s(key, min(delays), time.monotonic()) if delays else None

@@ -17,6 +17,7 @@ from splat_operator.model import (
     EmitEvent,
     Job,
     Observed,
+    Pod,
     Requeue,
     Resource,
     SetFinalizers,
@@ -24,7 +25,8 @@ from splat_operator.model import (
 from splat_operator.names import FINALIZER, PENDING
 from splat_operator.policies.failure import job_cause
 from splat_operator.policies.pending import obstacle
-from splat_operator.policies.permission import forbidden_place, forbidden_pod
+from splat_operator.policies.permission import forbidden_destination, forbidden_pod
+from splat_operator.report import parse_deletion
 from splat_operator.settings import Settings
 from splat_operator.status import Verdict, write
 from splat_operator.strategic_merge import MergeError
@@ -36,7 +38,8 @@ DELETED, LEFT = "OutputsDeleted", "OutputsLeft"
 def wanted_finalizers(resource: Resource) -> tuple[str, ...]:
     """The finalizers that the resource should have: others' stay as they are. A dry run has no outputs to hold it."""
     others = tuple(name for name in resource.finalizers if name != FINALIZER)
-    is_held = resource.spec.deletes_outputs and (FINALIZER in resource.finalizers or not resource.spec.is_dry_run)
+    may_have_outputs = FINALIZER in resource.finalizers or "jobName" in resource.status or not resource.spec.is_dry_run
+    is_held = resource.spec.deletes_outputs and may_have_outputs
     if is_held == (FINALIZER in resource.finalizers):
         return resource.finalizers
     return (*others, FINALIZER) if is_held else others
@@ -50,50 +53,70 @@ def delete(observed: Observed, now: datetime, settings: Settings) -> list[Action
     if not resource.spec.deletes_outputs or _reason(resource) in (DELETED, LEFT):
         return _let_go(observed)
     stopping: list[Action] = [DeleteJob(job.name, job.uid) for job in observed.jobs if not job.is_deleting]
-    if now >= _deadline(resource, settings):
-        return [*stopping, *_end(observed, LEFT, _late(observed, settings), now)]
     if observed.jobs or _others(observed):
         return [*stopping, *_wait(observed, "Waiting for the run to stop.", now, settings)]
     return _clean_up(observed, now, settings)
 
 
-def give_up(observed: Observed, words: str, now: datetime) -> list[Action]:
-    """What to do where the Job that deletes can never be made."""
-    return _end(observed, LEFT, f"The outputs are left where they are: {words}", now)
+def answer_refusal(
+    observed: Observed, *, words: str, is_final: bool, now: datetime, settings: Settings
+) -> list[Action]:
+    """What to do where the API server does not take the Job that deletes; `is_final`: and never will."""
+    if is_final:
+        return _give_up(observed, words, now)
+    return _wait(observed, f"The Job that deletes the outputs cannot be created: {words}", now, settings)
+
+
+def _give_up(observed: Observed, words: str, now: datetime) -> list[Action]:
+    where = observed.resource.spec.output.destination.uri
+    return _end(observed, LEFT, f"The outputs below {where} are left: {words}", now)
 
 
 def _clean_up(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
     job = observed.cleanup
     if job is None or job.is_deleting:
         return _begin(observed, now, settings)
-    if job.is_complete:
-        return _end(observed, DELETED, "The outputs are deleted.", now)
     pods = [pod for pod in observed.pods if pod.job_uid == job.uid]
+    if job.is_complete:
+        return _done(observed, pods, now)
     if job.failure:
-        return give_up(observed, job_cause(job, pods).message, now)
-    if any(pod.container.is_running for pod in pods):
+        return _give_up(observed, job_cause(job, pods).message, now)
+    if any(pod.container.started_at for pod in pods):
         return _wait(observed, f"Job {job.name} deletes the outputs.", now, settings)
     found = obstacle(observed, job, pods, settings=settings, now=now)
     if found.fails_at and found.fails_at <= now:
-        return give_up(observed, found.message, now)
+        return _give_up(observed, found.message, now)
     return _wait(observed, f"The outputs are being deleted. {found.message}", now, settings)
+
+
+def _done(observed: Observed, pods: list[Pod], now: datetime) -> list[Action]:
+    """What the worker says it has deleted; it keeps what others have made or written over."""
+    counts = (parse_deletion(pod.container.termination_message) for pod in pods)
+    deleted, kept = next((found for found in counts if found), (None, 0))
+    if kept:
+        words = f"{kept} outputs are not this resource's (any more) and stay; {deleted} objects are deleted."
+        return _end(observed, LEFT, words, now)
+    return _end(observed, DELETED, f"{'The outputs' if deleted is None else f'{deleted} objects'} are deleted.", now)
 
 
 def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
     resource = observed.resource
-    if refusal := forbidden_place(resource.spec, settings):
-        return give_up(observed, refusal.message, now)
+    if refusal := forbidden_destination(resource.spec, settings):
+        return _give_up(observed, refusal.message, now)
     try:
         manifest = build_cleanup_job(spec=resource.spec, key=resource.key, uid=resource.uid, settings=settings)
     except MergeError as error:
-        return give_up(observed, f"{error}.", now)
+        return _give_up(observed, f"{error}.", now)
     if refusal := forbidden_pod(manifest["spec"]["template"], settings):
-        return give_up(observed, refusal.message, now)
-    return [CreateJob(manifest), *_wait(observed, "The outputs are being deleted.", now, settings)]
+        return _give_up(observed, refusal.message, now)
+    deleting = Verdict(PENDING, "Deleting", "The outputs are being deleted.")
+    return [CreateJob(manifest), *write(observed, deleting, now=now), Requeue(settings.progress_interval_s)]
 
 
 def _wait(observed: Observed, words: str, now: datetime, settings: Settings) -> list[Action]:
-    left = (_deadline(observed.resource, settings) - now).total_seconds()
+    left = (_deadline(observed, settings) - now).total_seconds()
+    if left <= 0:
+        return _end(observed, LEFT, _late(observed, words, settings), now)
     return [
         *write(observed, Verdict(PENDING, "Deleting", words), now=now),
         Requeue(min(left, settings.progress_interval_s)),
@@ -122,14 +145,16 @@ def _others(observed: Observed) -> bool:
     return any(pod.is_active and not (own and pod.job_uid == own.uid) for pod in observed.pods)
 
 
-def _deadline(resource: Resource, settings: Settings) -> datetime:
-    since = resource.deleted_at or datetime.max
-    return since + timedelta(seconds=settings.cleanup_deadline_s)
+def _deadline(observed: Observed, settings: Settings) -> datetime:
+    """A Job that deletes has all the time there is, whenever it could be made."""
+    moments = [observed.resource.deleted_at, observed.cleanup.created_at if observed.cleanup else None]
+    return max(moment for moment in moments if moment) + timedelta(seconds=settings.cleanup_deadline_s)
 
 
-def _late(observed: Observed, settings: Settings) -> str:
+def _late(observed: Observed, words: str, settings: Settings) -> str:
     where = observed.resource.spec.output.destination.uri
-    return f"Deleting the outputs took longer than {settings.cleanup_deadline_s:g} s; what is left is below {where}."
+    took = f"Deleting the outputs took longer than {settings.cleanup_deadline_s:g} s"
+    return f"{took}; what is left is below {where}. {words}"
 
 
 def _reason(resource: Resource) -> str | None:

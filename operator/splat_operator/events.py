@@ -42,7 +42,8 @@ def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinis
     if ready["reason"] == DRY_RUN:
         yield EmitEvent("Normal", DRY_RUN, ready["message"])
         return
-    if after["phase"] in _PHASE_EVENTS and after["phase"] != before.get("phase") and ready["reason"] != FINISHING:
+    is_news = after["phase"] != before.get("phase") or _fails_anew(before, after, ready)
+    if after["phase"] in _PHASE_EVENTS and is_news and ready["reason"] != FINISHING:
         kind, reason = _PHASE_EVENTS[after["phase"]]
         yield EmitEvent(kind, reason, ready["message"])
     if after["phase"] in TERMINAL_PHASES and _run(after) != _run(before):
@@ -51,6 +52,11 @@ def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinis
 
 def _run(status: Status) -> tuple[Any, Any]:
     return status.get("phase"), status.get("jobName")
+
+
+def _fails_anew(before: Status, after: Status, ready: Condition) -> bool:
+    """Whether an edit has led from one failure to another."""
+    return bool(after["phase"] == FAILED and find(before, "Ready").get("message") != ready["message"])
 
 
 def _is_new_obstacle(before: Status, after: Status, ready: Condition) -> bool:

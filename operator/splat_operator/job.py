@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,9 @@ def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> 
     job_labels = labels(key.name)
     # Nothing is mounted for the source, which may be gone, and its Secret too.
     destined = replace(spec.output, source=Source())
-    scheduling = replace(spec.scheduling, gpu_count=0, parallelism=1)
+    scheduling = replace(
+        spec.scheduling, gpu_count=0, parallelism=1, pod_template=_without_containers(spec.scheduling.pod_template)
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -96,6 +99,13 @@ def mutable_fields(spec: Spec) -> Json:
     """Fields of the Job's spec that may change while it exists; those unset are left out."""
     deadline = {} if spec.active_deadline_s is None else {"activeDeadlineSeconds": spec.active_deadline_s}
     return {"suspend": spec.suspend, "backoffLimit": spec.retries, **deadline}
+
+
+def _without_containers(pod_template: Mapping[str, Any]) -> Json:
+    """What a pod template says of the pod itself: another command would delete nothing, other volumes are not here."""
+    own = ("containers", "initContainers", "volumes")
+    spec = {name: value for name, value in pod_template.get("spec", {}).items() if name not in own}
+    return {**pod_template, **({"spec": spec} if spec else {})} if pod_template else {}
 
 
 def _shares(parallelism: int) -> Json:

@@ -27,11 +27,14 @@ def judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tu
         return Verdict(FAILED, cause.reason, cause.message), 0
     if spec.suspend:
         return SUSPENDED_BY_USER, settings.resync_interval_s
-    if job.is_suspended and spec.scheduling.queue:
-        return queued(job.name, spec.scheduling.queue), settings.resync_interval_s
+    if job.is_suspended and job.queue:
+        return queued(job.name, job.queue), settings.resync_interval_s
     if begun := _begun(job, pods) or _ended(job, pods, spec.retries):
         return begun, settings.progress_interval_s
-    return _pending(observed, job, pods, now, settings)
+    verdict, look_again_s = _pending(observed, job, pods, now, settings)
+    if verdict.phase == PENDING and job.completions > 1 and any(pod.phase == "Succeeded" for pod in pods):
+        return Verdict(RUNNING, "Running", f"Some pods have ended. {verdict.message}"), look_again_s
+    return verdict, look_again_s
 
 
 def queued(job_name: str, queue: str) -> Verdict:
@@ -58,11 +61,18 @@ def _begun(job: Job, pods: Iterable[Pod]) -> Verdict | None:
     if len(running) == 1 and job.completions == 1:
         return Verdict(RUNNING, "Running", f"Pod {running[0].name} is running.")
     if running:
-        return Verdict(RUNNING, "Running", f"{len(running)} of {job.completions} pods are running.")
+        stuck = next((f" Pod {pod.name} waits: {_trouble(pod)}" for pod in active if _trouble(pod)), "")
+        return Verdict(RUNNING, "Running", f"{len(running)} of {job.completions} pods are running.{stuck}")
     pod = current_pod(active)
     if pod and pod.container.exit_code is not None:
         return Verdict(RUNNING, FINISHING, f"Pod {pod.name} is ending.")
     return None
+
+
+def _trouble(pod: Pod) -> str:
+    """What keeps a pod from running, in the scheduler's or the kubelet's words."""
+    _, words = pod.unschedulable or pod.container.waiting or ("", "")
+    return words
 
 
 def _ended(job: Job, pods: Sequence[Pod], retries: int) -> Verdict | None:
@@ -94,7 +104,7 @@ def _pending(
 
 def _succeeded(job: Job, pods: Iterable[Pod]) -> Verdict:
     read = results(pods)
-    if len(read) < job.completions:
+    if not read:
         text = "The worker finished but left no result that can be read; its pod's log may tell why. Run it again."
         return Verdict(FAILED, "ResultMissing", f"Job {job.name}: {text}")
     result = merge_results(read)
@@ -102,7 +112,10 @@ def _succeeded(job: Job, pods: Iterable[Pod]) -> Verdict:
     # From the result: the log's last line may come after the pod has ended, and is not read any more.
     progress = {"percent": 100, "stage": "done", "scenesDone": count, "scenesTotal": count}
     facts = {"progress": progress, **result.status}
-    if result.is_cached:
+    if result.is_cached and len(read) == job.completions:
         return Verdict(SUCCEEDED, "CacheHit", f"Nothing to do: {result.place} is made from the same already.", facts)
     smaller = f", {ratio} times smaller" if ratio else ""
-    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {result.place}{smaller}.", facts)
+    # The Job is complete, so all is published; a pod that is gone since has taken its figures along.
+    lost = job.completions - len(read)
+    gone = f" The figures lack those of {lost} pods that are gone; the manifest has all." if lost else ""
+    return Verdict(SUCCEEDED, "Succeeded", f"Compressed to {result.place}{smaller}.{gone}", facts)

@@ -47,6 +47,8 @@ class Job:
     uid: str
     created_at: datetime
     template_hash: str = ""
+    queue: str | None = None
+    """Kueue's queue that it is in, which spec.queueName may not name any more."""
     is_deleting: bool = False
     is_suspended: bool = False
     backoff_limit: int | None = None

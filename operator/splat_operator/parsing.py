@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from splat_operator.model import Container, Job, Key, Observed, Pod, Resource
-from splat_operator.names import ANNOTATION_INDEX, ANNOTATION_TEMPLATE, CONTAINER, LABEL_CLEANUP
+from splat_operator.names import ANNOTATION_INDEX, ANNOTATION_TEMPLATE, CONTAINER, LABEL_CLEANUP, LABEL_QUEUE
 from splat_operator.spec import parse_spec
 from splat_operator.times import parse_time
 
@@ -56,6 +56,7 @@ def parse_job(raw: Json) -> Job:
         uid=meta["uid"],
         created_at=_created(meta),
         template_hash=meta.get("annotations", {}).get(ANNOTATION_TEMPLATE, ""),
+        queue=meta.get("labels", {}).get(LABEL_QUEUE),
         is_deleting="deletionTimestamp" in meta,
         is_suspended=spec.get("suspend", False),
         backoff_limit=spec.get("backoffLimit"),

@@ -42,6 +42,9 @@ def _pod_spec(spec: Spec, settings: Settings) -> Json:
         # The worker stops within 5 s of SIGTERM; the rest is for a slow disk.
         "terminationGracePeriodSeconds": 10,
         "enableServiceLinks": False,
+        # The kernel keeps signals from a container's first process until it listens for them, which Python does late:
+        # with the pod's own process in that place, SIGTERM ends the worker from its first moment on.
+        "shareProcessNamespace": True,
         # The worker never calls the API; a service account is named for the cloud's credentials that hang on it.
         "automountServiceAccountToken": "serviceAccountName" in scheduling.pod,
         "securityContext": {

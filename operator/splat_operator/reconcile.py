@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from splat_operator.deletion import delete, give_up, wanted_finalizers
+from splat_operator.deletion import answer_refusal, delete, wanted_finalizers
 from splat_operator.dry_run import explain
 from splat_operator.identity import job_name, template_hash
 from splat_operator.job import build_job
@@ -56,14 +56,17 @@ def reconcile(observed: Observed, *, now: datetime, settings: Settings) -> list[
     return _run(observed, desired, now, settings)
 
 
-def refused(observed: Observed, *, code: int, words: str, is_final: bool, now: datetime) -> list[Action]:
+def refused(
+    observed: Observed, *, code: int, words: str, is_final: bool, now: datetime, settings: Settings
+) -> list[Action]:
     """What to do when the API server refused to create a Job with that HTTP status and these words.
 
     `is_final`: it will never take it, as in a namespace that is being deleted. An invalid Job (422) stays invalid
     until the spec changes; a quota or a policy may let it pass later.
     """
     if observed.resource.deleted_at is not None:
-        return give_up(observed, words, now) if is_final or code == 422 else []
+        is_final = is_final or code == 422
+        return answer_refusal(observed, words=words, is_final=is_final, now=now, settings=settings)
     phase, reason = (FAILED, "InvalidJob") if code == 422 else (PENDING, "JobRefused")
     return write(observed, Verdict(phase, reason, f"The Job cannot be created: {words}"), now=now)
 
@@ -71,24 +74,19 @@ def refused(observed: Observed, *, code: int, words: str, is_final: bool, now: d
 def _run(observed: Observed, desired: str, now: datetime, settings: Settings) -> list[Action]:
     """Have exactly the Job that the spec asks for, and no two runs that write to one destination."""
     spec = observed.resource.spec
-    # Under a queue `suspend` of the Job is Kueue's: what the user suspends gives its place up.
-    is_withdrawn = spec.suspend and spec.scheduling.queue is not None
-    obsolete = [
-        job
-        for job in observed.jobs
-        if job.name != desired
-        or job.is_deleting
-        or _is_outdated(job, observed)
-        or (is_withdrawn and not job.is_finished)
-    ]
+    is_wanted = {job.name: job.name == desired and not job.is_deleting for job in observed.jobs}
+    obsolete = [job for job in observed.jobs if not is_wanted[job.name] or _is_outdated(job, observed)]
     current = next((job for job in observed.jobs if job not in obsolete), None)
     obsolete += [job for job in observed.orphans if not job.is_finished]
     if current:
         return [*_delete(obsolete), *_follow(observed, current, now, settings)]
-    if is_withdrawn:
+    if spec.suspend and spec.scheduling.queue:
         return [*_delete(obsolete), *write(observed, SUSPENDED_BY_USER, now=now)]
     if obsolete or _strangers(observed):
-        return [*_delete(obsolete), *_wait_for_earlier(observed, now, settings)]
+        # A Job that somebody else has deleted is the same run still; what is replaced here is over.
+        is_same_run = not obsolete and observed.resource.status.get("jobName") == desired
+        waiting = _wait_for_earlier(observed, desired if is_same_run else None, now, settings)
+        return [*_delete(obsolete), *waiting]
     return _create(observed, desired, now, settings)
 
 
@@ -147,12 +145,12 @@ def _created(resource: Resource, desired: str) -> Verdict:
     return Verdict(PENDING, "Created", f"Job {desired} waits for its pod.")
 
 
-def _wait_for_earlier(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
+def _wait_for_earlier(observed: Observed, job_name: str | None, now: datetime, settings: Settings) -> list[Action]:
     """Two runs never write to one destination at a time: the next one waits until the earlier one's pods are gone."""
     pods = _strangers(observed)
     what = f"pod {pods[0].name}" if pods else "the Job"
     verdict = Verdict(PENDING, "Replacing", f"Waiting for {what} of the earlier run to stop.")
-    return [*write(observed, verdict, now=now), Requeue(settings.progress_interval_s)]
+    return [*write(observed, verdict, job_name=job_name, now=now), Requeue(settings.progress_interval_s)]
 
 
 def _follow(observed: Observed, job: Job, now: datetime, settings: Settings) -> list[Action]:
@@ -177,10 +175,18 @@ def _wait_to_count(observed: Observed, job: Job, verdict: Verdict) -> list[Actio
 
 
 def _is_outdated(job: Job, observed: Observed) -> bool:
-    """Whether the Job's pods would still be made from scheduling fields that have changed, and none has started."""
-    if job.is_finished or job.template_hash == template_hash(observed.resource.spec.scheduling):
+    """Whether the Job is to be made anew: by now it would be another, and no pod of it has started."""
+    spec, pods = observed.resource.spec, pods_of(observed, job)
+    if job.is_finished:
         return False
-    return job.failed_pods == 0 and all(pod.phase == "Pending" for pod in pods_of(observed, job))
+    # Under a queue the Job's `suspend` is Kueue's: what the user suspends, or takes elsewhere, gives its place up.
+    if job.queue and spec.suspend:
+        return True
+    if job.is_suspended and job.queue != spec.scheduling.queue and not any(pod.is_active for pod in pods):
+        return True
+    if job.template_hash == template_hash(spec.scheduling):
+        return False
+    return job.failed_pods == 0 and all(pod.phase == "Pending" for pod in pods)
 
 
 def _strangers(observed: Observed) -> list[Pod]:

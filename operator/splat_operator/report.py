@@ -74,6 +74,15 @@ def parse_result(message: str) -> Result | None:
         return None
 
 
+def parse_deletion(message: str) -> tuple[int, int] | None:
+    """How many objects were deleted and how many outputs kept, or None where the message does not tell."""
+    entry = _object(message)
+    try:
+        return (_whole(entry["deleted"]), _whole(entry["kept"])) if entry.get("version") == 1 else None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
 def merge_results(results: Sequence[Result]) -> Result:
     """The result of a run from those of all its pods, at least one."""
     if len(results) == 1:

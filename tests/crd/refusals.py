@@ -315,6 +315,16 @@ _CONNECTIONS = [
 
 _RUNS = [
     *(
+        Refusal(
+            f"two pods for a name {words}",
+            {"metadata": {"name": name}, "spec": {"source": {"uri": "s3://scenes/raw/"}, "parallelism": 2}},
+            "",
+            "metadata.name must be at most 48 characters long and without dots for spec.parallelism above 1;"
+            " shorten it",
+        )
+        for words, name in (("of 49 characters", "g" * 49), ("with a dot", "garden.v2"))
+    ),
+    *(
         _spec(
             f"two pods for {uri}",
             {"source": {"uri": uri}, "parallelism": 2},

@@ -31,6 +31,7 @@ def test_a_job_that_is_deleted_by_hand_while_it_runs_is_made_again(
     status = kubectl.finish("garden")["status"]
     assert (status["jobName"], status["inputBytes"]) == (name, small_scene.stat().st_size)
     assert kubectl.get("job", name)["metadata"]["uid"] != before
+    assert kubectl.reasons("garden")["Recreated"] == 1
 
 
 def test_a_finished_job_goes_by_its_ttl_and_is_not_made_again(

@@ -37,6 +37,8 @@ def begin(*, budget: dict[str, int], spec: Raw | None = None, edits: list[Raw] |
         "finished": {},
         "taken along": [],
         "taken back": False,
+        "fought": False,
+        "deleted for": [],
         "is as seen": False,
         "late": None,
     }

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Iterator
 
 from compressions import SPEC
-from model.cluster import State, Step, apply, now, remove_if_free, touch
-from model.surroundings import EXITS, delete_job, end_pod, on_job
+from model.cluster import State, Step, apply, now, owner_of, remove_if_free, touch
+from model.surroundings import EXITS, delete_job, end_pod, on_job, on_pod, remove_pod
 from splat_operator.names import LABEL_QUEUE
 from splat_operator.times import format_time
 
@@ -28,6 +28,10 @@ def disturbances(state: State) -> Iterator[tuple[str, Step]]:
             and not job["spec"].get("suspend")
         ):
             yield f"preempt {name}", spending("preempt", lambda s, n=name: s["jobs"][n]["spec"].update(suspend=True))
+    done = [owner_of(pod) for pod in state["pods"] if pod["status"]["phase"] == "Succeeded"]
+    for place, pod in enumerate(state["pods"]):
+        if budget.get("lose pod") and pod["status"]["phase"] == "Succeeded" and done.count(owner_of(pod)) > 1:
+            yield f"lose pod {place}", spending("lose pod", on_pod(remove_pod, place))
     if budget.get("wait"):
         yield "wait", spending("wait", wait)
     if state["resource"] is None:
@@ -66,7 +70,7 @@ def delete(state: State) -> None:
     meta = state["resource"]["metadata"]
     meta["deletionTimestamp"] = format_time(now(state))
     touch(state)
-    if meta["finalizers"]:
+    if meta["finalizers"] and state["resource"]["spec"].get("deletionPolicy") == "Delete":
         state["taken along"] = [*state["taken along"], meta["uid"]]
     remove_if_free(state)
 

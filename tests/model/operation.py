@@ -30,7 +30,7 @@ from splat_operator.model import (
     SetFinalizers,
     WriteStatus,
 )
-from splat_operator.names import TERMINAL_PHASES
+from splat_operator.names import LABEL_QUEUE, TERMINAL_PHASES
 from splat_operator.parsing import assemble, parse_resource
 
 Reconcile = Callable[[Observed, Any], list[Action]]
@@ -131,6 +131,7 @@ def _execute(state: State, action: Action, uid: str, *, is_as_seen: bool) -> str
         case PatchJob(name, fields):
             if name in state["jobs"]:
                 spec = state["jobs"][name]["spec"]
+                state["fought"] |= LABEL_QUEUE in state["jobs"][name]["metadata"]["labels"] and "suspend" in fields
                 state["jobs"][name]["spec"] = {k: v for k, v in {**spec, **fields}.items() if v is not None}
         case WriteStatus(status):
             if not is_current(state, uid, is_as_seen=is_as_seen):

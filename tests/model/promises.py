@@ -56,7 +56,20 @@ def deleted_outputs_are_gone(state: State) -> str | None:
     return None
 
 
+def kueue_decides(state: State) -> str | None:
+    """Nobody but Kueue lets a Job of a queue begin, or stops it."""
+    return "the operator set a Job's suspend that is Kueue's" if state["fought"] else None
+
+
+def retained_outputs_stay(state: State) -> str | None:
+    """Outputs of a resource that does not take them along are never deleted."""
+    lost = set(state["deleted for"]) - set(state["taken along"])
+    return f"outputs of {sorted(lost)} were deleted unasked" if lost else None
+
+
 ALL = (
+    kueue_decides,
+    retained_outputs_stay,
     one_run_at_a_time,
     generation_is_not_ahead,
     outputs_exist,

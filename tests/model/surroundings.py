@@ -144,6 +144,7 @@ def end_pod(state: State, place: int, code: int = 0) -> None:
     ended = {"exitCode": code, "message": message, "finishedAt": format_time(now(state))}
     container_of(pod)["state"] = {"terminated": ended}
     if code == 0 and "cleanup" in pod:
+        state["deleted for"] = sorted({*state["deleted for"], pod["cleanup"]})
         state["published"] = [each for each in state["published"] if each["uid"] != pod["cleanup"]]
     elif code == 0:
         made = {"job": pod["job"], "index": pod["metadata"]["annotations"].get(ANNOTATION_INDEX), "uid": pod["for"]}

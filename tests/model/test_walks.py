@@ -14,7 +14,7 @@ from model.promises import ALL, desired_state
 from model.steps import steps
 from splat_operator.reconcile import reconcile
 
-BUDGET = {"fail": 4, "delete job": 2, "preempt": 2, "late": 2, "wait": 2, "delete": 1, "apply again": 1}
+BUDGET = {"fail": 4, "delete job": 2, "preempt": 2, "late": 2, "wait": 2, "lose pod": 1, "delete": 1, "apply again": 1}
 EDITS: list[dict[str, Any]] = [
     {"preview": True},
     {"preview": False},
@@ -42,7 +42,12 @@ def decide(observed: Any, now: Any) -> Any:
     return reconcile(observed, now=now, settings=SETTINGS)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=150,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.data())
 def test_whatever_happens_the_promises_hold_and_the_goal_is_reached(data: st.DataObject) -> None:
     edits = data.draw(st.lists(st.sampled_from(EDITS), max_size=4))

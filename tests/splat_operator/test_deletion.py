@@ -22,6 +22,7 @@ from compressions import (
     resource,
     running_pod,
     said,
+    succeeded_pod,
     waiting_pod,
     written,
 )
@@ -144,15 +145,52 @@ def test_what_is_left_is_told_before_the_resource_goes(case: str) -> None:
 def test_a_namespace_that_goes_is_not_held_up() -> None:
     seen = observed(deleted())
     words = "unable to create new content in namespace default because it is being terminated"
-    status = written(refused(seen, code=403, words=words, is_final=True, now=NOW))
+    status = written(refused(seen, code=403, words=words, is_final=True, now=NOW, settings=SETTINGS))
     assert condition(status, "Ready")["reason"] == "OutputsLeft"
-    assert refused(seen, code=403, words="exceeded quota", is_final=False, now=NOW) == [], "there is time left"
+
+
+def test_a_quota_is_waited_for_and_told() -> None:
+    seen = observed(deleted())
+    answer = refused(seen, code=403, words="exceeded quota", is_final=False, now=NOW, settings=SETTINGS)
+    assert condition(written(answer), "Ready")["reason"] == "Deleting"
+    late = refused(seen, code=403, words="exceeded quota", is_final=False, now=at(600), settings=SETTINGS)
+    assert condition(written(late), "Ready")["reason"] == "OutputsLeft"
+    assert "exceeded quota" in condition(written(late), "Ready")["message"]
+
+
+def test_an_operator_that_was_away_deletes_all_the_same() -> None:
+    assert of_type(decide(observed(deleted()), now=at(5000)), CreateJob)
+    done = replace(observed(deleted()), cleanup=replace(CLEANUP, is_complete=True))
+    assert condition(written(decide(done, now=at(5000))), "Ready")["reason"] == "OutputsDeleted"
+    begun = replace(observed(deleted()), cleanup=replace(CLEANUP, created_at=at(5000)))
+    assert condition(written(decide(begun, now=at(5001))), "Ready")["reason"] == "Deleting"
+
+
+def test_what_the_worker_kept_is_told() -> None:
+    said_so = succeeded_pod('{"version": 1, "deleted": 3, "kept": 2}', job_uid="cleanup")
+    seen = replace(observed(deleted(), pods=[said_so]), cleanup=replace(CLEANUP, is_complete=True))
+    ready = condition(written(decide(seen)), "Ready")
+    assert ready["reason"] == "OutputsLeft"
+    assert "2 outputs are not this resource's" in ready["message"]
 
 
 def test_forbidden_place_is_left_alone() -> None:
     seen = observed(deleted())
     status = written(decide(seen, settings=replace(SETTINGS, allowed_destinations=("s3://others/",))))
     assert condition(status, "Ready")["reason"] == "OutputsLeft"
+    assert of_type(decide(seen, settings=replace(SETTINGS, allowed_sources=("s3://others/",))), CreateJob)
+
+
+def test_job_that_deletes_has_the_pods_template_without_the_runs_containers() -> None:
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"hostname": "x", "containers": [{"name": "worker", "tty": True}]},
+    }
+    (created,) = of_type(decide(observed(deleted(spec={"podTemplate": template}))), CreateJob)
+    pod = created.manifest["spec"]["template"]
+    assert pod["metadata"]["labels"]["a"] == "b"
+    assert pod["spec"]["hostname"] == "x"
+    assert "tty" not in pod["spec"]["containers"][0]
 
 
 def test_policy_that_changed_lets_go_at_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compressions import NOW, RESULT, at, condition, decide, job, observed, resource, running_pod, written
+from compressions import NOW, RESULT, SETTINGS, at, condition, decide, job, observed, resource, running_pod, written
 from splat_operator.model import CheckJob, CountFinish, CreateJob, DeleteJob, EmitEvent, WriteStatus
 from splat_operator.reconcile import refused
 
@@ -55,7 +55,7 @@ def test_ends_what_runs() -> None:
 
 def test_a_job_that_the_server_does_not_take_is_told() -> None:
     words = 'Job "garden" is invalid'
-    actions = refused(observed(DRY), code=422, words=words, is_final=False, now=NOW)
+    actions = refused(observed(DRY), code=422, words=words, is_final=False, now=NOW, settings=SETTINGS)
     assert [action.status["phase"] for action in actions if isinstance(action, WriteStatus)] == ["Failed"]
     assert words in condition(written(actions), "Stalled")["message"]
 

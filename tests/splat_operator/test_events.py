@@ -12,7 +12,7 @@ from splat_operator.model import CountFinish, EmitEvent
 
 
 def status(phase: str, reason: str = "Why", job: str | None = "garden-1", **fields: Any) -> Mapping[str, Any]:
-    ready = {"type": "Ready", "status": "False", "reason": reason, "message": "Because."}
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": f"{reason}, because."}
     return {"phase": phase, "conditions": [ready], **({"jobName": job} if job else {}), **fields}
 
 
@@ -36,6 +36,11 @@ CASES = {
     "known attempt": (status("Running", failures=[FAILURE]), status("Pending", "Retrying", failures=[FAILURE]), []),
     "next run": (status("Succeeded"), status("Pending", "Created", job="garden-2"), ["JobCreated"]),
     "next run fails": (status("Failed"), status("Failed", job="garden-2"), ["JobCreated", "count Why"]),
+    "fails otherwise after an edit": (
+        status("Failed", "NotAllowed", job=None),
+        status("Failed", "PodNotRestricted", job=None),
+        ["Failed"],
+    ),
     "refused spec": ({}, status("Failed", "NotAllowed", job=None), ["Failed", "count NotAllowed"]),
     "spec still refused": (status("Failed", job=None), status("Failed", job=None), []),
     "queued": ({}, status("Queued", "Queued"), ["JobCreated", "Queued"]),

@@ -41,6 +41,26 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"source": {"uri": "https://example.com/open/%2E./secret/garden.ply"}},
         "spec.source.uri",
     ),
+    "encoded separator": (
+        {"allowed_sources": ("https://example.com/open/",)},
+        {"source": {"uri": "https://example.com/open/..%2fsecret/garden.ply"}},
+        "spec.source.uri",
+    ),
+    "encoded twice": (
+        {"allowed_sources": ("https://example.com/open/",)},
+        {"source": {"uri": "https://example.com/open/%252e%252e/secret/garden.ply"}},
+        "spec.source.uri",
+    ),
+    "parameter behind dots": (
+        {"allowed_sources": ("https://example.com/open/",)},
+        {"source": {"uri": "https://example.com/open/..;/secret/garden.ply"}},
+        "spec.source.uri",
+    ),
+    "two dots in a name": (
+        {"allowed_sources": ("s3://scenes/",)},
+        {"source": {"uri": "s3://scenes/gar..den/a.ply"}},
+        "",
+    ),
     "query is not shown": (
         {"allowed_sources": ("s3://scenes/",)},
         {"source": {"uri": "https://example.com/garden.ply?token=secret"}},
@@ -76,7 +96,7 @@ def test_place(case: str) -> None:
     if refusal:
         assert refusal.reason == "NotAllowed"
         assert words in refusal.message
-        assert "secret" not in refusal.message.replace("/secret/", "")
+        assert "token" not in refusal.message
 
 
 def test_pod() -> None:

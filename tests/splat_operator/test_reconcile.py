@@ -363,7 +363,7 @@ class TestSchedulingEdit:
 )
 def test_refused_job_is_explained_in_the_servers_words(code: int, phase: str, stalled: str) -> None:
     words = 'jobs.batch "garden" is forbidden: exceeded quota: jobs'
-    status = written(refused(observed(), code=code, words=words, is_final=False, now=NOW))
+    status = written(refused(observed(), code=code, words=words, is_final=False, now=NOW, settings=SETTINGS))
     assert (status["phase"], condition(status, "Stalled")["status"]) == (phase, stalled)
     assert words in condition(status, "Ready")["message"]
     assert "jobName" not in status, "a refused Job settles nothing"
@@ -372,12 +372,17 @@ def test_refused_job_is_explained_in_the_servers_words(code: int, phase: str, st
 @pytest.mark.parametrize("code", [403, 422])
 def test_refusal_in_the_same_words_is_written_once(code: int) -> None:
     """Another write would be another event, and so another pass, for ever."""
-    status = written(refused(observed(), code=code, words="no", is_final=False, now=NOW))
-    assert refused(observed(resource(status=status)), code=code, words="no", is_final=False, now=at(9)) == []
+    status = written(refused(observed(), code=code, words="no", is_final=False, now=NOW, settings=SETTINGS))
+    assert (
+        refused(observed(resource(status=status)), code=code, words="no", is_final=False, now=at(9), settings=SETTINGS)
+        == []
+    )
 
 
 def test_refused_job_is_tried_again() -> None:
-    status = written(refused(observed(), code=422, words="spec.template: Invalid", is_final=False, now=NOW))
+    status = written(
+        refused(observed(), code=422, words="spec.template: Invalid", is_final=False, now=NOW, settings=SETTINGS)
+    )
     assert of_type(decide(observed(resource(status=status))), CreateJob)
 
 
@@ -439,13 +444,13 @@ class TestQueue:
 
     def test_admission_and_preemption_are_left_alone(self) -> None:
         for is_suspended, phase in ((True, "Queued"), (False, "Pending")):
-            actions = decide(observed(self.queued, jobs=[job(self.queued, is_suspended=is_suspended)]))
+            actions = decide(observed(self.queued, jobs=[job(self.queued, is_suspended=is_suspended, queue="gpus")]))
             assert not of_type(actions, PatchJob)
             assert written(actions)["phase"] == phase
 
     def test_suspending_gives_the_place_up_and_resuming_queues_again(self) -> None:
         paused = resource(queueName="gpus", suspend=True)
-        actions = decide(observed(paused, jobs=[job(self.queued)], pods=[running_pod()]))
+        actions = decide(observed(paused, jobs=[job(self.queued, queue="gpus")], pods=[running_pod()]))
         assert of_type(actions, DeleteJob)
         assert written(actions)["phase"] == "Suspended"
         resumed = resource(queueName="gpus", status=written(actions))
@@ -453,8 +458,19 @@ class TestQueue:
 
     def test_a_result_is_not_thrown_away_for_a_suspension(self) -> None:
         paused = resource(queueName="gpus", suspend=True)
-        actions = decide(observed(paused, jobs=[job(self.queued, is_complete=True)], pods=[succeeded_pod()]))
+        done = job(self.queued, is_complete=True, queue="gpus")
+        actions = decide(observed(paused, jobs=[done], pods=[succeeded_pod()]))
         assert written(actions)["phase"] == "Succeeded"
+
+    def test_a_job_that_is_in_no_queue_goes_into_one_when_it_resumes(self) -> None:
+        unqueued = job(self.queued, is_suspended=True, failed_pods=1)
+        assert of_type(decide(observed(self.queued, jobs=[unqueued])), DeleteJob)
+
+    def test_a_job_that_kueue_stopped_is_not_resumed_because_its_queue_was_taken_from_the_spec(self) -> None:
+        preempted = job(is_suspended=True, failed_pods=1, queue="gpus")
+        actions = decide(observed(jobs=[preempted], pods=[running_pod(is_deleting=True)]))
+        assert not of_type(actions, PatchJob)
+        assert written(actions)["phase"] == "Queued"
 
 
 class TestShares:
@@ -486,10 +502,40 @@ class TestShares:
         assert status["device"] == "NVIDIA H100, cpu"
         assert (status["progress"]["scenesDone"], status["progress"]["scenesTotal"]) == (2, 2)
 
-    def test_a_pod_without_result_is_missed(self) -> None:
+    def test_a_pod_that_is_gone_takes_its_figures_along_and_not_the_outcome(self) -> None:
         done = job(self.shared, completions=2, is_complete=True)
         status = written(decide(observed(self.shared, jobs=[done], pods=[self.part(0)])))
+        assert status["phase"] == "Succeeded"
+        assert "lack those of 1 pods that are gone; the manifest has all" in condition(status, "Ready")["message"]
+
+    def test_no_result_at_all_is_missed(self) -> None:
+        done = job(self.shared, completions=2, is_complete=True)
+        status = written(decide(observed(self.shared, jobs=[done])))
         assert condition(status, "Ready")["reason"] == "ResultMissing"
+
+    def test_a_pod_waits_for_the_others_gpu_as_long_as_it_takes(self) -> None:
+        hasty = resource(parallelism=2, source={"uri": "s3://scenes/raw/"}, pendingDeadlineSeconds=300)
+        first = replace(self.part(0), container=replace(self.part(0).container, finished_at=at(1200)))
+        pods = [first, pod(name="b", index=1)]
+        seen = observed(hasty, jobs=[job(hasty, completions=2)], pods=pods)
+        status = written(decide(seen, now=at(1201)))
+        assert (status["phase"], condition(status, "Ready")["reason"]) == ("Running", "Running")
+        late = written(decide(seen, now=at(1501)))
+        assert (late["phase"], condition(late, "Ready")["reason"]) == ("Failed", "Starting")
+
+    def test_a_pod_that_finds_no_node_is_told_while_another_runs(self) -> None:
+        pods = [running_pod(name="a", index=0), unschedulable_pod(WORDS, name="b", index=1)]
+        status = written(decide(observed(self.shared, jobs=[job(self.shared, completions=2)], pods=pods)))
+        assert WORDS in condition(status, "Ready")["message"]
+
+    def test_the_failure_that_no_retry_can_help_is_the_cause(self) -> None:
+        failed = job(self.shared, completions=2, failure=("PodFailurePolicy", ""), failed_pods=2)
+        pods = [
+            failed_pod(65, said("BadInput", "b.ply: truncated."), name="b", index=1),
+            failed_pod(69, said("ServiceUnavailable", "busy."), name="a", index=0, created_at=at(9)),
+        ]
+        ready = condition(written(decide(observed(self.shared, jobs=[failed], pods=pods))), "Ready")
+        assert (ready["reason"], ready["message"]) == ("BadInput", "b.ply: truncated.")
 
     def test_a_run_goes_on_while_a_pod_has_ended(self) -> None:
         pods = [self.part(0), running_pod(name="b", index=1)]
@@ -498,7 +544,7 @@ class TestShares:
 
     def test_a_run_is_not_ending_before_its_last_pod(self) -> None:
         seen = observed(self.shared, jobs=[job(self.shared, completions=2)], pods=[self.part(0)])
-        assert condition(written(decide(seen)), "Ready")["reason"] == "WaitingForPod"
+        assert "waits for its pod" in condition(written(decide(seen)), "Ready")["message"]
 
 
 def test_job_deleted_by_hand_is_made_again_and_told() -> None:

@@ -56,21 +56,10 @@ class Connection:
 
     async def get_metadata(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """The list at that path with the metadata alone of each object. Raises ApiError."""
-        request = await self._api.param_serialize(
-            "GET",
-            path,
-            query_params=_pairs(query),
-            header_params={"Accept": METADATA_ONLY},
-            auth_settings=["BearerToken"],
-        )
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                response = await self._api.call_api(*request)
-                content = await response.read()
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise ApiError(0, f"The API server does not answer GET {path}: {error or 'timeout'}") from error
-        # A server that lacks this form has the plain one; one that refuses the list says why there too.
-        return json.loads(content) if response.status < 400 else await self.get(path, query)
+            return json.loads(await self._request("GET", path, query=query, accept=METADATA_ONLY))
+        except ApiError:  # A server that lacks this form has the plain one; one that refuses the list says why again.
+            return await self.get(path, query)
 
     async def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """The text at that path, such as a log; bytes that are no UTF-8 are replaced. Raises ApiError."""
@@ -96,12 +85,13 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> bytes:
         request = await self._api.param_serialize(
             method,
             path,
             query_params=_pairs(query),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
+            header_params={"Accept": accept, "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )

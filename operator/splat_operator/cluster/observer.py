@@ -22,6 +22,10 @@ LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
 """The worker prints at most one progress line a second; a few lines back there is one."""
 
 
+LOGS_AT_ONCE = 8
+"""Of one resource, which may have a thousand pods."""
+
+
 async def observe(connection: Connection, key: Key, nodes: Nodes, *, reads_logs: bool = True) -> Observed | None:
     """What there is, straight from the API server, or None where the resource is gone. Raises ApiError.
 
@@ -56,17 +60,19 @@ async def _progress(connection: Connection, observed: Observed) -> Progress | No
     jobs = {job.uid: job.completions for job in observed.jobs}
     pods = [pod for pod in observed.pods if pod.job_uid in jobs]
     running = (pod for pod in pods if pod.container.is_running)
-    read = await asyncio.gather(*(_read(connection, observed.resource.key, pod) for pod in running))
+    turns = asyncio.Semaphore(LOGS_AT_ONCE)
+    read = await asyncio.gather(*(_read(connection, observed.resource.key, pod, turns) for pod in running))
     readings = [progress for progress in read if progress]
     return merge_progress(readings, results(pods), shares=max(jobs.values(), default=1))
 
 
-async def _read(connection: Connection, key: Key, pod: Pod) -> Progress | None:
+async def _read(connection: Connection, key: Key, pod: Pod, turns: asyncio.Semaphore) -> Progress | None:
     """The last progress line of a running pod."""
-    try:
-        return parse_progress(await connection.get_text(f"{paths.pods(key.namespace)}/{pod.name}/log", LOG_QUERY))
-    except ApiError:
-        return None
+    async with turns:
+        try:
+            return parse_progress(await connection.get_text(f"{paths.pods(key.namespace)}/{pod.name}/log", LOG_QUERY))
+        except ApiError:
+            return None
 
 
 async def _ask_for_refusal(connection: Connection, observed: Observed) -> str | None:

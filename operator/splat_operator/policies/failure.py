@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from splat_operator.model import Job, Pod
-from splat_operator.names import EXIT_REASONS
+from splat_operator.names import EXIT_REASONS, PERMANENT_EXIT_CODES
 from splat_operator.report import MAX_WORDS, parse_failure
 from splat_operator.times import format_time
 
@@ -46,13 +47,17 @@ def job_cause(job: Job, pods: Iterable[Pod]) -> Cause:
     if last is None:
         return Cause(reason, f"Job {job.name} failed and left no pod to tell why: {_words(message or reason)}.")
     cause = pod_cause(last)
-    attempts = f" All {job.failed_pods} attempts failed." if job.failed_pods > 1 else ""
+    attempts = f" All {job.failed_pods} attempts failed." if job.failed_pods > 1 and job.completions == 1 else ""
     return Cause(cause.reason, cause.message + attempts)
 
 
 def last_failed(pods: Iterable[Pod]) -> Pod | None:
-    """The failed attempt that was created last."""
-    return max(filter(is_failed_attempt, pods), key=lambda pod: pod.created_at, default=None)
+    """The failed attempt that decided: one that no retry can help, else the one that was created last."""
+
+    def weight(pod: Pod) -> tuple[bool, datetime]:
+        return pod.container.exit_code in PERMANENT_EXIT_CODES, pod.created_at
+
+    return max(filter(is_failed_attempt, pods), key=weight, default=None)
 
 
 def is_failed_attempt(pod: Pod) -> bool:

@@ -39,9 +39,12 @@ class Obstacle:
 
 def obstacle(observed: Observed, job: Job, pods: Iterable[Pod], *, settings: Settings, now: datetime) -> Obstacle:
     """The obstacle of a Job none of whose pods runs; `pods` are the Job's own."""
+    pods = list(pods)
     pod = current_pod(pods)
     found = _no_pod(job, observed, settings, now) if pod is None else _pod_obstacle(pod, observed, settings)
-    since = job.started_at if pod is None else pod.created_at
+    # Pods that share a run wait for each other's GPUs.
+    ends = [each.container.finished_at for each in pods if each.container.finished_at]
+    since = job.started_at if pod is None else max([pod.created_at, *ends])
     return _with_deadline(found, since, observed.resource.spec.pending_deadline_s)
 
 
@@ -93,4 +96,5 @@ def _no_gpu_message(resource: Resource) -> str:
 def _configuration_message(words: str, resource: Resource) -> str:
     """The kubelet's words name the missing Secret or key; they lack the namespace and what to do."""
     remedy = "add it to the Secret" if "find key" in words else f"create it in namespace {resource.key.namespace}"
-    return f"The worker's container cannot be made: {words}; {remedy}, {_AGAIN}."
+    again = "" if resource.deleted_at else f", {_AGAIN}"
+    return f"The worker's container cannot be made: {words}; {remedy}{again}."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from splat_operator.policies.restricted import violations
 from splat_operator.settings import Settings
@@ -14,8 +15,8 @@ from splat_operator.spec import S3, Spec
 SDK_ENDPOINT = "aws"
 """Stands for an endpoint that is left to the SDK."""
 
-_DOTS = re.compile(r"/(\.|%2e){1,2}(/|$|[?#])", re.IGNORECASE)
-"""Parts of a path that lead elsewhere than it begins."""
+_DOTS = re.compile(r"(^|[/\\])\.{1,2}($|[/\\;?#])")
+"""Parts of a path that lead elsewhere than it begins, for servers of any kind."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ def forbidden_place(spec: Spec, settings: Settings) -> Refusal | None:
     return (words and Refusal("NotAllowed", f"{words}; correct it or ask the cluster's administrator.")) or None
 
 
+def forbidden_destination(spec: Spec, settings: Settings) -> Refusal | None:
+    """The same for the destination alone."""
+    words = next(_destination_faults(spec, settings), None)
+    return (words and Refusal("NotAllowed", f"{words}; correct it or ask the cluster's administrator.")) or None
+
+
 def forbidden_pod(template: Mapping[str, Any], settings: Settings) -> Refusal | None:
     """Whether a pod template, as spec.podTemplate has made it, leaves the profile `restricted` without leave."""
     if settings.allow_unrestricted_pods:
@@ -44,16 +51,21 @@ def forbidden_pod(template: Mapping[str, Any], settings: Settings) -> Refusal | 
 
 
 def _faults(spec: Spec, settings: Settings) -> Iterator[str]:
-    source, destination = spec.output.source, spec.output.destination
+    source = spec.output.source
     yield from _place_faults("source", source.uri, settings.allowed_sources)
-    yield from _place_faults("destination", destination.uri, settings.allowed_destinations)
     yield from _endpoint_faults("source", source.uri, source.s3, settings.allowed_endpoints)
+    yield from _destination_faults(spec, settings)
+
+
+def _destination_faults(spec: Spec, settings: Settings) -> Iterator[str]:
+    destination = spec.output.destination
+    yield from _place_faults("destination", destination.uri, settings.allowed_destinations)
     yield from _endpoint_faults("destination", destination.uri, destination.s3, settings.allowed_endpoints)
 
 
 def _place_faults(side: str, uri: str, allowed: Sequence[str]) -> Iterator[str]:
     place = uri.partition("?")[0]
-    if allowed and (_DOTS.search(uri) or not place.startswith(tuple(allowed))):
+    if allowed and (_DOTS.search(unquote(unquote(uri))) or not place.startswith(tuple(allowed))):
         yield f"spec.{side}.uri {place} is not allowed here: it must be below {' or '.join(allowed)}"
 
 

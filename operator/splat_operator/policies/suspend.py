@@ -14,7 +14,7 @@ def drift(job: Job, spec: Spec) -> dict[str, Any]:
     Suspending stops the Job's pods and uses up no retry; both are the Job controller's work. With a queue `suspend` is
     Kueue's, which would take a change for its own decision.
     """
-    suspend = {} if spec.scheduling.queue else {"suspend": (job.is_suspended, spec.suspend)}
+    suspend = {} if job.queue else {"suspend": (job.is_suspended, spec.suspend)}
     wanted = suspend | {
         "backoffLimit": (job.backoff_limit, spec.retries),
         "activeDeadlineSeconds": (job.active_deadline_s, spec.active_deadline_s),
