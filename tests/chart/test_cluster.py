@@ -85,20 +85,21 @@ def _wait_until(question: Callable[[], bool]) -> None:
 
 
 NEEDED = [
-    *(f"{verb} splatcompressions.splats.dev" for verb in ("get", "list", "watch")),
+    *(f"{verb} splatcompressions.splats.dev" for verb in ("get", "list", "watch", "patch")),
     "patch splatcompressions.splats.dev/status",
     "update splatcompressions.splats.dev/finalizers",
     *(f"{verb} jobs.batch" for verb in ("list", "watch", "create", "patch", "delete")),
     *(f"{verb} pods" for verb in ("list", "watch")),
     "get pods/log",
-    "create events",
+    *(f"{verb} events" for verb in ("create", "list")),
 ]
 NOT_NEEDED = [
     *(f"{verb} secrets" for verb in ("get", "list", "watch")),
-    *(f"{verb} splatcompressions.splats.dev" for verb in ("create", "update", "patch", "delete")),
+    *(f"{verb} splatcompressions.splats.dev" for verb in ("create", "update", "delete")),
     *(f"{verb} pods" for verb in ("create", "delete", "patch")),
     "create pods/exec",
     "create serviceaccounts/token",
+    *(f"{verb} nodes" for verb in ("get", "watch", "patch")),
     *(f"{verb} namespaces" for verb in ("list", "watch")),
     "list customresourcedefinitions.apiextensions.k8s.io",
     "deletecollection jobs.batch",

@@ -111,7 +111,8 @@ def test_crd_can_be_left_out(helm: Helm) -> None:
 def test_rights_in_the_whole_cluster(helm: Helm) -> None:
     objects = helm.objects(*NO_CRD)
     roles = {role["metadata"]["name"]: role["rules"] for role in of_kind(objects, "ClusterRole")}
-    assert roles["splats-splat-operator"] == RULES
+    nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    assert roles["splats-splat-operator"] == [*RULES, nodes]
     assert roles.keys() == {"splats-splat-operator", "splats-splat-operator-view", "splats-splat-operator-edit"}
     assert of_kind(objects, "Role") == []
 
