@@ -37,6 +37,8 @@ class Case:
     is_valid: bool = True
     """Whether the API server takes the pod where no profile is enforced."""
     annotations: tuple[tuple[str, str], ...] = ()
+    is_stricter: bool = False
+    """Whether the API server lets the pod in all the same."""
 
     @property
     def spec(self) -> Json:
@@ -157,7 +159,6 @@ GOOD_CONTEXTS: dict[str, Any] = {
 }
 MALFORMED: dict[str, tuple[Any, str]] = {
     "hostNetwork": ("yes", "hostNetwork is not a boolean"),
-    "hostUsers": ("no", "hostUsers is not a boolean"),
     "securityContext": ([], "securityContext is not a map"),
     "securityContext.runAsUser": ("root", "securityContext.runAsUser is not a whole number"),
     "securityContext.sysctls": ([1], "securityContext.sysctls has an element that is not a map"),
@@ -296,9 +297,13 @@ CASES: dict[str, Case] = {
         {"securityContext.runAsUser": 0, f"{CONTEXT}.runAsUser": 1, f"{SETUP}.runAsUser": 1},
         ("securityContext.runAsUser is 0",),
     ),
-    "root in a user namespace": Case({"hostUsers": False, "securityContext.runAsUser": 0, NO_ROOT: None}),
+    "root in a user namespace": Case(
+        {"hostUsers": False, "securityContext.runAsUser": 0}, ("securityContext.runAsUser is 0",), is_stricter=True
+    ),
     "root of a container in a user namespace": Case(
-        {"hostUsers": False, f"{CONTEXT}.runAsUser": 0, f"{CONTEXT}.runAsNonRoot": False}
+        {"hostUsers": False, f"{CONTEXT}.runAsNonRoot": False},
+        worker("securityContext.runAsNonRoot is false"),
+        is_stricter=True,
     ),
     "root without a user namespace": Case(
         {"hostUsers": True, "securityContext.runAsUser": 0}, ("securityContext.runAsUser is 0",)

@@ -90,6 +90,8 @@ class Gathering:
         Raises:
             BadInputError: a part does not fit the plan.
         """
+        if not self._has_all_parts() and not self.is_merged:
+            return own
         parts = [self._read_part(index, plan) for index in range(self._shard.count)]
         if not self.is_merged:  # asked after the parts were read: they are removed after the manifest is there
             found = [part for part in parts if part is not None]
@@ -165,6 +167,11 @@ class Gathering:
             return parse_plan(document, self._task.source.location, self._shard.count)
         except UsageError as error:
             raise self._broken(PLAN, error) from error
+
+    def _has_all_parts(self) -> bool:
+        """Say whether a part of every pod is there: one list, where reading them would be a request each."""
+        there = {entry.key for entry in self._store.list(self._folder)}
+        return all(self._shard.part_key(self._task.manifest_key, index) in there for index in range(self._shard.count))
 
     def _read_part(self, index: int, plan: Plan) -> Result | None:
         """Read a part, None if it is not there or was made by another plan."""

@@ -121,12 +121,12 @@ def _profiles(part: Part, _: Part) -> Iterator[str]:
             yield f"{part.where}{path}.type is {json.dumps(profile)}"
 
 
-def _root(part: Part, pod: Part) -> Iterator[str]:
-    if not _has_user_namespace(pod):
-        if part.get("securityContext.runAsNonRoot", "boolean") is False:
-            yield f"{part.where}securityContext.runAsNonRoot is false"
-        if part.get("securityContext.runAsUser", "whole number") == 0:
-            yield f"{part.where}securityContext.runAsUser is 0"
+def _root(part: Part, _: Part) -> Iterator[str]:
+    """Also in a user namespace, where newer servers let it pass: older ones drop `hostUsers`, and the pod is root."""
+    if part.get("securityContext.runAsNonRoot", "boolean") is False:
+        yield f"{part.where}securityContext.runAsNonRoot is false"
+    if part.get("securityContext.runAsUser", "whole number") == 0:
+        yield f"{part.where}securityContext.runAsUser is 0"
 
 
 def _sysctls(pod: Part, _: Part) -> Iterator[str]:
@@ -167,15 +167,11 @@ def _escalation(container: Part, pod: Part) -> Iterator[str]:
 def _inherited(container: Part, pod: Part) -> Iterator[str]:
     """What must be set, for the pod or for the container; what is set wrongly there is another check's."""
     path = "securityContext.runAsNonRoot"
-    if not _has_user_namespace(pod) and all(part.get(path, "boolean") is None for part in (container, pod)):
+    if all(part.get(path, "boolean") is None for part in (container, pod)):
         yield f"{container.where}{path} is not true"
     path = "securityContext.seccompProfile"
     if not _is_windows(pod) and all(part.get(path, "map") is None for part in (container, pod)):
         yield f"{container.where}{path} is not set"
-
-
-def _has_user_namespace(pod: Part) -> bool:
-    return pod.get("hostUsers", "boolean") is False
 
 
 def _is_windows(pod: Part) -> bool:
