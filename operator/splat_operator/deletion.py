@@ -94,9 +94,9 @@ def _done(observed: Observed, pods: list[Pod], now: datetime) -> list[Action]:
     counts = (parse_deletion(pod.container.termination_message) for pod in pods)
     deleted, kept = next((found for found in counts if found), (None, 0))
     if kept:
-        words = f"{kept} outputs are not this resource's (any more) and stay; {deleted} objects are deleted."
+        words = f"Outputs that are not this resource's (any more) stay: {kept}; objects deleted: {deleted}."
         return _end(observed, LEFT, words, now)
-    return _end(observed, DELETED, f"{'The outputs' if deleted is None else f'{deleted} objects'} are deleted.", now)
+    return _end(observed, DELETED, f"The outputs are deleted{'' if deleted is None else f'; objects: {deleted}'}.", now)
 
 
 def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action]:

@@ -95,3 +95,16 @@ def test_an_evicted_pod_uses_up_no_retry(
     (failure,) = kubectl.finish("garden")["status"]["failures"]
     assert (failure["pod"], failure["reason"]) == (name, "EvictionByEvictionAPI")
     assert "ended from outside" in failure["message"]
+
+
+def test_a_failure_that_may_pass_is_tried_again_and_told_each_time(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
+) -> None:
+    """The image of the tests lacks the packages of the engine sogs: exit code 81, after which another node may do."""
+    source = bucket.put("garden.ply", small_scene)
+    kubectl.apply(compression("garden", source, encoder={"engine": "sogs"}, retries=1))
+    status = kubectl.finish("garden", "Failed")["status"]
+    assert [failure["exitCode"] for failure in status["failures"]] == [81, 81]
+    assert len({failure["pod"] for failure in status["failures"]}) == 2
+    assert "All 2 attempts failed." in condition({"status": status}, "Stalled")["message"]
+    assert kubectl.reasons("garden")["AttemptFailed"] == 1

@@ -38,6 +38,9 @@ Reconcile = Callable[[Observed, Any], list[Action]]
 DONE, CHANGED, REFUSED = "done", "changed", "refused"
 """What became of an action: a changed resource is another than was seen."""
 
+BEHIND: tuple[tuple[str, ...], ...] = (("resource",), ("resource", "jobs"))
+"""Which reads of a pass may be older than the last one, after the order in which it reads."""
+
 _ACTIONS: dict[str, Action] = {}
 """By what states call them: states hold plain values only."""
 
@@ -56,14 +59,15 @@ def operator_steps(state: State, reconcile: Reconcile) -> Iterator[tuple[str, St
         return
     yield "crash", crash
     yield "decide", decider(reconcile, ())
-    for stale in (("resource",), ("resource", "jobs")):
+    for stale in BEHIND:
         if any(state["looked"][part] != state[part] for part in stale):
             yield f"decide, {' and '.join(stale)} stale", decider(reconcile, stale)
 
 
 def look(state: State) -> None:
     """Begin to read: the resource, its Jobs, its pods, each as it is at that moment, which is not one for all."""
-    state["looked"] = {part: copy.deepcopy(state[part]) for part in ("resource", "jobs")}
+    parts = {part for stale in BEHIND for part in stale}
+    state["looked"] = {part: copy.deepcopy(state[part]) for part in sorted(parts)}
 
 
 def decider(reconcile: Reconcile, stale: tuple[str, ...]) -> Step:

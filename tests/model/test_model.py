@@ -190,6 +190,12 @@ def test_a_status_that_is_written_unasked_is_found(monkeypatch: pytest.MonkeyPat
     assert "taken back" in search("undisturbed").broken
 
 
+def test_reads_in_the_wrong_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were pods listed before Jobs, those of a Job deleted in between would be missed."""
+    monkeypatch.setattr(operation, "BEHIND", (("resource",), ("resource", "pods")))
+    assert "Jobs are active" in search("Job deleted by hand").broken
+
+
 def test_outputs_deleted_unasked_are_found() -> None:
     start = rest(begin(budget={"delete": 1}), deletes_unasked)
     report = explore(start, deletes_unasked, ALL, desired_state, limit=2000)

@@ -171,7 +171,7 @@ def test_what_the_worker_kept_is_told() -> None:
     seen = replace(observed(deleted(), pods=[said_so]), cleanup=replace(CLEANUP, is_complete=True))
     ready = condition(written(decide(seen)), "Ready")
     assert ready["reason"] == "OutputsLeft"
-    assert "2 outputs are not this resource's" in ready["message"]
+    assert "stay: 2; objects deleted: 3" in ready["message"]
 
 
 def test_forbidden_place_is_left_alone() -> None:
