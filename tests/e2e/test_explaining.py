@@ -108,3 +108,22 @@ def test_a_failure_that_may_pass_is_tried_again_and_told_each_time(
     assert len({failure["pod"] for failure in status["failures"]}) == 2
     assert "All 2 attempts failed." in condition({"status": status}, "Stalled")["message"]
     assert kubectl.reasons("garden")["AttemptFailed"] == 1
+
+
+def test_a_pod_that_the_kubelet_evicted_is_told_in_its_words(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
+) -> None:
+    """The kubelet's part is played on a pod that has no node: the embedded one evicts nothing."""
+    source = bucket.put("garden.ply", small_scene)
+    kubectl.apply(compression("garden", source, gpu={"count": 3}, retries=0))
+    kubectl.wait("splat", "garden", "condition=Scheduled=false")
+    (pod,) = kubectl.list("pods")
+    words = "The node was low on resource: ephemeral-storage."
+    status = {"status": {"phase": "Failed", "reason": "Evicted", "message": words}}
+    kubectl.run(
+        "patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "-p", json.dumps(status)
+    )
+    stalled = condition(kubectl.finish("garden", "Failed"), "Stalled")
+    assert stalled["reason"] == "Evicted"
+    assert words.rstrip(".") in stalled["message"]
+    assert stalled["message"] in kubectl.run("describe", "splat", "garden")
