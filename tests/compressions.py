@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from splat_operator.identity import job_name, template_hash
-from splat_operator.model import Action, Container, Job, Key, Observed, Pod, Progress, Resource, WriteStatus
+from splat_operator.model import Action, Container, EmitEvent, Job, Key, Observed, Pod, Progress, Resource, WriteStatus
 from splat_operator.reconcile import reconcile
 from splat_operator.settings import Settings
 from splat_operator.spec import parse_spec
@@ -64,7 +64,6 @@ def resource(*, status: Mapping[str, Any] | None = None, generation: int = 1, **
         generation=generation,
         resource_version="7",
         spec=parse_spec(raw),
-        raw_spec=raw,
         status=status or {},
     )
 
@@ -160,3 +159,13 @@ def written(actions: Iterable[Action]) -> Mapping[str, Any]:
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The condition of that type."""
     return next(item for item in status["conditions"] if item["type"] == kind)
+
+
+def of_type(actions: Iterable[Action], kind: type[Any]) -> list[Any]:
+    """The actions of that kind."""
+    return [action for action in actions if isinstance(action, kind)]
+
+
+def events(actions: Iterable[Action]) -> list[tuple[str, str]]:
+    """Types and reasons of the Events."""
+    return [(event.type, event.reason) for event in of_type(actions, EmitEvent)]

@@ -383,7 +383,6 @@ CASES: dict[str, Case] = {
 CHOICES: dict[str, tuple[Any, ...]] = {
     "hostNetwork": (True, False),
     "hostPID": (True, False),
-    "hostUsers": (True, False, False),
     "securityContext": (None, {"seccompProfile": {"type": "Localhost", "localhostProfile": "x"}}),
     "volumes": tuple([{"name": "data", **source}] for source in ({}, {"hostPath": {"path": "/"}}, {"image": {}})),
     "securityContext.sysctls": tuple(

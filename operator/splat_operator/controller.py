@@ -81,7 +81,8 @@ class Controller:
 
     async def _look(self, key: Key) -> Observed | None:
         reads_logs = self._pace.is_due(key, time.monotonic())
-        observed = await observe(self._connection, key, self._nodes, reads_logs=reads_logs)
+        name = self._settings.controller_name
+        observed = await observe(self._connection, key, self._nodes, controller_name=name, reads_logs=reads_logs)
         running = sum(pod.container.is_running for pod in observed.pods) if observed else 0
         self._pace.note(key, running_pods=running, now_s=time.monotonic(), has_read=reads_logs)
         return observed

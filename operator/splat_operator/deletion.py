@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from splat_operator.conditions import find
-from splat_operator.job import build_cleanup_job
+from splat_operator.job import build_cleanup_job, delete_jobs
 from splat_operator.model import (
     Action,
     CreateJob,
-    DeleteJob,
     EmitEvent,
     Job,
     Observed,
@@ -52,9 +51,8 @@ def delete(observed: Observed, now: datetime, settings: Settings) -> list[Action
         return []
     if not resource.spec.deletes_outputs or _reason(resource) in (DELETED, LEFT):
         return _let_go(observed)
-    stopping: list[Action] = [DeleteJob(job.name, job.uid) for job in observed.jobs if not job.is_deleting]
     if observed.jobs or _others(observed):
-        return [*stopping, *_wait(observed, "Waiting for the run to stop.", now, settings)]
+        return [*delete_jobs(observed.jobs), *_wait(observed, "Waiting for the run to stop.", now, settings)]
     return _clean_up(observed, now, settings)
 
 
@@ -106,7 +104,7 @@ def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action
     try:
         manifest = build_cleanup_job(spec=resource.spec, key=resource.key, uid=resource.uid, settings=settings)
     except MergeError as error:
-        return _give_up(observed, f"{error}.", now)
+        return _give_up(observed, f"spec.podTemplate cannot be merged: {error}", now)
     if refusal := forbidden_pod(manifest["spec"]["template"], settings):
         return _give_up(observed, refusal.message, now)
     deleting = Verdict(PENDING, "Deleting", "The outputs are being deleted.")
@@ -135,7 +133,7 @@ def _let_go(observed: Observed) -> list[Action]:
     ready = find(observed.resource.status, "Ready")
     told = [EmitEvent("Warning", LEFT, ready["message"])] if _reason(observed.resource) == LEFT else []
     job, others = observed.cleanup, tuple(name for name in observed.resource.finalizers if name != FINALIZER)
-    stopping = [DeleteJob(job.name, job.uid)] if job and not (job.is_finished or job.is_deleting) else []
+    stopping = delete_jobs([job]) if job and not job.is_finished else []
     return [*told, *stopping, SetFinalizers(others)]
 
 

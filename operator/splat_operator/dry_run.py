@@ -6,7 +6,8 @@ from datetime import datetime
 
 from splat_operator.conditions import find
 from splat_operator.events import DRY_RUN
-from splat_operator.model import Action, CheckJob, DeleteJob, Json, Observed
+from splat_operator.job import delete_jobs
+from splat_operator.model import Action, CheckJob, Json, Observed
 from splat_operator.names import SUCCEEDED
 from splat_operator.pod import worker_image
 from splat_operator.settings import Settings
@@ -17,7 +18,7 @@ from splat_operator.status import Verdict, write
 def explain(observed: Observed, manifest: Json, now: datetime, settings: Settings) -> list[Action]:
     """Stop what runs, have the Job checked once for each edit, and say what it would be."""
     resource = observed.resource
-    stopping: list[Action] = [DeleteJob(job.name, job.uid) for job in observed.jobs if not job.is_deleting]
+    stopping = delete_jobs(observed.jobs)
     is_told = resource.status.get("observedGeneration") == resource.generation
     if is_told and find(resource.status, "Ready").get("reason") == DRY_RUN:
         return stopping

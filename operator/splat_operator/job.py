@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from splat_operator import names
 from splat_operator.document import cleanup_document, run_document
 from splat_operator.identity import cleanup_name, job_name, template_hash
-from splat_operator.model import Key
+from splat_operator.model import Action, DeleteJob, Job, Key
 from splat_operator.pod import build_template
 from splat_operator.settings import Settings
 from splat_operator.spec import Source, Spec
@@ -84,6 +84,11 @@ def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> 
             ),
         },
     }
+
+
+def delete_jobs(jobs: Iterable[Job]) -> list[Action]:
+    """Delete those that are not on their way out already."""
+    return [DeleteJob(job.name, job.uid) for job in jobs if not job.is_deleting]
 
 
 def labels(resource_name: str) -> dict[str, str]:

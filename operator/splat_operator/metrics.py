@@ -26,7 +26,7 @@ KNOWN_REASONS = frozenset(
     [
         *EXIT_REASONS.values(),
         # The operator's own.
-        *("Succeeded", CACHE_HIT, "DryRun", "ResultMissing", "InvalidJob"),
+        *("Succeeded", CACHE_HIT, "ResultMissing", "InvalidJob"),
         *("NotAllowed", "PodNotRestricted", "InvalidPodTemplate"),
         *("DeadlineExceeded", "JobFailed", "PodFailed", "OOMKilled"),
         # What a run waited for when its pending deadline came.

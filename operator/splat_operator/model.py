@@ -24,14 +24,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Resource:
-    """A SplatCompression. `raw_spec` is what the API server holds, `spec` the same with defaults."""
+    """A SplatCompression. `spec` is what the API server holds, with defaults."""
 
     key: Key
     uid: str
     generation: int
     resource_version: str
     spec: Spec
-    raw_spec: Json = field(default_factory=dict)
     status: Json = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
     """All of them, other controllers' too."""

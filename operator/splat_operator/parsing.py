@@ -33,14 +33,13 @@ def assemble(resource: Resource, raw_jobs: Iterable[Json], raw_pods: Iterable[Js
 
 def parse_resource(raw: Json) -> Resource:
     """A SplatCompression."""
-    meta, spec = raw["metadata"], raw.get("spec", {})
+    meta = raw["metadata"]
     return Resource(
         key=Key(meta["namespace"], meta["name"]),
         uid=meta["uid"],
         generation=meta.get("generation", 1),
         resource_version=meta["resourceVersion"],
-        spec=parse_spec(spec),
-        raw_spec=spec,
+        spec=parse_spec(raw.get("spec", {})),
         status=raw.get("status", {}),
         finalizers=tuple(meta.get("finalizers", ())),
         deleted_at=parse_time(meta.get("deletionTimestamp")),

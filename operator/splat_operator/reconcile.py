@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from splat_operator.deletion import answer_refusal, delete, wanted_finalizers
 from splat_operator.dry_run import explain
 from splat_operator.identity import job_name, template_hash
-from splat_operator.job import build_job
+from splat_operator.job import build_job, delete_jobs
 from splat_operator.judge import SUSPENDED_BY_USER, judge, pods_of, queued
 from splat_operator.model import (
     Action,
     CountWait,
     CreateJob,
-    DeleteJob,
     Job,
     Json,
     Observed,
@@ -24,7 +22,7 @@ from splat_operator.model import (
     Resource,
     SetFinalizers,
 )
-from splat_operator.names import DEFAULT_CONTROLLER, FAILED, PENDING, QUEUED, TERMINAL_PHASES
+from splat_operator.names import FAILED, PENDING, QUEUED, TERMINAL_PHASES
 from splat_operator.policies.permission import Refusal, forbidden_place, forbidden_pod
 from splat_operator.policies.suspend import drift
 from splat_operator.settings import Settings
@@ -38,7 +36,7 @@ def reconcile(observed: Observed, *, now: datetime, settings: Settings) -> list[
     Any prefix of them may be all that happens: the next look at the cluster leads to the rest.
     """
     resource = observed.resource
-    if (resource.spec.managed_by or DEFAULT_CONTROLLER) != settings.controller_name:
+    if not resource.spec.is_for(settings.controller_name):
         return []
     if resource.deleted_at is not None:
         return delete(observed, now, settings)
@@ -74,19 +72,18 @@ def refused(
 def _run(observed: Observed, desired: str, now: datetime, settings: Settings) -> list[Action]:
     """Have exactly the Job that the spec asks for, and no two runs that write to one destination."""
     spec = observed.resource.spec
-    is_wanted = {job.name: job.name == desired and not job.is_deleting for job in observed.jobs}
-    obsolete = [job for job in observed.jobs if not is_wanted[job.name] or _is_outdated(job, observed)]
+    obsolete = [job for job in observed.jobs if job.name != desired or job.is_deleting or _is_outdated(job, observed)]
     current = next((job for job in observed.jobs if job not in obsolete), None)
     obsolete += [job for job in observed.orphans if not job.is_finished]
     if current:
-        return [*_delete(obsolete), *_follow(observed, current, now, settings)]
+        return [*delete_jobs(obsolete), *_follow(observed, current, now, settings)]
     if spec.suspend and spec.scheduling.queue:
-        return [*_delete(obsolete), *write(observed, SUSPENDED_BY_USER, now=now)]
+        return [*delete_jobs(obsolete), *write(observed, SUSPENDED_BY_USER, now=now)]
     if obsolete or _strangers(observed):
         # A Job that somebody else has deleted is the same run still; what is replaced here is over.
         is_same_run = not obsolete and observed.resource.status.get("jobName") == desired
         waiting = _wait_for_earlier(observed, desired if is_same_run else None, now, settings)
-        return [*_delete(obsolete), *waiting]
+        return [*delete_jobs(obsolete), *waiting]
     return _create(observed, desired, now, settings)
 
 
@@ -96,7 +93,7 @@ def _settled(observed: Observed, desired: str) -> list[Action]:
     actions: list[Action] = []
     for job in observed.jobs:
         if job.name != desired or not job.is_finished:
-            actions += _delete([job])
+            actions += delete_jobs([job])
         elif job.ttl_s != resource.spec.ttl_s:
             actions.append(PatchJob(job.name, {"ttlSecondsAfterFinished": resource.spec.ttl_s}))
     return [*actions, *update(observed, acknowledge(resource.status, resource.generation))]
@@ -104,7 +101,7 @@ def _settled(observed: Observed, desired: str) -> list[Action]:
 
 def _refuse(observed: Observed, refusal: Refusal, now: datetime) -> list[Action]:
     verdict = Verdict(FAILED, refusal.reason, refusal.message)
-    return [*_delete(observed.jobs), *write(observed, verdict, now=now)]
+    return [*delete_jobs(observed.jobs), *write(observed, verdict, now=now)]
 
 
 def _explain(observed: Observed, now: datetime, settings: Settings) -> list[Action]:
@@ -131,7 +128,8 @@ def _build(resource: Resource, settings: Settings) -> Json | Refusal:
     try:
         manifest = build_job(spec=resource.spec, key=resource.key, uid=resource.uid, settings=settings)
     except MergeError as error:
-        return Refusal("InvalidPodTemplate", f"spec.podTemplate cannot be merged: {error}.")
+        words = str(error).rstrip(".")
+        return Refusal("InvalidPodTemplate", f"spec.podTemplate cannot be merged: {words}; correct it.")
     return forbidden_pod(manifest["spec"]["template"], settings) or manifest
 
 
@@ -193,7 +191,3 @@ def _strangers(observed: Observed) -> list[Pod]:
     """Pods that may still write to the destination and are not of a Job that is there."""
     jobs = {job.uid for job in observed.jobs}
     return [pod for pod in observed.pods if pod.is_active and pod.job_uid not in jobs]
-
-
-def _delete(jobs: Iterable[Job]) -> list[Action]:
-    return [DeleteJob(job.name, job.uid) for job in jobs if not job.is_deleting]

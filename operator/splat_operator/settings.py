@@ -87,7 +87,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cpu_fallback=_read_flag(environment, "SPLATS_CPU_FALLBACK"),
         allowed_sources=_read_prefixes(environment, "SPLATS_ALLOWED_SOURCES"),
         allowed_destinations=_read_prefixes(environment, "SPLATS_ALLOWED_DESTINATIONS"),
-        allowed_endpoints=tuple(each.rstrip("/") for each in _read_list(environment, "SPLATS_ALLOWED_ENDPOINTS")),
+        allowed_endpoints=_read_endpoints(environment, "SPLATS_ALLOWED_ENDPOINTS"),
         allow_unrestricted_pods=_read_flag(environment, "SPLATS_ALLOW_UNRESTRICTED_PODS"),
         health_port=_read_port(environment, "SPLATS_HEALTH_PORT", Settings.health_port),
         metrics_port=_read_port(environment, "SPLATS_METRICS_PORT", Settings.metrics_port),
@@ -113,6 +113,14 @@ def _read_prefixes(environment: Mapping[str, str], name: str) -> tuple[str, ...]
         if not (prefix.startswith(("s3://", "pvc://", "https://")) and prefix.endswith("/")):
             raise SettingsError(f"{name} holds {prefix!r}; write s3://, https:// or pvc:// and end it with a slash")
     return prefixes
+
+
+def _read_endpoints(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    endpoints = _read_list(environment, name)
+    for endpoint in endpoints:
+        if endpoint != "aws" and not endpoint.startswith(("https://", "http://")):
+            raise SettingsError(f"{name} holds {endpoint!r}; write aws or a URL such as https://s3.example:8333")
+    return tuple(endpoint.rstrip("/") for endpoint in endpoints)
 
 
 def _read_flag(environment: Mapping[str, str], name: str) -> bool:

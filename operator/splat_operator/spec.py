@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from splat_operator.names import DEFAULT_CONTROLLER
+
 Json = Mapping[str, Any]
 
 POD_FIELDS = (
@@ -113,7 +115,11 @@ class Spec:
     """Whether the outputs go with the resource."""
     is_dry_run: bool = False
     managed_by: str | None = None
-    """Who is to act on the resource; None: this operator."""
+    """Who is to act on the resource; None: DEFAULT_CONTROLLER."""
+
+    def is_for(self, controller_name: str) -> bool:
+        """Whether the operator of that name is to act on the resource."""
+        return (self.managed_by or DEFAULT_CONTROLLER) == controller_name
 
 
 def parse_spec(raw: Json) -> Spec:

@@ -97,15 +97,6 @@ def test_a_pending_deadline_fails_with_the_schedulers_words(
     kubectl.run("wait", "pods", "--all", "--for=delete", "--timeout=60s")
 
 
-def test_the_operator_may_not_read_secrets(kubectl: Kubectl) -> None:
-    account = Kubectl(kubectl.environment, "splat-operator").list(
-        "serviceaccounts", "-l", "app.kubernetes.io/name=splat-operator"
-    )[0]["metadata"]["name"]
-    user = f"--as=system:serviceaccount:splat-operator:{account}"
-    for verb, kind in [("get", "secrets"), ("create", "pods"), ("delete", "pods"), ("get", "configmaps")]:
-        assert kubectl.run("auth", "can-i", verb, kind, user, check=False).strip() == "no", f"{verb} {kind}"
-
-
 def test_an_engine_that_the_image_lacks_is_told_with_the_way_to_get_it(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:

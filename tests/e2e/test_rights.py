@@ -19,7 +19,11 @@ NEEDED = [
     ("list", "nodes"),
 ]
 FORBIDDEN = [
+    ("get", "secrets"),
     ("list", "secrets"),
+    ("create", "pods"),
+    ("delete", "pods"),
+    ("get", "configmaps"),
     ("create", "splatcompressions.splats.dev"),
     ("delete", "splatcompressions.splats.dev"),
     ("patch", "pods"),

@@ -19,6 +19,7 @@ from compressions import (
     failed_pod,
     job,
     observed,
+    of_type,
     resource,
     running_pod,
     said,
@@ -41,10 +42,6 @@ def held(**changes: Any) -> Resource:
 
 def deleted(**changes: Any) -> Resource:
     return held(deleted_at=NOW, **changes)
-
-
-def of_type(actions: Sequence[Action], kind: type[Any]) -> list[Any]:
-    return [action for action in actions if isinstance(action, kind)]
 
 
 def after(seen: Observed, actions: Sequence[Action]) -> Resource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,9 @@ def test_gpu_wins_over_the_same_resource_among_the_users() -> None:
 
 def test_manifest_shares_nothing_with_the_spec() -> None:
     owner = resource(**EVERYTHING)
-    before = json.dumps(owner.raw_spec)
+    before = copy.deepcopy(owner.spec)
     container(build(owner))["resources"]["limits"]["memory"] = "changed"
-    assert json.dumps(owner.raw_spec) == before
+    assert owner.spec == before
 
 
 def test_a_claim_that_is_read_and_written_is_mounted_once() -> None:

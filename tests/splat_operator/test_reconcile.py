@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,12 @@ from compressions import (
     at,
     condition,
     decide,
+    events,
     failed_pod,
     job,
     name_of,
     observed,
+    of_type,
     pod,
     resource,
     running_pod,
@@ -30,7 +32,6 @@ from compressions import (
     written,
 )
 from splat_operator.model import (
-    Action,
     Container,
     CountFinish,
     CountWait,
@@ -50,14 +51,6 @@ from splat_operator.reconcile import refused
 
 WORDS = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
 MISSING = waiting_pod("CreateContainerConfigError", 'secret "s3-credentials" not found')
-
-
-def of_type(actions: Sequence[Action], kind: type[Any]) -> list[Any]:
-    return [action for action in actions if isinstance(action, kind)]
-
-
-def events(actions: Sequence[Action]) -> list[tuple[str, str]]:
-    return [(event.type, event.reason) for event in of_type(actions, EmitEvent)]
 
 
 def after(seen: Observed, **changes: Any) -> Resource:
@@ -425,126 +418,6 @@ def test_pod_template_that_cannot_be_merged_stalls() -> None:
 def test_only_the_named_controller_acts(managed_by: str | None, name: str, acts: bool) -> None:
     actions = decide(observed(resource(managedBy=managed_by)), settings=replace(SETTINGS, controller_name=name))
     assert bool(actions) == acts
-
-
-class TestQueue:
-    """Under Kueue: who lets a Job begin is not the operator."""
-
-    queued = resource(queueName="gpus")
-
-    def test_job_is_born_suspended_in_the_queue(self) -> None:
-        actions = decide(observed(self.queued))
-        (created,) = of_type(actions, CreateJob)
-        assert created.manifest["spec"]["suspend"] is True
-        assert created.manifest["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
-        assert (written(actions)["phase"], events(actions)) == (
-            "Queued",
-            [("Normal", "JobCreated"), ("Normal", "Queued")],
-        )
-
-    def test_admission_and_preemption_are_left_alone(self) -> None:
-        for is_suspended, phase in ((True, "Queued"), (False, "Pending")):
-            actions = decide(observed(self.queued, jobs=[job(self.queued, is_suspended=is_suspended, queue="gpus")]))
-            assert not of_type(actions, PatchJob)
-            assert written(actions)["phase"] == phase
-
-    def test_suspending_gives_the_place_up_and_resuming_queues_again(self) -> None:
-        paused = resource(queueName="gpus", suspend=True)
-        actions = decide(observed(paused, jobs=[job(self.queued, queue="gpus")], pods=[running_pod()]))
-        assert of_type(actions, DeleteJob)
-        assert written(actions)["phase"] == "Suspended"
-        resumed = resource(queueName="gpus", status=written(actions))
-        assert condition(written(decide(observed(resumed))), "Ready")["reason"] == "Queued"
-
-    def test_a_result_is_not_thrown_away_for_a_suspension(self) -> None:
-        paused = resource(queueName="gpus", suspend=True)
-        done = job(self.queued, is_complete=True, queue="gpus")
-        actions = decide(observed(paused, jobs=[done], pods=[succeeded_pod()]))
-        assert written(actions)["phase"] == "Succeeded"
-
-    def test_a_job_that_is_in_no_queue_goes_into_one_when_it_resumes(self) -> None:
-        unqueued = job(self.queued, is_suspended=True, failed_pods=1)
-        assert of_type(decide(observed(self.queued, jobs=[unqueued])), DeleteJob)
-
-    def test_a_job_that_kueue_stopped_is_not_resumed_because_its_queue_was_taken_from_the_spec(self) -> None:
-        preempted = job(is_suspended=True, failed_pods=1, queue="gpus")
-        actions = decide(observed(jobs=[preempted], pods=[running_pod(is_deleting=True)]))
-        assert not of_type(actions, PatchJob)
-        assert written(actions)["phase"] == "Queued"
-
-
-class TestShares:
-    """Several pods share one run."""
-
-    shared = resource(parallelism=2, source={"uri": "s3://scenes/raw/"})
-
-    def part(self, index: int, **changes: Any) -> Pod:
-        entry = {**RESULT["outputs"][0], "name": f"scene-{index}"}
-        text = json.dumps({**RESULT, "outputs": [entry], "scenes": 1, **changes})
-        return replace(succeeded_pod(text, name=f"garden-{index}"), index=index)
-
-    def test_job_is_indexed(self) -> None:
-        (created,) = of_type(decide(observed(self.shared)), CreateJob)
-        spec = created.manifest["spec"]
-        assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
-        variables = {each["name"]: each for each in spec["template"]["spec"]["containers"][0]["env"]}
-        field = variables["SPLATS_RUN_ID"]["valueFrom"]["fieldRef"]["fieldPath"]
-        assert field == "metadata.labels['batch.kubernetes.io/controller-uid']"
-
-    def test_totals_are_of_all_pods(self) -> None:
-        done = job(self.shared, completions=2, is_complete=True)
-        pods = [self.part(1, splats=7, device="NVIDIA H100"), self.part(0), self.part(0)]
-        status = written(decide(observed(self.shared, jobs=[done], pods=pods)))
-        assert status["phase"] == "Succeeded"
-        assert [output["name"] for output in status["outputs"]] == ["scene-0", "scene-1"]
-        assert (status["inputBytes"], status["outputBytes"], status["splats"]) == (2000, 200, 57)
-        assert (status["compressionRatio"], status["gpuSeconds"]) == (10.0, 2.4)
-        assert status["device"] == "NVIDIA H100, cpu"
-        assert (status["progress"]["scenesDone"], status["progress"]["scenesTotal"]) == (2, 2)
-
-    def test_a_pod_that_is_gone_takes_its_figures_along_and_not_the_outcome(self) -> None:
-        done = job(self.shared, completions=2, is_complete=True)
-        status = written(decide(observed(self.shared, jobs=[done], pods=[self.part(0)])))
-        assert status["phase"] == "Succeeded"
-        assert "lack those of 1 pods that are gone; the manifest has all" in condition(status, "Ready")["message"]
-
-    def test_no_result_at_all_is_missed(self) -> None:
-        done = job(self.shared, completions=2, is_complete=True)
-        status = written(decide(observed(self.shared, jobs=[done])))
-        assert condition(status, "Ready")["reason"] == "ResultMissing"
-
-    def test_a_pod_waits_for_the_others_gpu_as_long_as_it_takes(self) -> None:
-        hasty = resource(parallelism=2, source={"uri": "s3://scenes/raw/"}, pendingDeadlineSeconds=300)
-        first = replace(self.part(0), container=replace(self.part(0).container, finished_at=at(1200)))
-        pods = [first, pod(name="b", index=1)]
-        seen = observed(hasty, jobs=[job(hasty, completions=2)], pods=pods)
-        status = written(decide(seen, now=at(1201)))
-        assert (status["phase"], condition(status, "Ready")["reason"]) == ("Running", "Running")
-        late = written(decide(seen, now=at(1501)))
-        assert (late["phase"], condition(late, "Ready")["reason"]) == ("Failed", "Starting")
-
-    def test_a_pod_that_finds_no_node_is_told_while_another_runs(self) -> None:
-        pods = [running_pod(name="a", index=0), unschedulable_pod(WORDS, name="b", index=1)]
-        status = written(decide(observed(self.shared, jobs=[job(self.shared, completions=2)], pods=pods)))
-        assert WORDS in condition(status, "Ready")["message"]
-
-    def test_the_failure_that_no_retry_can_help_is_the_cause(self) -> None:
-        failed = job(self.shared, completions=2, failure=("PodFailurePolicy", ""), failed_pods=2)
-        pods = [
-            failed_pod(65, said("BadInput", "b.ply: truncated."), name="b", index=1),
-            failed_pod(69, said("ServiceUnavailable", "busy."), name="a", index=0, created_at=at(9)),
-        ]
-        ready = condition(written(decide(observed(self.shared, jobs=[failed], pods=pods))), "Ready")
-        assert (ready["reason"], ready["message"]) == ("BadInput", "b.ply: truncated.")
-
-    def test_a_run_goes_on_while_a_pod_has_ended(self) -> None:
-        pods = [self.part(0), running_pod(name="b", index=1)]
-        status = written(decide(observed(self.shared, jobs=[job(self.shared, completions=2)], pods=pods)))
-        assert (status["phase"], condition(status, "Ready")["message"]) == ("Running", "1 of 2 pods are running.")
-
-    def test_a_run_is_not_ending_before_its_last_pod(self) -> None:
-        seen = observed(self.shared, jobs=[job(self.shared, completions=2)], pods=[self.part(0)])
-        assert "waits for its pod" in condition(written(decide(seen)), "Ready")["message"]
 
 
 def test_job_deleted_by_hand_is_made_again_and_told() -> None:

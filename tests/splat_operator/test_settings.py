@@ -68,3 +68,8 @@ def test_refusal_names_the_variable(variable: str, value: str) -> None:
 def test_a_prefix_that_would_let_more_pass_is_refused(prefix: str) -> None:
     with pytest.raises(SettingsError, match="end it with a slash"):
         read_settings({**IMAGE, "SPLATS_ALLOWED_SOURCES": f"s3://others/,{prefix}"})
+
+
+def test_an_endpoint_that_nothing_could_match_is_refused() -> None:
+    with pytest.raises(SettingsError, match="write aws or a URL"):
+        read_settings({**IMAGE, "SPLATS_ALLOWED_ENDPOINTS": "aws,s3.example:8333"})

@@ -16,6 +16,8 @@ from kubernetes.aio import client, config
 
 TIMEOUT_S = 30.0
 MERGE_PATCH = "application/merge-patch+json"
+FORBIDDEN = 403
+NOT_ACCEPTABLE = 406
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -58,8 +60,10 @@ class Connection:
         """The list at that path with the metadata alone of each object. Raises ApiError."""
         try:
             return json.loads(await self._request("GET", path, query=query, accept=METADATA_ONLY))
-        except ApiError:  # A server that lacks this form has the plain one; one that refuses the list says why again.
-            return await self.get(path, query)
+        except ApiError as error:
+            if error.code != NOT_ACCEPTABLE:
+                raise
+            return await self.get(path, query)  # A server that lacks this form has the plain one.
 
     async def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """The text at that path, such as a log; bytes that are no UTF-8 are replaced. Raises ApiError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.connection import FORBIDDEN, ApiError, Connection
 
 MEMORY_S = 60.0
 PAGE = "200"
@@ -19,7 +19,7 @@ class Nodes:
         self._answers: dict[str, tuple[float, bool | None]] = {}
 
     async def have(self, resource: str) -> bool | None:
-        """Whether any node has that extended resource; None where the operator may not look at nodes."""
+        """Whether any node has that extended resource; None where nodes may not be looked at. Raises ApiError."""
         asked_at, answer = self._answers.get(resource, (-MEMORY_S, None))
         if time.monotonic() - asked_at >= MEMORY_S:
             answer = await self._ask(resource)
@@ -37,5 +37,7 @@ class Nodes:
                 if not page["metadata"].get("continue"):
                     return False
                 query = {"limit": PAGE, "continue": page["metadata"]["continue"]}
-        except ApiError:
+        except ApiError as error:
+            if error.code != FORBIDDEN:
+                raise
             return None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.connection import FORBIDDEN, ApiError, Connection
 from splat_operator.cluster.nodes import Nodes
 from splat_operator.conditions import find
 from splat_operator.judge import results
@@ -21,13 +21,14 @@ from splat_operator.report import merge_progress, parse_progress
 LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
 """The worker prints at most one progress line a second; a few lines back there is one."""
 
-
 LOGS_AT_ONCE = 8
 """Of one resource, which may have a thousand pods."""
 
 
-async def observe(connection: Connection, key: Key, nodes: Nodes, *, reads_logs: bool = True) -> Observed | None:
-    """What there is, straight from the API server, or None where the resource is gone. Raises ApiError.
+async def observe(
+    connection: Connection, key: Key, nodes: Nodes, *, controller_name: str, reads_logs: bool = True
+) -> Observed | None:
+    """What there is, straight from the API server, or None where the resource is gone or another's. Raises ApiError.
 
     Without `reads_logs` there is no progress, and the status keeps what it has.
     """
@@ -38,6 +39,8 @@ async def observe(connection: Connection, key: Key, nodes: Nodes, *, reads_logs:
             return None
         raise
     resource = parse_resource(raw)
+    if not resource.spec.is_for(controller_name):
+        return None
     # Pods last: those of a Job that is deleted between the two would be missed, and another run begin beside them.
     raw_jobs = await _list(connection, paths.jobs(key.namespace), key)
     raw_pods = await _list(connection, paths.pods(key.namespace), key)
@@ -86,8 +89,10 @@ async def _ask_for_refusal(connection: Connection, observed: Observed) -> str | 
     query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate", "limit": "50"}
     try:
         listed = await connection.get(paths.events(observed.resource.key.namespace), query)
-    except ApiError:
-        return None
+    except ApiError as error:
+        if error.code != FORBIDDEN:
+            raise
+        return None  # Who makes the roles himself may keep that right back: the words are fewer then.
     events = sorted(listed["items"], key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     return str(events[-1].get("message", "")) if events else None
 

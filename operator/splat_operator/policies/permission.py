@@ -29,14 +29,12 @@ class Refusal:
 
 def forbidden_place(spec: Spec, settings: Settings) -> Refusal | None:
     """Whether source, destination and their endpoints are among those that the operator's settings allow."""
-    words = next(_faults(spec, settings), None)
-    return (words and Refusal("NotAllowed", f"{words}; correct it or ask the cluster's administrator.")) or None
+    return _first(_faults(spec, settings))
 
 
 def forbidden_destination(spec: Spec, settings: Settings) -> Refusal | None:
     """The same for the destination alone."""
-    words = next(_destination_faults(spec, settings), None)
-    return (words and Refusal("NotAllowed", f"{words}; correct it or ask the cluster's administrator.")) or None
+    return _first(_destination_faults(spec, settings))
 
 
 def forbidden_pod(template: Mapping[str, Any], settings: Settings) -> Refusal | None:
@@ -48,6 +46,11 @@ def forbidden_pod(template: Mapping[str, Any], settings: Settings) -> Refusal | 
         return None
     words = f"Pod Security profile restricted: {'; '.join(found)}"
     return Refusal("PodNotRestricted", f"spec.podTemplate leaves the {words}; correct it or ask the administrator.")
+
+
+def _first(faults: Iterator[str]) -> Refusal | None:
+    words = next(faults, None)
+    return Refusal("NotAllowed", f"{words}; correct it or ask the cluster's administrator.") if words else None
 
 
 def _faults(spec: Spec, settings: Settings) -> Iterator[str]:
