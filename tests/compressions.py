@@ -8,11 +8,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from splat_operator.identity import job_name, template_hash
-from splat_operator.model import Action, Container, EmitEvent, Job, Key, Observed, Pod, Progress, Resource, WriteStatus
-from splat_operator.reconcile import reconcile
-from splat_operator.settings import Settings
-from splat_operator.spec import parse_spec
+from splat_operator.api.model import (
+    Action,
+    Container,
+    EmitEvent,
+    Job,
+    Key,
+    Observed,
+    Pod,
+    Progress,
+    Resource,
+    WriteStatus,
+)
+from splat_operator.api.settings import Settings
+from splat_operator.api.spec import parse_spec
+from splat_operator.decide.reconcile import reconcile
+from splat_operator.manifests.identity import job_name, template_hash
 
 KEY = Key("default", "garden")
 UID = "5b2e8f0a-0000-4000-8000-000000000001"

@@ -8,8 +8,8 @@ import sys
 
 import kopf
 
+from splat_operator.api.settings import SettingsError, read_settings
 from splat_operator.main import Operator, register
-from splat_operator.settings import SettingsError, read_settings
 
 
 def main() -> int:

@@ -11,16 +11,16 @@ from typing import Any
 
 import kopf
 
-from splat_operator import metrics, probes
+from splat_operator.api.model import Key
+from splat_operator.api.names import GROUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, MANAGER, PLURAL, VERSION
+from splat_operator.api.settings import Settings
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.delivered import Delivered
 from splat_operator.cluster.discovery import wait_until_served
 from splat_operator.cluster.resync import Resync
-from splat_operator.controller import Controller
-from splat_operator.model import Key
-from splat_operator.names import GROUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, MANAGER, PLURAL, VERSION
-from splat_operator.settings import Settings
-from splat_operator.workqueue import WorkQueue
+from splat_operator.runtime import metrics, probes
+from splat_operator.runtime.controller import Controller
+from splat_operator.runtime.workqueue import WorkQueue
 
 
 class Operator:

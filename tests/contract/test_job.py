@@ -22,11 +22,11 @@ from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location
 from sogs_worker.task import Deletion, Place, Task, parse_task
 from sogs_worker.termination import encode_failure, encode_success
-from splat_operator import names
-from splat_operator.document import cleanup_document, run_document
-from splat_operator.model import Key, Progress
-from splat_operator.report import Failure, parse_failure, parse_progress, parse_result
-from splat_operator.spec import parse_spec
+from splat_operator.api import names
+from splat_operator.api.model import Key, Progress
+from splat_operator.api.spec import parse_spec
+from splat_operator.decide.report import Failure, parse_failure, parse_progress, parse_result
+from splat_operator.manifests.task import cleanup_document, run_document
 
 PAGE = (Path(__file__).parents[2] / "docs/job.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+) \| `(\w+)` \| (yes|no) \|$", re.MULTILINE)

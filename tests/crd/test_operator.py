@@ -6,7 +6,7 @@ from typing import Any
 
 from crd.refusals import SMALLEST
 from crd.schema import root_schema
-from splat_operator.spec import parse_spec
+from splat_operator.api.spec import parse_spec
 
 
 def _with_defaults(schema: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from restricted_pods import CASES, Case, edited, random_edits
-from splat_operator.policies.restricted import violations
+from splat_operator.decide.policies.restricted import violations
 
 pytestmark = pytest.mark.e2e
 

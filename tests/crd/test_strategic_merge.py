@@ -12,7 +12,7 @@ import pytest
 
 from kubectl import Kubectl
 from pod_patches import CASES, REFUSED, TEMPLATE, random_patch
-from splat_operator.strategic_merge import MERGE_KEYS, MergeError, merge
+from splat_operator.manifests.merge import MERGE_KEYS, MergeError, merge
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from compressions import SPEC
 from model.cluster import State, Step, apply, now, owner_of, remove_if_free, touch
 from model.surroundings import EXITS, delete_job, end_pod, on_job, on_pod, remove_pod
-from splat_operator.names import LABEL_QUEUE
-from splat_operator.times import format_time
+from splat_operator.api.names import LABEL_QUEUE
+from splat_operator.api.times import format_time
 
 
 def disturbances(state: State) -> Iterator[tuple[str, Step]]:

@@ -15,8 +15,7 @@ from typing import Any
 from model.cluster import Raw, State, Step, now, remove_if_free, touch
 from model.disturbances import spending
 from model.surroundings import create_job, delete_job
-from splat_operator.cluster.executor import merge_patch
-from splat_operator.model import (
+from splat_operator.api.model import (
     Action,
     CheckJob,
     CountFinish,
@@ -30,8 +29,9 @@ from splat_operator.model import (
     SetFinalizers,
     WriteStatus,
 )
-from splat_operator.names import LABEL_QUEUE, TERMINAL_PHASES
-from splat_operator.parsing import assemble, parse_resource
+from splat_operator.api.names import LABEL_QUEUE, TERMINAL_PHASES
+from splat_operator.cluster.executor import merge_patch
+from splat_operator.cluster.parsing import assemble, parse_resource
 
 Reconcile = Callable[[Observed, Any], list[Action]]
 

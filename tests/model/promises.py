@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model.cluster import State, active
-from splat_operator.names import SUSPENDED, TERMINAL_PHASES
+from splat_operator.api.names import SUSPENDED, TERMINAL_PHASES
 
 Raw = dict[str, Any]
 

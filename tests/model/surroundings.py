@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from compressions import RESULT, said
 from model.cluster import Raw, State, Step, container_of, is_orphan, now, owner_of, pods_of
-from splat_operator.names import ANNOTATION_INDEX, LABEL_CLEANUP, LABEL_QUEUE, PERMANENT_EXIT_CODES
-from splat_operator.times import format_time
+from splat_operator.api.names import ANNOTATION_INDEX, LABEL_CLEANUP, LABEL_QUEUE, PERMANENT_EXIT_CODES
+from splat_operator.api.times import format_time
 
 EXITS = {65: "BadInput", 69: "ServiceUnavailable"}
 """Exit codes of workers that fail, one for good and one that a retry may help."""

@@ -19,8 +19,7 @@ from model import operation
 from model.checker import Report, explore, rest
 from model.cluster import begin
 from model.promises import ALL, desired_state
-from splat_operator import reconcile as core
-from splat_operator.model import (
+from splat_operator.api.model import (
     Action,
     CountFinish,
     CreateJob,
@@ -30,6 +29,7 @@ from splat_operator.model import (
     SetFinalizers,
     WriteStatus,
 )
+from splat_operator.decide import reconcile as core
 
 STORIES: dict[str, dict[str, Any]] = {
     "undisturbed": {"budget": {"late": 1}},

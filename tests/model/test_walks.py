@@ -12,7 +12,7 @@ from model.checker import settle
 from model.cluster import begin
 from model.promises import ALL, desired_state
 from model.steps import steps
-from splat_operator.reconcile import reconcile
+from splat_operator.decide.reconcile import reconcile
 
 BUDGET = {"fail": 4, "delete job": 2, "preempt": 2, "late": 2, "wait": 2, "lose pod": 1, "delete": 1, "apply again": 1}
 EDITS: list[dict[str, Any]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from splat_operator.names import PENDING, PLURAL
+from splat_operator.api.names import PENDING, PLURAL
 
 KINDS = (PLURAL, "jobs", "pods")
 """What is watched."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from splat_operator.api.names import PLURAL
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.paths import RESOURCE_API
-from splat_operator.names import PLURAL
 
 INTERVAL_S = 2.0
 

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from splat_operator.cluster import paths
-from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.model import (
+from splat_operator.api.model import (
     Action,
     CheckJob,
     CreateJob,
@@ -20,8 +18,10 @@ from splat_operator.model import (
     SetFinalizers,
     WriteStatus,
 )
-from splat_operator.names import GROUP, KIND, MANAGER, VERSION
-from splat_operator.times import format_time
+from splat_operator.api.names import GROUP, KIND, MANAGER, VERSION
+from splat_operator.api.times import format_time
+from splat_operator.cluster import paths
+from splat_operator.cluster.connection import ApiError, Connection
 
 MAX_NOTE = 1024
 """Bytes of an Event's message that the API server takes."""

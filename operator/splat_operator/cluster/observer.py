@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from splat_operator.api.model import Key, Observed, Pod, Progress, Resource
+from splat_operator.api.names import CONTAINER, LABEL_COMPRESSION
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import FORBIDDEN, ApiError, Connection
 from splat_operator.cluster.nodes import Nodes
-from splat_operator.conditions import find
-from splat_operator.judge import results
-from splat_operator.model import Key, Observed, Pod, Progress, Resource
-from splat_operator.names import CONTAINER, LABEL_COMPRESSION
-from splat_operator.parsing import assemble, parse_resource
-from splat_operator.policies.pending import NO_POD
-from splat_operator.report import merge_progress, parse_progress
+from splat_operator.cluster.parsing import assemble, parse_resource
+from splat_operator.decide.conditions import find
+from splat_operator.decide.policies.pending import NO_POD
+from splat_operator.decide.report import merge_progress, parse_progress
+from splat_operator.decide.verdict import results
 
 LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
 """The worker prints at most one progress line a second; a few lines back there is one."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from splat_operator.model import Key
-from splat_operator.names import GROUP, PLURAL, VERSION
+from splat_operator.api.model import Key
+from splat_operator.api.names import GROUP, PLURAL, VERSION
 
 NODES = "/api/v1/nodes"
 RESOURCE_API = f"/apis/{GROUP}/{VERSION}"

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from splat_operator.api.model import Key
+from splat_operator.api.names import LABEL_MANAGED_BY, MANAGER, PLURAL, TERMINAL_PHASES
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.delivered import KINDS, Delivered, phase, settle
 from splat_operator.cluster.paths import RESOURCE_API
-from splat_operator.model import Key
-from splat_operator.names import LABEL_MANAGED_BY, MANAGER, PLURAL, TERMINAL_PHASES
 
 FIRST_S = 60.0
 """Until the first round: by then kopf has told what there was at the start, and what fell between is found early."""

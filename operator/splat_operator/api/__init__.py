@@ -1,0 +1,1 @@
+"""The ground: names, times, settings, and the values that the other rooms exchange."""

@@ -1,0 +1,137 @@
+"""The operator's settings, read from the environment once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from splat_operator.api.names import DEFAULT_CONTROLLER
+
+
+class SettingsError(ValueError):
+    """The environment lacks a setting or holds one that cannot be used; `str(error)` is one sentence."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Each field names its variable; those without one are constants that tests change."""
+
+    worker_image: str
+    """SPLATS_WORKER_IMAGE: image of the pods where spec.image is unset. Required."""
+
+    worker_image_pull_policy: str = "IfNotPresent"
+    """SPLATS_WORKER_IMAGE_PULL_POLICY: where spec.imagePullPolicy is unset; Always, IfNotPresent or Never."""
+
+    watch_namespaces: tuple[str, ...] = ()
+    """SPLATS_WATCH_NAMESPACES: names separated by commas; empty: the whole cluster."""
+
+    controller_name: str = DEFAULT_CONTROLLER
+    """SPLATS_CONTROLLER_NAME: acts on resources whose spec.managedBy this is, so that several operators can share a
+    cluster; the default one also on those without."""
+
+    cpu_fallback: bool = False
+    """SPLATS_CPU_FALLBACK: 1 lets a worker go on with the CPU where the node only advertises a GPU and has none."""
+
+    allowed_sources: tuple[str, ...] = ()
+    """SPLATS_ALLOWED_SOURCES: what spec.source.uri must begin with, separated by commas, each ending in a slash:
+    `s3://scenes/` (a bucket), `https://example.com/`, `pvc://`; empty: anything."""
+
+    allowed_destinations: tuple[str, ...] = ()
+    """SPLATS_ALLOWED_DESTINATIONS: the same for spec.destination.uri."""
+
+    allowed_endpoints: tuple[str, ...] = ()
+    """SPLATS_ALLOWED_ENDPOINTS: S3 endpoints that a spec may name, separated by commas, `aws` for leaving it out;
+    empty: any."""
+
+    allow_unrestricted_pods: bool = False
+    """SPLATS_ALLOW_UNRESTRICTED_PODS: 1 lets spec.podTemplate leave the Pod Security profile `restricted`."""
+
+    health_port: int = 8080
+    """SPLATS_HEALTH_PORT: TCP port of /healthz."""
+
+    metrics_port: int = 8081
+    """SPLATS_METRICS_PORT: TCP port of /metrics."""
+
+    workers: int = 8
+    """Passes at one time. They wait for the API server mostly; more of them only lengthens its queues."""
+
+    progress_interval_s: float = 5.0
+    """Between two looks at the log of a running pod. Each costs the kubelet a request."""
+
+    config_error_grace_s: float = 20.0
+    """How long a Secret may be missing: applied together with the resource, it may come a little later."""
+
+    no_pod_grace_s: float = 10.0
+    """How long a Job may have no pod before its message points to where the reason stands."""
+
+    log_reads_per_s: float = 40.0
+    """Of all resources together: with more than 200 running pods they are looked at less often than above."""
+
+    cleanup_deadline_s: float = 600.0
+    """How long a deleted resource may wait for its outputs to be deleted; then it goes without."""
+
+    resync_interval_s: float = 300.0
+    """Between two looks at an unfinished resource when nothing is heard: the net under a lost watch event."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; an empty variable counts as unset. Raises SettingsError."""
+    image = environment.get("SPLATS_WORKER_IMAGE", "")
+    if not image:
+        raise SettingsError("SPLATS_WORKER_IMAGE is not set; set it to the worker's image, such as splat-worker:0.1.0")
+    return Settings(
+        worker_image=image,
+        worker_image_pull_policy=_read_pull_policy(environment),
+        watch_namespaces=_read_list(environment, "SPLATS_WATCH_NAMESPACES"),
+        controller_name=environment.get("SPLATS_CONTROLLER_NAME") or Settings.controller_name,
+        cpu_fallback=_read_flag(environment, "SPLATS_CPU_FALLBACK"),
+        allowed_sources=_read_prefixes(environment, "SPLATS_ALLOWED_SOURCES"),
+        allowed_destinations=_read_prefixes(environment, "SPLATS_ALLOWED_DESTINATIONS"),
+        allowed_endpoints=_read_endpoints(environment, "SPLATS_ALLOWED_ENDPOINTS"),
+        allow_unrestricted_pods=_read_flag(environment, "SPLATS_ALLOW_UNRESTRICTED_PODS"),
+        health_port=_read_port(environment, "SPLATS_HEALTH_PORT", Settings.health_port),
+        metrics_port=_read_port(environment, "SPLATS_METRICS_PORT", Settings.metrics_port),
+    )
+
+
+def _read_pull_policy(environment: Mapping[str, str]) -> str:
+    policy = environment.get("SPLATS_WORKER_IMAGE_PULL_POLICY") or Settings.worker_image_pull_policy
+    if policy not in ("Always", "IfNotPresent", "Never"):
+        raise SettingsError(f"SPLATS_WORKER_IMAGE_PULL_POLICY is {policy!r}; set it to Always, IfNotPresent or Never")
+    return policy
+
+
+def _read_list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = (word.strip() for word in environment.get(name, "").split(","))
+    return tuple(word for word in words if word)
+
+
+def _read_prefixes(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    prefixes = _read_list(environment, name)
+    for prefix in prefixes:
+        # Without the slash s3://scenes would let s3://scenes-of-others pass.
+        if not (prefix.startswith(("s3://", "pvc://", "https://")) and prefix.endswith("/")):
+            raise SettingsError(f"{name} holds {prefix!r}; write s3://, https:// or pvc:// and end it with a slash")
+    return prefixes
+
+
+def _read_endpoints(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    endpoints = _read_list(environment, name)
+    for endpoint in endpoints:
+        if endpoint != "aws" and not endpoint.startswith(("https://", "http://")):
+            raise SettingsError(f"{name} holds {endpoint!r}; write aws or a URL such as https://s3.example:8333")
+    return tuple(endpoint.rstrip("/") for endpoint in endpoints)
+
+
+def _read_flag(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name, "")
+    if value not in ("", "0", "1"):
+        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
+    return value == "1"
+
+
+def _read_port(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name) or str(default)
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise SettingsError(f"{name} is {value!r}; set it to a TCP port, 1 to 65535")
+    return int(value)

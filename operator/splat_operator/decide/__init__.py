@@ -1,0 +1,1 @@
+"""Decisions: from what was observed to actions. Pure: no client, no clock, no memory."""

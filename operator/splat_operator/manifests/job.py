@@ -1,0 +1,148 @@
+"""The Jobs of a resource: pure functions from the spec to a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from splat_operator.api import names
+from splat_operator.api.model import Action, DeleteJob, Job, Key
+from splat_operator.api.settings import Settings
+from splat_operator.api.spec import Source, Spec
+from splat_operator.manifests.identity import cleanup_name, job_name, template_hash
+from splat_operator.manifests.pod import build_template
+from splat_operator.manifests.task import cleanup_document, run_document
+
+CLEANUP_RETRIES = 3
+CLEANUP_TTL_S = 300
+"""It has no result that anybody would still have to read."""
+
+Json = dict[str, Any]
+
+
+def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
+    """Manifest of the Job that makes the outputs of the resource `key` with that UID.
+
+    ttlSecondsAfterFinished is absent: the operator sets it once the result stands in the status, as a Job that its TTL
+    removes before that would run again. Raises MergeError where spec.podTemplate cannot be merged.
+    """
+    job_labels = labels(key.name)
+    queue = {names.LABEL_QUEUE: spec.scheduling.queue} if spec.scheduling.queue else {}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(resource_name=key.name, uid=uid, output=spec.output),
+            "namespace": key.namespace,
+            "labels": {**job_labels, **queue},
+            "annotations": {names.ANNOTATION_TEMPLATE: template_hash(spec.scheduling)},
+            "ownerReferences": [_owner_reference(key, uid)],
+        },
+        "spec": {
+            **mutable_fields(spec),
+            # Kueue lets it begin.
+            "suspend": spec.suspend or bool(queue),
+            **_shares(spec.scheduling.parallelism),
+            "podFailurePolicy": _pod_failure_policy(),
+            "template": build_template(
+                spec=spec, labels=job_labels, document=run_document(spec, key), settings=settings
+            ),
+        },
+    }
+
+
+def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
+    """Manifest of the Job that deletes what the resource has published. Raises MergeError as `build_job`.
+
+    It has no owner: a resource that is deleted in the foreground takes what it owns along first.
+    """
+    job_labels = labels(key.name)
+    # Nothing is mounted for the source, which may be gone, and its Secret too.
+    destined = replace(spec.output, source=Source())
+    scheduling = replace(
+        spec.scheduling, gpu_count=0, parallelism=1, pod_template=_without_containers(spec.scheduling.pod_template)
+    )
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": cleanup_name(resource_name=key.name, uid=uid),
+            "namespace": key.namespace,
+            "labels": {**job_labels, names.LABEL_CLEANUP: uid},
+        },
+        "spec": {
+            "backoffLimit": CLEANUP_RETRIES,
+            "ttlSecondsAfterFinished": CLEANUP_TTL_S,
+            "activeDeadlineSeconds": round(settings.cleanup_deadline_s),
+            "podFailurePolicy": _pod_failure_policy(),
+            "template": build_template(
+                spec=replace(spec, output=destined, scheduling=scheduling),
+                labels=job_labels,
+                document=cleanup_document(spec.output, key),
+                settings=settings,
+            ),
+        },
+    }
+
+
+def delete_jobs(jobs: Iterable[Job]) -> list[Action]:
+    """Delete those that are not on their way out already."""
+    return [DeleteJob(job.name, job.uid) for job in jobs if not job.is_deleting]
+
+
+def labels(resource_name: str) -> dict[str, str]:
+    """Labels of a resource's Jobs and their pods."""
+    return {
+        names.LABEL_NAME: "splat-worker",
+        names.LABEL_MANAGED_BY: names.MANAGER,
+        names.LABEL_COMPRESSION: resource_name,
+    }
+
+
+def mutable_fields(spec: Spec) -> Json:
+    """Fields of the Job's spec that may change while it exists; those unset are left out."""
+    deadline = {} if spec.active_deadline_s is None else {"activeDeadlineSeconds": spec.active_deadline_s}
+    return {"suspend": spec.suspend, "backoffLimit": spec.retries, **deadline}
+
+
+def _without_containers(pod_template: Mapping[str, Any]) -> Json:
+    """What a pod template says of the pod itself: another command would delete nothing, other volumes are not here."""
+    own = ("containers", "initContainers", "volumes")
+    spec = {name: value for name, value in pod_template.get("spec", {}).items() if name not in own}
+    return {**pod_template, **({"spec": spec} if spec else {})} if pod_template else {}
+
+
+def _shares(parallelism: int) -> Json:
+    """Several pods have an index each, by which they know their share of the scenes."""
+    if parallelism == 1:
+        return {}
+    return {"completionMode": "Indexed", "completions": parallelism, "parallelism": parallelism}
+
+
+def _owner_reference(key: Key, uid: str) -> Json:
+    return {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": names.KIND,
+        "name": key.name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _pod_failure_policy() -> Json:
+    """Disruptions use up no retry (first, so that the exit code of a disrupted pod does not count)."""
+    return {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {
+                "action": "FailJob",
+                "onExitCodes": {
+                    "containerName": names.CONTAINER,
+                    "operator": "In",
+                    "values": list(names.PERMANENT_EXIT_CODES),
+                },
+            },
+        ]
+    }

@@ -1,0 +1,75 @@
+"""Settings from the environment, and the sentence for each that cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from splat_operator.api.settings import Settings, SettingsError, read_settings
+
+IMAGE = {"SPLATS_WORKER_IMAGE": "splat-worker:1"}
+
+
+def test_defaults() -> None:
+    assert read_settings(IMAGE) == Settings(worker_image="splat-worker:1")
+
+
+def test_empty_variables_are_unset_ones() -> None:
+    names = ("WORKER_IMAGE_PULL_POLICY", "WATCH_NAMESPACES", "CPU_FALLBACK", "HEALTH_PORT", "METRICS_PORT")
+    assert read_settings({**IMAGE, **{f"SPLATS_{name}": "" for name in names}}) == read_settings(IMAGE)
+
+
+def test_everything() -> None:
+    settings = read_settings(
+        {
+            **IMAGE,
+            "SPLATS_WORKER_IMAGE_PULL_POLICY": "Never",
+            "SPLATS_WATCH_NAMESPACES": "team-a, team-b,",
+            "SPLATS_CONTROLLER_NAME": "example.com/next",
+            "SPLATS_CPU_FALLBACK": "1",
+            "SPLATS_ALLOWED_SOURCES": "s3://scenes/, pvc://",
+            "SPLATS_ALLOWED_DESTINATIONS": "s3://scenes/compressed/",
+            "SPLATS_ALLOWED_ENDPOINTS": "aws,https://s3.example:8333/",
+            "SPLATS_ALLOW_UNRESTRICTED_PODS": "1",
+            "SPLATS_HEALTH_PORT": "9080",
+            "SPLATS_METRICS_PORT": "9081",
+        }
+    )
+    assert settings == Settings(
+        worker_image="splat-worker:1",
+        worker_image_pull_policy="Never",
+        watch_namespaces=("team-a", "team-b"),
+        controller_name="example.com/next",
+        cpu_fallback=True,
+        allowed_sources=("s3://scenes/", "pvc://"),
+        allowed_destinations=("s3://scenes/compressed/",),
+        allowed_endpoints=("aws", "https://s3.example:8333"),
+        allow_unrestricted_pods=True,
+        health_port=9080,
+        metrics_port=9081,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SPLATS_WORKER_IMAGE", ""),
+        ("SPLATS_WORKER_IMAGE_PULL_POLICY", "Sometimes"),
+        ("SPLATS_CPU_FALLBACK", "yes"),
+        ("SPLATS_HEALTH_PORT", "http"),
+        ("SPLATS_METRICS_PORT", "65536"),
+    ],
+)
+def test_refusal_names_the_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable} is .*; set it to "):
+        read_settings({**IMAGE, variable: value})
+
+
+@pytest.mark.parametrize("prefix", ["s3://scenes", "scenes/", "s3:/scenes/", "http://example.com/"])
+def test_a_prefix_that_would_let_more_pass_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="end it with a slash"):
+        read_settings({**IMAGE, "SPLATS_ALLOWED_SOURCES": f"s3://others/,{prefix}"})
+
+
+def test_an_endpoint_that_nothing_could_match_is_refused() -> None:
+    with pytest.raises(SettingsError, match="write aws or a URL"):
+        read_settings({**IMAGE, "SPLATS_ALLOWED_ENDPOINTS": "aws,s3.example:8333"})
