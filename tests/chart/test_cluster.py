@@ -6,11 +6,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
 from chart.helm import Helm
+from chart.rights import granted, held
 
 pytestmark = pytest.mark.e2e
 
@@ -41,39 +44,42 @@ def test_api_server_takes_every_object(helm: Helm, environment: dict[str, str], 
     assert "customresourcedefinition.apiextensions.k8s.io/splatcompressions.splats.dev" in answer
 
 
-Applied = Callable[..., str]
+def test_election_can_be_turned_off_and_on(helm: Helm, environment: dict[str, str]) -> None:
+    """The API server keeps what it has filled in, and refuses it with another strategy."""
+    name = f"test-{secrets.token_hex(4)}"
+    only = ("--show-only", "templates/deployment.yaml", "--set", "replicas=0", "--set")
+    on, off = (
+        helm.template(*only, f"leaderElection.enabled={value}", release=name, namespace=NAMESPACE)
+        for value in ("true", "false")
+    )
+    try:
+        for manifest in (on, off, on):
+            _kubectl(environment, "apply", "--server-side", manifest=manifest)
+    finally:
+        _kubectl(environment, "delete", "--wait=false", manifest=on)
+
+
+Applied = Callable[..., tuple[list[dict[str, Any]], str]]
 
 
 @pytest.fixture
 def applied(helm: Helm, environment: dict[str, str]) -> Iterator[Applied]:
-    """A function that applies the chart's account and roles, and gives the account's user name."""
+    """A function that applies the chart's account and roles; returns them and the account's user name."""
     manifests = []
 
-    def apply(*options: str) -> str:
+    def apply(*options: str) -> tuple[list[dict[str, Any]], str]:
         name = f"test-{secrets.token_hex(4)}"
         templates = ("rbac", "aggregate-roles", "serviceaccount")
         only = [word for template in templates for word in ("--show-only", f"templates/{template}.yaml")]
         manifest = helm.template(*only, *options, release=name, namespace=NAMESPACE)
         manifests.append(manifest)
         _kubectl(environment, "apply", manifest=manifest)
-        return f"system:serviceaccount:{NAMESPACE}:{name}-splat-operator"
+        objects = [body for body in yaml.safe_load_all(manifest) if body]
+        return objects, f"system:serviceaccount:{NAMESPACE}:{name}-splat-operator"
 
     yield apply
     for manifest in manifests:
         _kubectl(environment, "delete", "--wait=false", manifest=manifest)
-
-
-def _may(api: client.ApiClient, user: str, right: str, namespace: str) -> bool:
-    """Whether `user` may do `right`, written as verb resource.group/subresource."""
-    verb, what = right.split()
-    resource, _, subresource = what.partition("/")
-    resource, _, group = resource.partition(".")
-    attributes = client.V1ResourceAttributes(
-        verb=verb, group=group, resource=resource, subresource=subresource, namespace=namespace
-    )
-    spec = client.V1SubjectAccessReviewSpec(user=user, resource_attributes=attributes)
-    review = client.V1SubjectAccessReview(spec=spec)
-    return bool(client.AuthorizationV1Api(api).create_subject_access_review(review).status.allowed)
 
 
 def _wait_until(question: Callable[[], bool]) -> None:
@@ -84,40 +90,22 @@ def _wait_until(question: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-NEEDED = [
-    *(f"{verb} splatcompressions.splats.dev" for verb in ("get", "list", "watch", "patch")),
-    "patch splatcompressions.splats.dev/status",
-    "update splatcompressions.splats.dev/finalizers",
-    *(f"{verb} jobs.batch" for verb in ("list", "watch", "create", "patch", "delete")),
-    *(f"{verb} pods" for verb in ("list", "watch")),
-    "get pods/log",
-    *(f"{verb} events" for verb in ("create", "list")),
-]
-NOT_NEEDED = [
-    *(f"{verb} secrets" for verb in ("get", "list", "watch")),
-    *(f"{verb} splatcompressions.splats.dev" for verb in ("create", "update", "delete")),
-    *(f"{verb} pods" for verb in ("create", "delete", "patch")),
-    "create pods/exec",
-    "create serviceaccounts/token",
-    *(f"{verb} nodes" for verb in ("get", "watch", "patch")),
-    *(f"{verb} namespaces" for verb in ("list", "watch")),
-    "list customresourcedefinitions.apiextensions.k8s.io",
-    "deletecollection jobs.batch",
-]
-
-
-def test_account_may_do_what_it_needs_and_no_more(api_client: client.ApiClient, applied: Applied) -> None:
-    user = applied()
-    _wait_until(lambda: _may(api_client, user, NEEDED[0], OTHER_NAMESPACE))
-    assert [right for right in NEEDED if not _may(api_client, user, right, NAMESPACE)] == []
-    assert [right for right in NOT_NEEDED if _may(api_client, user, right, NAMESPACE)] == []
-
-
-def test_account_of_some_namespaces_may_nothing_elsewhere(api_client: client.ApiClient, applied: Applied) -> None:
-    user = applied("--set", f"watchNamespaces={{{NAMESPACE}}}")
-    _wait_until(lambda: _may(api_client, user, NEEDED[0], NAMESPACE))
-    assert [right for right in NEEDED if not _may(api_client, user, right, NAMESPACE)] == []
-    assert [right for right in NOT_NEEDED + NEEDED if _may(api_client, user, right, OTHER_NAMESPACE)] == []
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="whole cluster"),
+        pytest.param(("--set", f"watchNamespaces={{{NAMESPACE}}}"), id="one namespace"),
+        pytest.param(("--set", "leaderElection.enabled=false"), id="no election"),
+    ],
+)
+def test_account_has_the_rights_of_the_chart_and_no_more(
+    environment: dict[str, str], applied: Applied, options: tuple[str, ...]
+) -> None:
+    objects, user = applied(*options)
+    account = user.rpartition(":")[2]
+    for namespace in (NAMESPACE, OTHER_NAMESPACE):
+        expected = granted(objects, account, namespace)
+        _wait_until(lambda namespace=namespace, expected=expected: held(environment, user, namespace) == expected)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from chart.helm import CHART, ROOT, Helm, HelmError, of_kind
+from chart.rights import Right, granted
+from splat_operator.api.settings import read_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -17,11 +21,14 @@ NO_CRD = ("--set", "crds.enabled=false")
 # Every value away from its default.
 EVERYTHING = {
     "fullnameOverride": "compressor",
+    "replicas": 0,
+    "leaderElection": {"enabled": False},
     "image": {"repository": "registry.example/splat-operator", "tag": "dev", "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "registry"}],
     "worker": {
         "image": {"repository": "registry.example/splat-worker", "tag": "dev", "pullPolicy": "Never"},
         "cpuFallback": True,
+        "fixedUser": False,
         "allowUnrestrictedPods": True,
     },
     "allowed": {
@@ -42,19 +49,14 @@ EVERYTHING = {
     "podAnnotations": {"prometheus.io/port": "8081"},
 }
 
-RULES = [
-    {"apiGroups": ["splats.dev"], "resources": ["splatcompressions"], "verbs": ["get", "list", "watch", "patch"]},
-    {"apiGroups": ["splats.dev"], "resources": ["splatcompressions/status"], "verbs": ["patch"]},
-    {"apiGroups": ["splats.dev"], "resources": ["splatcompressions/finalizers"], "verbs": ["update"]},
-    {
-        "apiGroups": ["batch"],
-        "resources": ["jobs"],
-        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
-]
+ACCOUNT = "splats-splat-operator"
+LEASE = "splats-splat-operator"
+ON_THE_LEASE = {
+    Right("create", "leases.coordination.k8s.io"),
+    Right("get", "leases.coordination.k8s.io", LEASE),
+    Right("update", "leases.coordination.k8s.io", LEASE),
+}
+LIST_NODES = Right("list", "nodes")
 
 
 @pytest.fixture
@@ -110,27 +112,92 @@ def test_crd_can_be_left_out(helm: Helm) -> None:
 
 def test_rights_in_the_whole_cluster(helm: Helm) -> None:
     objects = helm.objects(*NO_CRD)
-    roles = {role["metadata"]["name"]: role["rules"] for role in of_kind(objects, "ClusterRole")}
-    nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
-    assert roles["splats-splat-operator"] == [*RULES, nodes]
-    assert roles.keys() == {"splats-splat-operator", "splats-splat-operator-view", "splats-splat-operator-edit"}
-    assert of_kind(objects, "Role") == []
+    everywhere = granted(objects, ACCOUNT, "any")
+    assert granted(objects, ACCOUNT, "splats") == everywhere | ON_THE_LEASE
+    assert LIST_NODES in everywhere
+    assert {role["metadata"]["name"] for role in of_kind(objects, "ClusterRole")} == {
+        ACCOUNT,
+        f"{ACCOUNT}-view",
+        f"{ACCOUNT}-edit",
+    }
 
 
 def test_rights_in_some_namespaces_only(helm: Helm) -> None:
     options = ("--set", "watchNamespaces={scenes,teams-a}", "--set", "rbac.aggregateToDefaultRoles=false")
     objects = helm.objects(*NO_CRD, *options)
-    assert {role["metadata"]["namespace"]: role["rules"] for role in of_kind(objects, "Role")} == {
-        "scenes": RULES,
-        "teams-a": RULES,
-    }
-    assert {binding["metadata"]["namespace"] for binding in of_kind(objects, "RoleBinding")} == {"scenes", "teams-a"}
+    everywhere = granted(helm.objects(*NO_CRD), ACCOUNT, "any")
+    for namespace in ("scenes", "teams-a"):
+        assert granted(objects, ACCOUNT, namespace) == everywhere - {LIST_NODES}
+    assert granted(objects, ACCOUNT, "splats") == ON_THE_LEASE
+    assert granted(objects, ACCOUNT, "any") == set()
     assert of_kind(objects, "ClusterRole") + of_kind(objects, "ClusterRoleBinding") == []
+
+
+def test_one_of_some_namespaces_may_be_the_releases(helm: Helm) -> None:
+    """Names of roles must not collide there."""
+    objects = helm.objects(*NO_CRD, "--set", "watchNamespaces={splats}")
+    names = [role["metadata"]["name"] for role in of_kind(objects, "Role")]
+    assert sorted(names) == [ACCOUNT, f"{ACCOUNT}-leader"]
+    assert granted(objects, ACCOUNT, "splats") > ON_THE_LEASE
+
+
+def test_no_right_is_dangerous(helm: Helm) -> None:
+    """Whatever is added: no Secrets, no pods of its own, no more rights for itself, nothing by a wildcard."""
+    given = granted(helm.objects(*NO_CRD), ACCOUNT, "splats")
+    assert not [right for right in given if "*" in f"{right.verb}{right.resource}"]
+    assert not [right for right in given if right.resource.startswith(("secrets", "serviceaccounts", "configmaps"))]
+    assert not [right for right in given if right.resource.endswith("rbac.authorization.k8s.io")]
+    assert {right.verb for right in given if right.resource.startswith("pods")} <= {"get", "list", "watch"}
+    assert {right.verb for right in given if right.resource.startswith("nodes")} == {"list"}
+
+
+def test_without_election_there_are_no_rights_on_leases(helm: Helm) -> None:
+    objects = helm.objects(*NO_CRD, "--set", "leaderElection.enabled=false")
+    assert granted(objects, ACCOUNT, "splats") == granted(objects, ACCOUNT, "any")
+    assert of_kind(objects, "Role") == []
 
 
 def test_no_rights_are_made_where_others_make_them(helm: Helm) -> None:
     kinds = {body["kind"] for body in helm.objects(*NO_CRD, "--set", "rbac.create=false")}
     assert kinds == {"ServiceAccount", "Deployment"}
+
+
+def test_several_operators_elect_one(helm: Helm) -> None:
+    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", "replicas=3"), "Deployment")
+    assert deployment["spec"]["replicas"] == 3
+    assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    env = {each["name"]: each for each in container["env"]}
+    assert env["SPLATS_LEASE"]["value"] == f"splats/{LEASE}"
+    assert env["SPLATS_IDENTITY"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+def test_one_operator_without_election_is_never_two(helm: Helm) -> None:
+    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", "leaderElection.enabled=false"), "Deployment")
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert not {"SPLATS_LEASE", "SPLATS_IDENTITY"} & {each["name"] for each in container["env"]}
+
+
+def test_settings_are_those_that_the_operator_reads(helm: Helm, everything: tuple[str, str]) -> None:
+    """The operator itself reads what the chart makes of both ends of each value."""
+    for options in ((*NO_CRD, "--set", "replicas=2"), everything):
+        (deployment,) = of_kind(helm.objects(*options), "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
+        assert (settings.lease is None) == (options == everything)
+        assert settings.worker_fixed_user == (options != everything)
+
+
+def test_version_with_a_plus_sign_makes_labels(helm: Helm, tmp_path: Path) -> None:
+    """As a build's version has one; an API server takes no label with it."""
+    copy = shutil.copytree(CHART, tmp_path / "chart")
+    about = yaml.safe_load((copy / "Chart.yaml").read_text())
+    (copy / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": "0.1.0+build.5", "appVersion": "0.1.0+b"}))
+    for body in yaml.safe_load_all(helm.run("template", "splats", str(copy))):
+        labels = body["metadata"]["labels"]
+        assert labels["helm.sh/chart"] == "splat-operator-0.1.0_build.5"
+        assert labels["app.kubernetes.io/version"] == "0.1.0_b"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +206,10 @@ def test_no_rights_are_made_where_others_make_them(helm: Helm) -> None:
         ("imge.tag=dev", "imge"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
         ("worker.cpuFallback=yes", "/worker/cpuFallback"),
+        ("worker.fixedUser=no", "/worker/fixedUser"),
+        ("replicas=two", "/replicas"),
+        ("replicas=2,leaderElection.enabled=false", "/replicas"),
+        ("leaderElection=false", "/leaderElection"),
         ("watchNamespaces={Scenes}", "/watchNamespaces/0"),
         ("serviceAccount.create=false", "serviceAccount.name must name an existing ServiceAccount"),
     ],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,8 @@ import pytest
 import yaml
 
 from crd.refusals import MANAGER_STAYS, REFUSALS, SMALLEST, TWO_REFUSALS, Refusal
-from crd.resources import Resources
-from crd.schema import ROOT, merged
+from crd.resources import NAMESPACE, Resources
+from crd.schema import ROOT, merged, root_schema, walk
 
 pytestmark = pytest.mark.e2e
 
@@ -106,6 +110,52 @@ def test_everything_is_stored_as_it_is(resources: Resources) -> None:
     assert resources.create(SMALLEST | {"spec": EVERYTHING})["spec"] == EVERYTHING
 
 
+TTL = "ttlSecondsAfterFinished"
+PATHS = dict(walk(root_schema()))
+
+
+@pytest.mark.parametrize(
+    ("ttl", "stored"), [({}, 86400), ({TTL: 0}, 0), ({TTL: None}, None)], ids=["absent", "0", "null"]
+)
+def test_null_keeps_the_job_for_ever(
+    resources: Resources, environment: dict[str, str], ttl: dict[str, Any], stored: int | None
+) -> None:
+    """A field left out has the default, and an explicit null is another value: when made and when changed."""
+    assert resources.create(SMALLEST | {"spec": SMALLEST["spec"] | ttl})["spec"][TTL] == stored
+    with applied(resources, environment, "--server-side") as apply:
+        for spec in (ttl, {**ttl, "retries": 1}, {TTL: 60}, ttl):
+            assert apply(spec)[TTL] == (60 if spec == {TTL: 60} else stored)
+
+
+def test_client_side_apply_drops_a_null(resources: Resources, environment: dict[str, str]) -> None:
+    """So kubectl does to each resource; the description names another value for it."""
+    for_ever = PATHS[f"spec.{TTL}"]["maximum"]
+    assert str(for_ever) in PATHS[f"spec.{TTL}"]["description"]
+    with applied(resources, environment) as apply:
+        assert apply({TTL: None})[TTL] == 86400
+        assert apply({TTL: for_ever})[TTL] == for_ever
+
+
+@contextmanager
+def applied(
+    resources: Resources, environment: dict[str, str], *how: str
+) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+    """Gives what `kubectl apply`s a resource and returns its spec then; the resource goes in the end."""
+
+    def apply(changed: dict[str, Any]) -> dict[str, Any]:
+        body = {**SMALLEST, "apiVersion": f"{resources.group}/v1alpha1", "spec": {**SMALLEST["spec"], **changed}}
+        command = ["kubectl", "--namespace", NAMESPACE, "apply", *how, "--output=json", "--filename=-"]
+        done = subprocess.run(
+            command, env=environment, input=json.dumps(body), capture_output=True, text=True, check=True
+        )
+        return dict(json.loads(done.stdout)["spec"])
+
+    try:
+        yield apply
+    finally:
+        resources.delete(SMALLEST["metadata"]["name"])
+
+
 @pytest.mark.parametrize(
     "patch",
     [
@@ -168,6 +218,7 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
     ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds", "should be greater than or equal to 1"),
     ({"pendingDeadlineSeconds": 0}, "spec.pendingDeadlineSeconds", "should be greater than or equal to 1"),
     ({"ttlSecondsAfterFinished": -1}, "spec.ttlSecondsAfterFinished", "should be greater than or equal to 0"),
+    ({"ttlSecondsAfterFinished": 2**31}, "spec.ttlSecondsAfterFinished", "should be less than or equal to 2147483647"),
     ({"imagePullPolicy": "Sometimes"}, "spec.imagePullPolicy", '"Always", "IfNotPresent", "Never"'),
     ({"source": {"uri": "s3://scenes/" + "g" * 2048 + ".ply"}}, "spec.source.uri", "Too long"),
 ]

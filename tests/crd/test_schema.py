@@ -33,7 +33,7 @@ observedGeneration phase conditions[].type conditions[].status conditions[].reas
 conditions[].lastTransitionTime conditions[].observedGeneration progress.percent progress.stage progress.etaSeconds
 progress.scenesDone progress.scenesTotal outputs[].name outputs[].uri outputs[].sha256 outputs[].bytes
 outputs[].sourceBytes outputs[].splats outputs[].ratio outputs[].psnr outputs[].previewUri manifestUri inputBytes
-outputBytes compressionRatio splats gpuSeconds engine device cacheHits jobName startTime completionTime duration
+outputBytes compressionRatio splats gpuSeconds engine device cacheHits jobName startTime completionTime duration retryOn
 failures[].pod failures[].reason failures[].exitCode failures[].message failures[].time
 """
 CONTRACT = [

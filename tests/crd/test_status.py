@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
 import pytest
+from kubernetes.client import ApiException
 
 from crd.refusals import SMALLEST
 from crd.resources import Resources
@@ -71,6 +73,7 @@ SUCCEEDED: dict[str, Any] = {
 FAILED: dict[str, Any] = {
     "phase": "Failed",
     "conditions": _conditions(ready="False", stalled="True", message=FAILURE),
+    "retryOn": "44136fa355",
     "failures": [{"pod": "p", "reason": "SourceMissing", "exitCode": 66, "message": FAILURE, "time": TIME}],
 }
 
@@ -89,9 +92,20 @@ def _get(resources: Resources, environment: dict[str, str], name: str, *options:
     return heads.split(), row
 
 
-def test_status_is_kept_whole(resources: Resources) -> None:
-    name = _with_status(resources, "whole", SUCCEEDED)
-    assert resources.get(name)["status"] == SUCCEEDED
+@pytest.mark.parametrize("status", [SUCCEEDED, FAILED], ids=["succeeded", "failed"])
+def test_status_is_kept_whole(resources: Resources, status: dict[str, Any]) -> None:
+    name = _with_status(resources, f"whole-{status['phase'].lower()}", status)
+    assert resources.get(name)["status"] == status
+
+
+@pytest.mark.parametrize("field", ["pod", "reason", "message", "time"])
+def test_failure_has_what_explains_it(resources: Resources, field: str) -> None:
+    """The operator always writes these, and readers may rely on them."""
+    name = _with_status(resources, f"explained-{field}", FAILED)
+    failures = [{key: value for key, value in FAILED["failures"][0].items() if key != field}]
+    with pytest.raises(ApiException) as refusal:
+        resources.patch_status(name, {"failures": failures})
+    assert f"status.failures[0].{field}: Required value" in json.loads(refusal.value.body)["message"]
 
 
 def test_get_shows_a_success(resources: Resources, environment: dict[str, str]) -> None:

@@ -25,9 +25,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "splat-operator.labels" -}}
 {{ include "splat-operator.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- /* A label's value holds no plus sign, which a version may. */}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Namespace and name of the Lease. */}}
+{{- define "splat-operator.lease" -}}
+{{- printf "%s/%s" .Release.Namespace (include "splat-operator.fullname" .) -}}
 {{- end -}}
 
 {{/* An image's name; its dict holds image (repository, tag) and chart (for the tag where there is none). */}}
@@ -35,7 +41,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- printf "%s:%s" .image.repository (.image.tag | default .chart.AppVersion) -}}
 {{- end -}}
 
-{{/* All that the operator may do. Secrets are not in it: the kubelet gives them to the workers' pods. */}}
+{{/*
+All that the operator may do beside what rbac.yaml adds, stated here alone. Secrets are not in it: the kubelet gives them to
+the workers' pods.
+*/}}
 {{- define "splat-operator.rules" -}}
 - apiGroups: [splats.dev]
   resources: [splatcompressions]
@@ -53,7 +62,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Progress stands in the log.
 - apiGroups: [""]
   resources: [pods/log]

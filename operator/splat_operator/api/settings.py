@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from splat_operator.api.names import DEFAULT_CONTROLLER
 
@@ -21,6 +22,10 @@ class Settings:
 
     worker_image_pull_policy: str = "IfNotPresent"
     """SPLATS_WORKER_IMAGE_PULL_POLICY: where spec.imagePullPolicy is unset; Always, IfNotPresent or Never."""
+
+    worker_fixed_user: bool = True
+    """SPLATS_WORKER_FIXED_USER: 0 leaves user, group and fsGroup of the workers' pods to the cluster, as OpenShift
+    wants, which gives each namespace a range of its own and refuses all others."""
 
     watch_namespaces: tuple[str, ...] = ()
     """SPLATS_WATCH_NAMESPACES: names separated by commas; empty: the whole cluster."""
@@ -46,6 +51,13 @@ class Settings:
     allow_unrestricted_pods: bool = False
     """SPLATS_ALLOW_UNRESTRICTED_PODS: 1 lets spec.podTemplate leave the Pod Security profile `restricted`."""
 
+    lease: tuple[str, str] | None = None
+    """SPLATS_LEASE: namespace and name of the Lease, as namespace/name, that the acting one of several processes holds;
+    unset: no election, for a process that is the only one."""
+
+    identity: str = field(default_factory=socket.gethostname)
+    """SPLATS_IDENTITY: name of this process in the Lease, such as its pod's; unset: the host's name."""
+
     health_port: int = 8080
     """SPLATS_HEALTH_PORT: TCP port of /healthz."""
 
@@ -64,14 +76,24 @@ class Settings:
     no_pod_grace_s: float = 10.0
     """How long a Job may have no pod before its message points to where the reason stands."""
 
+    conflict_pause_s: float = 0.1
+    """Before a pass is repeated that was overtaken by a change: the watch brings it at about that time."""
+
+    quiet_s: float = 5.0
+    """How long a step that every run goes through may take before it is written into the status."""
+
     log_reads_per_s: float = 40.0
-    """Of all resources together: with more than 200 running pods they are looked at less often than above."""
+    """Requests for progress, reads of logs and the statuses that they change, of all resources together: with more than
+    200 running pods they are looked at less often than above."""
 
     cleanup_deadline_s: float = 600.0
     """How long a deleted resource may wait for its outputs to be deleted; then it goes without."""
 
-    resync_interval_s: float = 300.0
-    """Between two looks at an unfinished resource when nothing is heard: the net under a lost watch event."""
+    cleanup_queue_deadline_s: float = 3600.0
+    """The same while the Job that deletes waits in a queue, for others' work to end."""
+
+    relist_interval_s: float = 1800.0
+    """Between two lists of everything that is watched: the net under a lost watch event."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -82,6 +104,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         worker_image=image,
         worker_image_pull_policy=_read_pull_policy(environment),
+        worker_fixed_user=_read_flag(environment, "SPLATS_WORKER_FIXED_USER", default=True),
         watch_namespaces=_read_list(environment, "SPLATS_WATCH_NAMESPACES"),
         controller_name=environment.get("SPLATS_CONTROLLER_NAME") or Settings.controller_name,
         cpu_fallback=_read_flag(environment, "SPLATS_CPU_FALLBACK"),
@@ -89,6 +112,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_destinations=_read_prefixes(environment, "SPLATS_ALLOWED_DESTINATIONS"),
         allowed_endpoints=_read_endpoints(environment, "SPLATS_ALLOWED_ENDPOINTS"),
         allow_unrestricted_pods=_read_flag(environment, "SPLATS_ALLOW_UNRESTRICTED_PODS"),
+        lease=_read_lease(environment),
+        identity=environment.get("SPLATS_IDENTITY") or socket.gethostname(),
         health_port=_read_port(environment, "SPLATS_HEALTH_PORT", Settings.health_port),
         metrics_port=_read_port(environment, "SPLATS_METRICS_PORT", Settings.metrics_port),
     )
@@ -123,11 +148,19 @@ def _read_endpoints(environment: Mapping[str, str], name: str) -> tuple[str, ...
     return tuple(endpoint.rstrip("/") for endpoint in endpoints)
 
 
-def _read_flag(environment: Mapping[str, str], name: str) -> bool:
-    value = environment.get(name, "")
-    if value not in ("", "0", "1"):
+def _read_flag(environment: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    value = environment.get(name) or str(int(default))
+    if value not in ("0", "1"):
         raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
     return value == "1"
+
+
+def _read_lease(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    value = environment.get("SPLATS_LEASE", "")
+    namespace, _, name = value.partition("/")
+    if value and not (namespace and name and "/" not in name):
+        raise SettingsError(f"SPLATS_LEASE is {value!r}; set it to namespace/name, such as splat-operator/leader")
+    return (namespace, name) if value else None
 
 
 def _read_port(environment: Mapping[str, str], name: str, default: int) -> int:

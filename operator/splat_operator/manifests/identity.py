@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from splat_operator.api.spec import Output, Scheduling
+from splat_operator.api.spec import S3, Destination, Encoder, Output, Scheduling, Source
+
+Json = dict[str, Any]
 
 
 def job_name(*, resource_name: str, uid: str, output: Output) -> str:
@@ -15,34 +17,92 @@ def job_name(*, resource_name: str, uid: str, output: Output) -> str:
 
     The same resource and the same decisive part of the spec give the same name, so that creating twice is a conflict.
     """
-    return f"{resource_name}-{_digest([uid, _deviations(output)])}"
+    return f"{resource_name}-{digest([uid, _output(output)])}"
 
 
 def cleanup_name(*, resource_name: str, uid: str) -> str:
     """Name of the Job that deletes the resource's outputs, as long as the others' and different from them."""
-    return f"{resource_name}-{_digest([uid, 'cleanup'])}"
+    return f"{resource_name}-{digest([uid, 'cleanup'])}"
 
 
 def template_hash(scheduling: Scheduling) -> str:
     """Hash of the part of the spec that only says where and with what a pod runs."""
-    return _digest(_deviations(scheduling))
+    return digest(_scheduling(scheduling))
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Ten hexadecimal digits for a value of JSON."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def _deviations(value: Any) -> Any:
-    """The fields of a dataclass that differ from their defaults, recursively.
+def _output(output: Output) -> Json:
+    """What decides the output, under names that are for the hash alone: those in the code may change, these may not.
 
-    Defaults are left out so that a field added by a later version changes no hash, and so runs nothing again.
+    Beside each value stands the one that is left out, so that a field of a later version changes the hash of no spec
+    that does not set it, and runs nothing again.
     """
-    if not is_dataclass(value):
-        return value
-    pairs = ((field, getattr(value, field.name)) for field in fields(value))
-    return {field.name: _deviations(item) for field, item in pairs if item != _default(field)}
+    return _set(
+        {
+            "source": (_source(output.source), {}),
+            "destination": (_destination(output.destination), {}),
+            "encoder": (_encoder(output.encoder), {}),
+            "preview": (output.preview, False),
+            "gate": (output.gate, {}),
+            "image": (output.image, None),
+        }
+    )
 
 
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
+def _source(source: Source) -> Json:
+    return _set({"uri": (source.uri, ""), "sha256": (source.sha256, None), "s3": (_s3(source.s3), {})})
+
+
+def _destination(destination: Destination) -> Json:
+    return _set({"uri": (destination.uri, ""), "s3": (_s3(destination.s3), {})})
+
+
+def _s3(s3: S3) -> Json:
+    return _set(
+        {
+            "endpoint": (s3.endpoint, None),
+            "region": (s3.region, None),
+            "addressing_style": (s3.addressing_style, "auto"),
+            "insecure_skip_tls_verify": (s3.insecure_skip_tls_verify, False),
+            "credentials_secret": (s3.credentials_secret, None),
+            "ca_secret": (s3.ca_secret, None),
+            "server_side_encryption": (s3.server_side_encryption, None),
+        }
+    )
+
+
+def _encoder(encoder: Encoder) -> Json:
+    return _set(
+        {
+            "engine": (encoder.engine, "native"),
+            "format": (encoder.format, "sog"),
+            "quality": (encoder.quality, "balanced"),
+            "sh_bands": (encoder.sh_bands, 3),
+            "seed": (encoder.seed, 0),
+        }
+    )
+
+
+def _scheduling(scheduling: Scheduling) -> Json:
+    """The same for where and with what a pod runs."""
+    return _set(
+        {
+            "gpu_resource": (scheduling.gpu_resource, "nvidia.com/gpu"),
+            "gpu_count": (scheduling.gpu_count, 1),
+            "resources": (scheduling.resources, {}),
+            "image_pull_policy": (scheduling.image_pull_policy, None),
+            "pod": (scheduling.pod, {}),
+            "pod_template": (scheduling.pod_template, {}),
+            "parallelism": (scheduling.parallelism, 1),
+            "queue": (scheduling.queue, None),
+        }
+    )
+
+
+def _set(entries: Mapping[str, tuple[Any, Any]]) -> Json:
+    return {name: value for name, (value, left_out) in entries.items() if value != left_out}

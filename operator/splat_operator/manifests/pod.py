@@ -12,7 +12,7 @@ from splat_operator.manifests import volumes
 from splat_operator.manifests.merge import merge
 
 USER = 65532
-"""Numeric, so that the kubelet can check runAsNonRoot; the worker's image is made for it."""
+"""Numeric, so that the kubelet can check runAsNonRoot; the worker's image is made for it, and runs as any other too."""
 
 TERMINATION_LOG = "/dev/termination-log"
 
@@ -46,13 +46,12 @@ def _pod_spec(spec: Spec, settings: Settings) -> Json:
         # The kernel keeps signals from a container's first process until it listens for them, which Python does late:
         # with the pod's own process in that place, SIGTERM ends the worker from its first moment on.
         "shareProcessNamespace": True,
-        # The worker never calls the API; a service account is named for the cloud's credentials that hang on it.
-        "automountServiceAccountToken": "serviceAccountName" in scheduling.pod,
+        # The worker never calls the API. A service account is named for a cloud's credentials, and their tokens are
+        # volumes of their own, which are added to the pod whatever this says.
+        "automountServiceAccountToken": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            **({"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER} if settings.worker_fixed_user else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **scheduling.pod,

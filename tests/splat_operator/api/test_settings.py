@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from splat_operator.api.settings import Settings, SettingsError, read_settings
@@ -14,7 +16,10 @@ def test_defaults() -> None:
 
 
 def test_empty_variables_are_unset_ones() -> None:
-    names = ("WORKER_IMAGE_PULL_POLICY", "WATCH_NAMESPACES", "CPU_FALLBACK", "HEALTH_PORT", "METRICS_PORT")
+    names = (
+        *("WORKER_IMAGE_PULL_POLICY", "WORKER_FIXED_USER", "WATCH_NAMESPACES", "CPU_FALLBACK"),
+        *("LEASE", "IDENTITY", "HEALTH_PORT", "METRICS_PORT"),
+    )
     assert read_settings({**IMAGE, **{f"SPLATS_{name}": "" for name in names}}) == read_settings(IMAGE)
 
 
@@ -30,6 +35,9 @@ def test_everything() -> None:
             "SPLATS_ALLOWED_DESTINATIONS": "s3://scenes/compressed/",
             "SPLATS_ALLOWED_ENDPOINTS": "aws,https://s3.example:8333/",
             "SPLATS_ALLOW_UNRESTRICTED_PODS": "1",
+            "SPLATS_WORKER_FIXED_USER": "0",
+            "SPLATS_LEASE": "splat-operator/splats",
+            "SPLATS_IDENTITY": "splat-operator-x",
             "SPLATS_HEALTH_PORT": "9080",
             "SPLATS_METRICS_PORT": "9081",
         }
@@ -44,6 +52,9 @@ def test_everything() -> None:
         allowed_destinations=("s3://scenes/compressed/",),
         allowed_endpoints=("aws", "https://s3.example:8333"),
         allow_unrestricted_pods=True,
+        worker_fixed_user=False,
+        lease=("splat-operator", "splats"),
+        identity="splat-operator-x",
         health_port=9080,
         metrics_port=9081,
     )
@@ -55,6 +66,11 @@ def test_everything() -> None:
         ("SPLATS_WORKER_IMAGE", ""),
         ("SPLATS_WORKER_IMAGE_PULL_POLICY", "Sometimes"),
         ("SPLATS_CPU_FALLBACK", "yes"),
+        ("SPLATS_WORKER_FIXED_USER", "no"),
+        ("SPLATS_LEASE", "splats"),
+        ("SPLATS_LEASE", "splat-operator/"),
+        ("SPLATS_LEASE", "/splats"),
+        ("SPLATS_LEASE", "a/b/c"),
         ("SPLATS_HEALTH_PORT", "http"),
         ("SPLATS_METRICS_PORT", "65536"),
     ],
@@ -62,6 +78,10 @@ def test_everything() -> None:
 def test_refusal_names_the_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable} is .*; set it to "):
         read_settings({**IMAGE, variable: value})
+
+
+def test_identity_is_the_host_name_where_none_is_given() -> None:
+    assert read_settings(IMAGE).identity == socket.gethostname()
 
 
 @pytest.mark.parametrize("prefix", ["s3://scenes", "scenes/", "s3:/scenes/", "http://example.com/"])
