@@ -22,8 +22,10 @@ from splat_operator.api.model import (
 )
 from splat_operator.api.settings import Settings
 from splat_operator.api.spec import parse_spec
+from splat_operator.api.stored_status import read_status
 from splat_operator.decide.reconcile import reconcile
 from splat_operator.manifests.identity import job_name, template_hash
+from splat_operator.manifests.job import SAFE_TTL_S
 
 KEY = Key("default", "garden")
 UID = "5b2e8f0a-0000-4000-8000-000000000001"
@@ -87,15 +89,20 @@ def name_of(owner: Resource) -> str:
 def job(owner: Resource | None = None, **changes: Any) -> Job:
     """A Job just made for the resource: taken up by its controller, without a pod."""
     owner = owner or resource()
+    spec = owner.spec
     made = Job(
         name=name_of(owner),
         uid=JOB_UID,
         created_at=NOW,
         started_at=NOW,
-        template_hash=template_hash(owner.spec.scheduling),
-        is_suspended=owner.spec.suspend,
-        backoff_limit=owner.spec.retries,
-        active_deadline_s=owner.spec.active_deadline_s,
+        template_hash=template_hash(spec.scheduling),
+        queue=spec.scheduling.queue,
+        own_queue=spec.scheduling.queue,
+        is_suspended=spec.suspend or bool(spec.scheduling.queue),
+        is_suspended_by_us=spec.suspend,
+        backoff_limit=spec.retries,
+        active_deadline_s=spec.active_deadline_s,
+        ttl_s=spec.ttl_s if (spec.ttl_s or 0) >= SAFE_TTL_S else None,
     )
     return replace(made, **changes)
 
@@ -162,6 +169,24 @@ def decide(seen: Observed, *, now: datetime = NOW, settings: Settings = SETTINGS
     return reconcile(seen, now=now, settings=settings)
 
 
+def stored(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status as the operator reads it back after it was written."""
+    return read_status(json.loads(json.dumps(status)))
+
+
+def after(seen: Observed, *, now: datetime = NOW, **changes: Any) -> Resource:
+    """The resource as the actions on `seen` leave it."""
+    return replace(seen.resource, status=stored(written(decide(seen, now=now))), **changes)
+
+
+def settled(outcome: Pod | None = None, *, reason: str = "PodFailurePolicy", **spec: Any) -> Resource:
+    """A resource whose run has ended: in success, or in the failure of that pod and with that reason of the Job."""
+    owner = resource(**spec)
+    done = job(owner, is_complete=True, finished_at=at(42))
+    failed = job(owner, failure=(reason, ""), failed_pods=1, finished_at=at(42))
+    return after(observed(owner, jobs=[failed if outcome else done], pods=[outcome or succeeded_pod()]))
+
+
 def written(actions: Iterable[Action]) -> Mapping[str, Any]:
     """The status that the actions write."""
     return next(action.status for action in actions if isinstance(action, WriteStatus))
@@ -172,8 +197,8 @@ def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     return next(item for item in status["conditions"] if item["type"] == kind)
 
 
-def of_type(actions: Iterable[Action], kind: type[Any]) -> list[Any]:
-    """The actions of that kind."""
+def of_type(actions: Iterable[Action], kind: type[Any] | tuple[type[Any], ...]) -> list[Any]:
+    """The actions of that kind, or of one of several."""
     return [action for action in actions if isinstance(action, kind)]
 
 

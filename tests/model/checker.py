@@ -6,15 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from model import operation, surroundings
-from model.cluster import State, is_orphan, key_of, state_of
-from model.operation import Reconcile
-from model.steps import steps
+from model.cluster import State, at_rest, key_of, pack, unpack
+from model.mind import Mind, Reconcile
+from model.rounds import go_round
+from model.steps import following, moves
+from model.stillness import unrest
 
 Promise = Callable[[State], str | None]
 """What is broken in a state, or None."""
 
 MAX_ROUNDS = 60
+LONG_S = 100_000
+"""More than anything waits for."""
 
 
 @dataclass
@@ -30,106 +33,80 @@ class Report:
     """Whether every reachable state was seen."""
 
 
-def explore(
-    start: State, reconcile: Reconcile, promises: Iterable[Promise], goal: Promise, *, limit: int = 200_000
-) -> Report:
-    """Search from `start` until a promise is broken or nothing is left, or `limit` states were seen.
+class Judge:
+    """Whether a state is as it should be, and will be; it remembers what is known to come out well.
 
-    In each state every promise must hold, and whatever has happened so far, the goal must be reached, and kept, once
-    users leave the resource alone and everybody else does what he has to.
+    Every promise must hold, the operator alone must come to rest, and the goal must be reached, and kept, once users
+    leave the resource alone and everybody else does what he has to.
     """
-    report = Report()
-    came_from: dict[str, tuple[str, str]] = {}
-    calm: set[str] = set()
-    seen, waiting = {key_of(start)}, deque([key_of(start)])
-    promises = list(promises)
+
+    def __init__(self, mind: Mind, promises: Iterable[Promise], goal: Promise) -> None:
+        self._mind = mind
+        self._promises = list(promises)
+        self._goal = goal
+        self._calm: set[bytes] = set()
+        self._still: set[bytes] = set()
+
+    def fault(self, state: State) -> str | None:
+        """What is wrong, or None."""
+        return self._broken(state) or unrest(state, self._mind, self._still) or self._settle(state)
+
+    def _broken(self, state: State) -> str | None:
+        return next((words for promise in self._promises if (words := promise(state))), None)
+
+    def _settle(self, state: State) -> str | None:
+        """Let everybody but users go on in a fair order until nothing changes; then the goal must hold."""
+        passed: list[bytes] = []
+        state = at_rest(state)
+        for _ in range(MAX_ROUNDS):
+            key = key_of(pack(state))
+            if key in self._calm:
+                break
+            if passed and key == passed[-1]:
+                # Everything that waits for a moment gets it, once; what is over stays over.
+                if state["seconds"] >= LONG_S:
+                    if words := self._goal(state):
+                        return f"it comes to rest, but {words}"
+                    break
+                state["seconds"] += LONG_S
+            passed.append(key)
+            go_round(state, self._mind)
+            if broken := self._broken(state):
+                return broken
+        else:
+            return "it never comes to rest"
+        self._calm.update(passed)
+        return None
+
+
+def explore(start: State, reconcile: Reconcile, promises: Iterable[Promise], goal: Promise, *, limit: int) -> Report:
+    """Search from `start` until a promise is broken or nothing is left, or `limit` states were seen."""
+    report, mind = Report(), Mind(reconcile)
+    judge = Judge(mind, promises, goal)
+    came_from: dict[bytes, tuple[bytes, str]] = {}
+    packed = pack(start)
+    seen, waiting = {key_of(packed)}, deque([packed])
     while waiting:
-        key = waiting.popleft()
-        state = state_of(key)
+        packed = waiting.popleft()
+        key, state = key_of(packed), unpack(packed)
         report.states += 1
-        broken = next((words for promise in promises if (words := promise(state))), None)
-        broken = broken or settle(state, reconcile, goal, calm)
-        if broken:
+        if broken := judge.fault(state):
             report.broken, report.trace = broken, _trace(came_from, key)
             return report
         if len(seen) >= limit:
             report.is_complete = False
             continue
-        for name, step in steps(state, reconcile):
-            following = state_of(key)
-            step(following)
-            following_key = key_of(following)
-            if following_key not in seen:
-                seen.add(following_key)
-                came_from[following_key] = (key, name)
-                waiting.append(following_key)
+        for move in moves(state, mind):
+            after = pack(following(state, move))
+            next_key = key_of(after)
+            if next_key not in seen:
+                seen.add(next_key)
+                came_from[next_key] = (key, move.name)
+                waiting.append(after)
     return report
 
 
-def rest(state: State, reconcile: Reconcile) -> State:
-    """The state that is come to if nobody disturbs; what may disturb stays to come."""
-    calm = {**state_of(key_of(state)), "budget": {}, "edits": []}
-    for _ in range(MAX_ROUNDS):
-        key = key_of(calm)
-        _round(calm, reconcile)
-        if key_of(calm) == key:
-            break
-    return {**calm, "budget": state["budget"], "edits": state["edits"]}
-
-
-def settle(state: State, reconcile: Reconcile, goal: Promise, calm: set[str]) -> str | None:
-    """Let everybody but users go on in a fair order until nothing changes; then the goal must hold, or its words.
-
-    `calm` remembers the states from which that is known to come out well.
-    """
-    passed = []
-    state = {**state_of(key_of(state)), "budget": {}, "edits": []}
-    for round_number in range(MAX_ROUNDS):
-        key = key_of(state)
-        if key in calm:
-            break
-        passed.append(key)
-        _round(state, reconcile)
-        if key_of(state) == key:
-            # Everything that waits for a moment gets it, once; what is over stays over.
-            if round_number and state["seconds"] >= 100_000:
-                if words := goal(state):
-                    return f"it comes to rest, but {words}"
-                break
-            state["seconds"] += 100_000
-    else:
-        return "it never comes to rest"
-    calm.update(passed)
-    return None
-
-
-def _round(state: State, reconcile: Reconcile) -> None:
-    """A pass of the operator upon what is there, then one step of everybody else."""
-    while state["plan"]:
-        operation.act(state)
-    if state["late"]:
-        operation.act_late(state)
-    if state["resource"] is not None:
-        operation.look(state)
-        operation.decider(reconcile, ())(state)
-        while state["plan"]:
-            operation.act(state)
-    state["looked"], state["is as seen"] = None, False
-    for name in [each for each, job in state["jobs"].items() if is_orphan(state, job)]:
-        surroundings.delete_job(state, name)
-    state["pods"] = [pod for pod in state["pods"] if "deletionTimestamp" not in pod["metadata"]]
-    for place, pod in enumerate(state["pods"]):
-        if pod["status"]["phase"] == "Running":
-            surroundings.end_pod(state, place)
-        elif pod["status"]["phase"] == "Pending":
-            surroundings.start_pod(state, place)
-    # A Job lives at least until the operator's next pass after its end.
-    for action in (surroundings.expire_job, surroundings.admit_job, surroundings.sync_job, surroundings.judge_job):
-        for name in list(state["jobs"]):
-            action(state, name)
-
-
-def _trace(came_from: dict[str, tuple[str, str]], key: str) -> list[str]:
+def _trace(came_from: dict[bytes, tuple[bytes, str]], key: bytes) -> list[str]:
     names = []
     while key in came_from:
         key, name = came_from[key]

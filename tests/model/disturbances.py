@@ -4,47 +4,53 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 
 from compressions import SPEC
+from model import kueue
 from model.cluster import State, Step, apply, now, owner_of, remove_if_free, touch
-from model.surroundings import EXITS, delete_job, end_pod, on_job, on_pod, remove_pod
-from splat_operator.api.names import LABEL_QUEUE
+from model.surroundings import EXITS, disrupt_pod, end_pod, is_read, lose_job, on_job, on_pod, remove_pod
+from model.views import hear_all, is_under_way
 from splat_operator.api.times import format_time
 
 
 def disturbances(state: State) -> Iterator[tuple[str, Step]]:
     budget = state["budget"]
-    for code in EXITS:
-        for place, pod in enumerate(state["pods"]):
-            is_running = pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
-            if budget.get("fail") and is_running:
-                yield f"fail pod {place} {code}", spending("fail", lambda s, p=place, c=code: end_pod(s, p, c))
+    yield from _of_pods(state)
     for name, job in state["jobs"].items():
         if budget.get("delete job"):
-            yield f"delete job {name}", spending("delete job", on_job(delete_job, name))
-        if (
-            budget.get("preempt")
-            and LABEL_QUEUE in job["metadata"].get("labels", {})
-            and not job["spec"].get("suspend")
-        ):
-            yield f"preempt {name}", spending("preempt", lambda s, n=name: s["jobs"][n]["spec"].update(suspend=True))
-    done = [owner_of(pod) for pod in state["pods"] if pod["status"]["phase"] == "Succeeded"]
-    for place, pod in enumerate(state["pods"]):
-        if budget.get("lose pod") and pod["status"]["phase"] == "Succeeded" and done.count(owner_of(pod)) > 1:
-            yield f"lose pod {place}", spending("lose pod", on_pod(remove_pod, place))
-    if budget.get("wait"):
+            yield f"delete job {name}", spending("delete job", on_job(lose_job, name))
+        if budget.get("preempt") and kueue.is_managed(state, job) and not job["spec"].get("suspend"):
+            yield f"preempt {name}", spending("preempt", on_job(kueue.preempt, name))
+    if budget.get("wait") and not is_under_way(state):
         yield "wait", spending("wait", wait)
     if state["resource"] is None:
         if budget.get("apply again"):
-            yield (
-                "apply again",
-                spending("apply again", lambda s: apply(s, copy.deepcopy({**dict(SPEC), "retries": 1}))),
-            )
+            yield "apply again", spending("apply again", apply_again)
         return
     if state["edits"]:
         yield f"edit {state['edits'][0]}", edit
-    if budget.get("delete") and "deletionTimestamp" not in state["resource"]["metadata"]:
-        yield "delete", spending("delete", delete)
+    if "deletionTimestamp" not in state["resource"]["metadata"]:
+        for what, step in (("delete", delete), ("orphan", orphan)):
+            if budget.get(what):
+                yield what, spending(what, step)
+
+
+def _of_pods(state: State) -> Iterator[tuple[str, Step]]:
+    budget = state["budget"]
+    done = [owner_of(pod) for pod in state["pods"] if pod["status"]["phase"] == "Succeeded"]
+    for place, pod in enumerate(state["pods"]):
+        phase = pod["status"]["phase"]
+        if phase == "Running" and "deletionTimestamp" not in pod["metadata"] and "other" not in pod:
+            for code in EXITS if budget.get("fail") else ():
+                yield f"fail pod {place} {code}", spending("fail", partial(end_pod, place=place, code=code))
+            if budget.get("disrupt"):
+                yield f"disrupt pod {place}", spending("disrupt", on_pod(disrupt_pod, place))
+        if phase == "Succeeded" and "counted" in pod:
+            if budget.get("lose pod") and done.count(owner_of(pod)) > 1:
+                yield f"lose pod {place}", spending("lose pod", on_pod(remove_pod, place))
+            if budget.get("vanish"):
+                yield f"pod {place} vanishes", spending("vanish", on_pod(vanish, place))
 
 
 def spending(what: str, step: Step) -> Step:
@@ -55,6 +61,17 @@ def spending(what: str, step: Step) -> Step:
         step(state)
 
     return spend
+
+
+def vanish(state: State, place: int) -> None:
+    """A pod that has ended is removed, by a collector of pods or by hand.
+
+    The result that it takes along is made anew once, if nobody has read it.
+    """
+    jobs = [job for job in state["jobs"].values() if job["metadata"]["uid"] == owner_of(state["pods"][place])]
+    if not all(is_read(state, job) for job in jobs):
+        state["is result lost"] = True
+    remove_pod(state, place)
 
 
 def edit(state: State) -> None:
@@ -75,6 +92,21 @@ def delete(state: State) -> None:
     remove_if_free(state)
 
 
+def orphan(state: State) -> None:
+    """`kubectl delete --cascade=orphan`: its Jobs lose their owner, then it goes as else."""
+    for job in state["jobs"].values():
+        if "other" not in job:
+            job["metadata"].pop("ownerReferences", None)
+    delete(state)
+
+
+def apply_again(state: State) -> None:
+    """`kubectl apply` of the same file."""
+    apply(state, copy.deepcopy({**dict(SPEC), "retries": 1}))
+
+
 def wait(state: State) -> None:
-    """More time than any deadline gives."""
+    """More time than any deadline gives, and than any watch is behind."""
+    hear_all(state)
+    state["departed"] = False
     state["seconds"] += 1000

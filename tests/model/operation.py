@@ -1,196 +1,240 @@
 """A pass of the operator, in steps between which anything may happen.
 
-It reads, it decides, and it executes one action after the other. It may crash between any two of them, its reads are of
-different moments, and a request may outlive it.
+It decides on what its store has, which may be behind; where that is not enough to know, it reads the API server, one
+kind after the other, and decides anew. Then it executes one action after the other. It may crash between any two of
+them, an answer may be lost, and a request may outlive the process that sent it.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, combinations
 
-from model.cluster import Raw, State, Step, now, remove_if_free, touch
+from model.cluster import KINDS, State, Step, count, listed
 from model.disturbances import spending
-from model.surroundings import create_job, delete_job
-from splat_operator.api.model import (
-    Action,
-    CheckJob,
-    CountFinish,
-    CountWait,
-    CreateJob,
-    DeleteJob,
-    EmitEvent,
-    Observed,
-    PatchJob,
-    Requeue,
-    SetFinalizers,
-    WriteStatus,
-)
-from splat_operator.api.names import LABEL_QUEUE, TERMINAL_PHASES
-from splat_operator.cluster.executor import merge_patch
-from splat_operator.cluster.parsing import assemble, parse_resource
+from model.mind import Decision, Mind, action_of
+from model.requests import CONFLICT, NAME_TAKEN, carry_out, ends
+from model.views import begin_anew, behind, catch_up, list_next, seen
+from splat_operator.api.model import CountFinish, CreateJob, EmitEvent, WriteStatus
 
-Reconcile = Callable[[Observed, Any], list[Action]]
-
-DONE, CHANGED, REFUSED = "done", "changed", "refused"
-"""What became of an action: a changed resource is another than was seen."""
-
-BEHIND: tuple[tuple[str, ...], ...] = (("resource",), ("resource", "jobs"))
-"""Which reads of a pass may be older than the last one, after the order in which it reads."""
-
-_ACTIONS: dict[str, Action] = {}
-"""By what states call them: states hold plain values only."""
+READS = KINDS
+"""The order in which a look at the API server itself reads."""
+EVENTS_END_PASSES = False
+"""A fault: a pass ends when an Event is not taken."""
 
 
-def operator_steps(state: State, reconcile: Reconcile) -> Iterator[tuple[str, Step]]:
+def operator_steps(state: State, mind: Mind) -> Iterator[tuple[str, Step]]:
+    budget = state["budget"]
     if state["late"]:
         yield "act late", act_late
-    if state["plan"]:
-        yield "act", act
-        yield "crash", crash
-        if state["budget"].get("late"):
-            yield "crash with a request on its way", spending("late", crash_sending)
-        return
-    if state["looked"] is None:
-        yield "look", look
-        return
-    yield "crash", crash
-    yield "decide", decider(reconcile, ())
-    for stale in BEHIND:
-        if any(state["looked"][part] != state[part] for part in stale):
-            yield f"decide, {' and '.join(stale)} stale", decider(reconcile, stale)
+    if state["to list"]:
+        yield f"list {state['to list'][0]}", list_next
+    elif state["plan"]:
+        yield from _acting(state)
+    elif state["looked"] is not None:
+        yield f"read {READS[len(state['looked'])]}", reader(mind)
+    else:
+        yield from _deciding(state, mind)
+    if state["plan"] and budget.get("crash"):
+        yield "crash", spending("crash", crash)
+    if state["standby"]:
+        yield "another process takes over", take_over
+    elif budget.get("standby"):
+        yield "another process watches", spending("standby", watch_beside)
 
 
-def look(state: State) -> None:
-    """Begin to read: the resource, its Jobs, its pods, each as it is at that moment, which is not one for all."""
-    parts = {part for stale in BEHIND for part in stale}
-    state["looked"] = {part: copy.deepcopy(state[part]) for part in sorted(parts)}
+def _acting(state: State) -> Iterator[tuple[str, Step]]:
+    budget = state["budget"]
+    yield "act", act
+    if state["plan"][0].startswith(WriteStatus.__name__):
+        if budget.get("lose event"):
+            yield "act, Events not taken", spending("lose event", act_without_events)
+        if budget.get("refuse status"):
+            yield "act, status refused", spending("refuse status", refuse_status)
+    if budget.get("lose answer"):
+        yield "act and hear no answer", spending("lose answer", act_without_answer)
+    if budget.get("late") and not state["late"]:
+        yield "send and hear no answer", spending("late", send)
+        yield "send and crash", spending("late", send_and_crash)
 
 
-def decider(reconcile: Reconcile, stale: tuple[str, ...]) -> Step:
-    """A decision upon what is there, but for the stale parts upon what was."""
+def _deciding(state: State, mind: Mind) -> Iterator[tuple[str, Step]]:
+    """Whatever watches have not brought may come right before the decision, or later."""
+    lagging = behind(state)
+    for old in chain.from_iterable(combinations(lagging, size) for size in range(len(lagging) + 1)):
+        if old:
+            yield f"decide, {' and '.join(old)} behind", spending("stale", decider(mind, old))
+        else:
+            yield "decide", decider(mind)
+    if state["budget"].get("hear"):
+        for kind in lagging:
+            yield f"hear of {kind}", spending("hear", partial(catch_up, kind=kind))
+
+
+def decider(mind: Mind, old: tuple[str, ...] = ()) -> Step:
+    """A decision on what the store has, whose watches have brought all but the `old` kinds."""
 
     def decide(state: State) -> None:
-        seen = {**state, **{part: state["looked"][part] for part in stale}}
-        is_latest = seen["resource"] == state["resource"]
-        state["looked"] = None
-        if seen["resource"] is None:
-            return
-        resource = parse_resource(seen["resource"])
-        observed = assemble(resource, seen["jobs"].values(), seen["pods"])
-        actions = [each for each in reconcile(observed, now(state)) if not isinstance(each, Requeue | CountWait)]
-        state["plan"] = [[_name(action), resource.uid] for action in actions]
-        # A write with the version that was seen is refused once the resource has changed.
-        state["is as seen"] = is_latest
+        for kind in behind(state):
+            if kind not in old:
+                catch_up(state, kind)
+        is_latest = state["views"]["resource"] is None
+        decision = mind.decide(state, {kind: seen(state, kind) for kind in KINDS}, is_live=False)
+        if decision.is_looking_again:
+            state["looked"] = {}
+        else:
+            _plan(state, decision, is_latest=is_latest)
 
     return decide
 
 
-def _name(action: Action) -> str:
-    name = f"{type(action).__name__} {hashlib.sha256(repr(action).encode()).hexdigest()[:12]}"
-    _ACTIONS[name] = action
-    return name
+def reader(mind: Mind) -> Step:
+    """Read the next kind from the API server; after the last one, decide."""
+
+    def read(state: State) -> None:
+        kind = READS[len(state["looked"])]
+        looked = {**state["looked"], kind: listed(state, kind)}
+        if len(looked) < len(READS) and looked.get("resource") != []:
+            state["looked"] = looked
+            return
+        state["looked"] = None
+        is_latest = looked["resource"] == listed(state, "resource")
+        _plan(state, mind.decide(state, looked, is_live=True), is_latest=is_latest)
+
+    return read
 
 
-def crash(state: State) -> None:
-    """The operator ends and begins anew."""
-    state["plan"], state["looked"], state["is as seen"] = [], None, False
+def _plan(state: State, decision: Decision, *, is_latest: bool) -> None:
+    if decision.plan:
+        may_be_refused = {"status": state["budget"].get("refuse status"), "job": _has_others(state)}
+        state["plan"], state["about"] = decision.plan, decision.about
+        state["otherwise"] = {what: plan for what, plan in decision.otherwise.items() if may_be_refused[what]}
+        # A write with the version that was seen is refused once the resource has changed.
+        state["is as seen"] = is_latest
 
 
-def crash_sending(state: State) -> None:
-    """The operator ends after it has sent a request, which the API server carries out at any time later."""
-    state["late"] = [*state["plan"][0], state["is as seen"]]
-    crash(state)
+def _has_others(state: State) -> bool:
+    return any("other" in job for job in state["jobs"].values())
 
 
-def act_late(state: State) -> None:
-    """The request that outlived its sender."""
-    name, uid, is_as_seen = state["late"]
-    state["late"], own = None, state["is as seen"]
-    if _execute(state, _ACTIONS[name], uid, is_as_seen=is_as_seen) == CHANGED:
-        own = False
-    state["is as seen"] = own
+def one_pass(state: State, mind: Mind) -> list[str]:
+    """A whole pass upon what there is, with nothing in between; returns what was planned."""
+    state["views"], state["to list"], state["looked"] = dict.fromkeys(KINDS), [], None
+    kinds = {kind: listed(state, kind) for kind in KINDS}
+    decision = mind.decide(state, kinds, is_live=False)
+    if decision.is_looking_again:
+        decision = mind.decide(state, kinds, is_live=True)
+    _plan(state, decision, is_latest=True)
+    while state["plan"]:
+        act(state)
+    state["answers"] = []
+    return decision.plan
 
 
-def act(state: State) -> None:
-    """The first action that is due. One that is refused ends the pass, which will be repeated."""
-    (name, uid), *state["plan"] = state["plan"]
-    outcome = _execute(state, _ACTIONS[name], uid, is_as_seen=state["is as seen"])
-    if outcome == REFUSED:
-        state["plan"] = []
+def act(state: State, *, takes_events: bool = True) -> None:
+    """The first action that is due, and what is told of it. One that is refused ends the pass, which is repeated."""
+    name, *state["plan"] = state["plan"]
+    action, before = action_of(name), state["resource"] and state["resource"]["status"]
+    if isinstance(action, EmitEvent | CountFinish):
+        state["plan"] = [name, *state["plan"]]
+    else:
+        outcome = carry_out(state, action, {**state["about"], "is as seen": state["is as seen"]})
+        if outcome == CONFLICT:
+            state["plan"] = []
+        elif outcome == NAME_TAKEN:
+            state["plan"] = state["otherwise"]["job"]
+        elif isinstance(action, WriteStatus) and ends(before, state["resource"]["status"]):
+            count(state, "ended", _told_of(state))
+    _tell(state, takes_events=takes_events)
+    _finish_pass(state)
 
 
-def _execute(state: State, action: Action, uid: str, *, is_as_seen: bool) -> str:
-    match action:
-        case CheckJob():
-            pass
-        case CreateJob(manifest):
-            create_job(state, manifest)
-        case DeleteJob(name, job_uid):
-            if name in state["jobs"] and state["jobs"][name]["metadata"]["uid"] == job_uid:
-                delete_job(state, name)
-        case PatchJob(name, fields):
-            if name in state["jobs"]:
-                spec = state["jobs"][name]["spec"]
-                state["fought"] |= LABEL_QUEUE in state["jobs"][name]["metadata"]["labels"] and "suspend" in fields
-                state["jobs"][name]["spec"] = {k: v for k, v in {**spec, **fields}.items() if v is not None}
-        case WriteStatus(status):
-            if not is_current(state, uid, is_as_seen=is_as_seen):
-                return REFUSED
-            before = state["resource"]["status"]
-            if takes_back(before, status):
-                state["taken back"] = True
-            state["resource"]["status"] = json.loads(json.dumps(_patched(before, merge_patch(before, status))))
-            touch(state)
-            return CHANGED
-        case SetFinalizers(finalizers):
-            if not is_current(state, uid, is_as_seen=is_as_seen):
-                return REFUSED
-            state["resource"]["metadata"]["finalizers"] = list(finalizers)
-            touch(state)
-            remove_if_free(state)
-            return CHANGED
-        case EmitEvent(reason=reason):
-            _count(state, "told", f"{uid} {reason} {_told_of(state)}")
-        case CountFinish():
-            _count(state, "finished", f"{uid} {_told_of(state)}")
-        case other:
-            raise AssertionError(other)
-    return DONE
+def act_without_events(state: State) -> None:
+    """The same, when no Event is taken."""
+    act(state, takes_events=False)
+
+
+def _tell(state: State, *, takes_events: bool) -> None:
+    """Events are posted, and ends counted, right after the request before: no other comes between them."""
+    while state["plan"]:
+        action = action_of(state["plan"][0])
+        if isinstance(action, CountFinish):
+            count(state, "finished", _told_of(state))
+        elif not isinstance(action, EmitEvent):
+            return
+        elif takes_events:
+            count(state, "told", f"{state['about']['uid']} {action.reason} {_told_of(state)}")
+        elif EVENTS_END_PASSES:
+            state["plan"] = []
+            return
+        state["plan"] = state["plan"][1:]
+
+
+def _finish_pass(state: State) -> None:
+    if not state["plan"]:
+        state["about"], state["otherwise"], state["is as seen"] = None, {}, False
 
 
 def _told_of(state: State) -> str:
     status = state["resource"]["status"] if state["resource"] else {}
-    return f"{status.get('jobName')} of generation {status.get('observedGeneration')}"
+    run = f"{status.get('jobName')} of generation {status.get('observedGeneration')}"
+    return f"{run} after {state['by hand']} changes by hand" if state["by hand"] else run
 
 
-def takes_back(before: Raw, after: Raw) -> bool:
-    """Whether a status gives another end to a run that the one before has ended, or none."""
-    same = ("jobName", "observedGeneration")
-    is_same = before.get("phase") in TERMINAL_PHASES and all(before.get(name) == after.get(name) for name in same)
-    return is_same and after["phase"] != before["phase"]
+def refuse_status(state: State) -> None:
+    """The API server finds the status invalid: a small one is written instead, which has forgotten what was said."""
+    state["excused"] += 1
+    state["plan"] = state["otherwise"]["status"]
+    _finish_pass(state)
 
 
-def is_current(state: State, uid: str, *, is_as_seen: bool) -> bool:
-    """Whether the API server takes a write that carries the version seen."""
-    return is_as_seen and state["resource"] is not None and state["resource"]["metadata"]["uid"] == uid
+def act_without_answer(state: State) -> None:
+    """The first request that is due is carried out, but the answer is lost, so the pass is repeated."""
+    send(state)
+    act_late(state)
 
 
-def _count(state: State, table: str, what: str) -> None:
-    # Twice is once too often; more would make more states and no more faults.
-    state[table][what] = min(2, state[table].get(what, 0) + 1)
+def send(state: State) -> None:
+    """A request goes out whose answer does not come, so the pass is repeated; it may be carried out at any time."""
+    state["departed"] = state["departed"] or isinstance(action_of(state["plan"][0]), CreateJob)
+    state["late"] = {"action": state["plan"][0], **state["about"], "is as seen": state["is as seen"]}
+    state["plan"] = []
+    _finish_pass(state)
 
 
-def _patched(before: Raw, patch: Raw) -> Raw:
-    merged = copy.deepcopy(before)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            merged[name] = _patched(merged.get(name) or {}, value)
-        else:
-            merged[name] = value
-    return merged
+def send_and_crash(state: State) -> None:
+    """The same, and the process ends."""
+    send(state)
+    crash(state)
+
+
+def act_late(state: State) -> None:
+    """The request that outlived its pass. Nobody tells of what comes of it."""
+    late, state["late"] = state["late"], None
+    carry_out(state, action_of(late["action"]), late, is_late=True)
+
+
+def crash(state: State) -> None:
+    """The operator ends and begins anew."""
+    state["plan"], state["looked"] = [], None
+    _finish_pass(state)
+    begin_anew(state)
+
+
+def watch_beside(state: State) -> None:
+    """Another process, which does not act yet, has this in its store."""
+    state["standby"] = {kind: listed(state, kind) for kind in KINDS}
+
+
+IS_IN_DOUBT = True
+"""Whether a process that takes over reckons with what the one before has written."""
+
+
+def take_over(state: State) -> None:
+    """The other process acts from now on. What it knows is its own, and may be older than what the first one knew."""
+    state["plan"], state["looked"] = [], None
+    _finish_pass(state)
+    known, state["standby"] = state["standby"], None
+    state["views"] = {kind: None if known[kind] == listed(state, kind) else known[kind] for kind in KINDS}
+    state["departed"] = IS_IN_DOUBT

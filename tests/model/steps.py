@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from model.cluster import State, Step
+from model.cluster import State, Step, copy_of
 from model.disturbances import disturbances
-from model.operation import Reconcile, operator_steps
+from model.hands import by_hand
+from model.mind import Mind
+from model.operation import operator_steps
 from model.surroundings import surrounding_steps
+from model.views import fall_behind
 
 
-def steps(state: State, reconcile: Reconcile) -> Iterator[tuple[str, Step]]:
-    """The steps that can be taken from a state, by name."""
-    yield from operator_steps(state, reconcile)
-    yield from surrounding_steps(state)
-    yield from disturbances(state)
+class Move(NamedTuple):
+    """A step and what it is called."""
+
+    name: str
+    step: Step
+
+
+def moves(state: State, mind: Mind) -> Iterator[Move]:
+    """The steps that can be taken from a state."""
+    for steps in (operator_steps(state, mind), surrounding_steps(state), disturbances(state), by_hand(state)):
+        yield from (Move(name, step) for name, step in steps)
+
+
+def following(state: State, move: Move) -> State:
+    """The state after a step, which the operator's store has not heard of yet."""
+    after = copy_of(state)
+    move.step(after)
+    fall_behind(state, after)
+    return after
