@@ -13,11 +13,12 @@ UV := $(UV_HOME)/bin/uv
 BIN := .venv/bin
 NAMESPACE ?= splat-operator
 TESTS ?= tests
+N ?= 10000
 OUT ?= docs
 
-.PHONY: help setup demo test test-fast test-e2e test-gpu bench lint build cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-e2e test-gpu bench bench-operator lint build cluster cluster-down cluster-env images install pins
 help:  ## these lines
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/complete  ## .venv with the worker, the operator and all tools of development
 
@@ -37,6 +38,10 @@ test-gpu: setup  ## on this machine's NVIDIA GPUs: cluster, operator, both engin
 
 bench: setup tests/viewers/node_modules/.package-lock.json  ## the encoder and its peers: SCENES="a.ply b.ply" OUT=docs; more: BENCH=--help
 	@$(BIN)/python -m benchmarks run $(SCENES) --out $(OUT) $(BENCH)
+
+bench-operator: setup install  ## the operator and N=10000 resources, whose pods no machine runs; more: BENCH=--help
+	@[ $(CLUSTER) = current ] || { $(TOOL) cluster build-kwok; eval "$$($(TOOL) cluster env)"; }; \
+		$(BIN)/python -m benchmarks.operator --resources $(N) --namespace $(NAMESPACE) $(BENCH)
 
 lint: setup  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check --quiet .

@@ -1,4 +1,4 @@
-"""The commands: build, up, down, env, status, load-image, pack, unpack."""
+"""The commands: build, build-kwok, up, down, env, status, load-image, pack, unpack."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from cluster.container_runtime import load_image
 from cluster.environment import exports
 from cluster.errors import ClusterError
 from cluster.gpus import are_real_wanted
-from cluster.lifecycle import build, describe, down, pack, unpack, up
+from cluster.lifecycle import build, build_kwok, describe, down, pack, unpack, up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cluster", description="A real Kubernetes with S3 on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "build", _build, "build what is missing, start nothing")
+    _add(commands, "build-kwok", _build_kwok, "build what fakes nodes for the benchmark of the operator")
     _add(commands, "up", _up, "build what is missing, start the cluster, wait until it is ready")
     _add(commands, "down", _down, "end the cluster; images and binaries stay in the cache")
     _add(commands, "env", _env, "print shell exports: PATH, KUBECONFIG, S3 endpoint and keys")
@@ -52,6 +53,11 @@ def _add(
 
 def _build(cache: Cache, _: argparse.Namespace) -> int:
     build(cache, real_gpus=bool(are_real_wanted()))
+    return 0
+
+
+def _build_kwok(cache: Cache, _: argparse.Namespace) -> int:
+    build_kwok(cache)
     return 0
 
 

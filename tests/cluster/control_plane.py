@@ -70,6 +70,11 @@ def api_server_arguments(cache: Cache) -> list[str]:
     ]
 
 
+# Requests a second of each controller and the scheduler, whose own limits are 20 and 50. The Job controller makes five
+# for a Job: with its 20 a second, 200 Jobs took 61 s on 2 cores, and 31 s where only the processors limited them.
+_REQUESTS = ["--kube-api-qps=1000", "--kube-api-burst=1000"]
+
+
 def _controller_manager_arguments(cache: Cache) -> list[str]:
     keys = cache.cluster / "certificates"
     return [
@@ -78,11 +83,12 @@ def _controller_manager_arguments(cache: Cache) -> list[str]:
         f"--service-account-private-key-file={keys / 'sa.key'}",
         f"--root-ca-file={keys / 'ca.crt'}",
         "--use-service-account-credentials=true",
+        *_REQUESTS,
     ]
 
 
 def _scheduler_arguments(cache: Cache) -> list[str]:
-    return [*_as_user(cache, "scheduler"), f"--secure-port={SCHEDULER_PORT}"]
+    return [*_as_user(cache, "scheduler"), f"--secure-port={SCHEDULER_PORT}", *_REQUESTS]
 
 
 def _as_user(cache: Cache, user: str) -> list[str]:

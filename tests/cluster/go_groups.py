@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Group:
 
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _NVIDIA = "github.com/NVIDIA/nvidia-container-toolkit/cmd"
+_KWOK = "sigs.k8s.io/kwok/cmd/kwok"
 
 _EVERYWHERE = (
     Group(
@@ -79,6 +81,10 @@ _REAL_GPUS = Group(
 )
 
 
+# Nodes that are not there, for the benchmark of the operator. No cluster needs it, so none waits for it.
+FAKE_NODES = Group("kwok", {"kwok": _KWOK}, expected_s=100)
+
+
 def groups(*, real_gpus: bool) -> tuple[Group, ...]:
     """What a cluster is made of, on its own or with the GPUs of this machine."""
     return (*_EVERYWHERE, _REAL_GPUS) if real_gpus else _EVERYWHERE
@@ -89,11 +95,11 @@ def links() -> dict[str, str]:
     return {link: next(iter(group.binaries)) for group in _EVERYWHERE for link in group.links}
 
 
-def build_groups(cache: Cache, *, real_gpus: bool) -> None:
-    """Build every group that the cache lacks and link all binaries into `cache.bin`."""
+def build_groups(cache: Cache, wanted: Iterable[Group]) -> None:
+    """Build those groups that the cache lacks and link the binaries of all into `cache.bin`."""
     go = find_go(cache)
     version = version_of(go)
-    results = {group: cache.built(group.name, group.key(version)) for group in groups(real_gpus=real_gpus)}
+    results = {group: cache.built(group.name, group.key(version)) for group in wanted}
     missing = [group for group, result in results.items() if not result.exists()]
     if missing:
         minutes = math.ceil(sum(group.expected_s for group in missing) / 60)

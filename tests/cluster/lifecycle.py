@@ -9,7 +9,7 @@ from cluster.certificates import write_certificates
 from cluster.container_runtime import has_image, load_image, remove_pods, start_containerd
 from cluster.control_plane import start_api_server, start_controllers
 from cluster.credentials import Credentials, write_credentials
-from cluster.go_groups import build_groups
+from cluster.go_groups import FAKE_NODES, build_groups, groups
 from cluster.leftovers import remove_leftovers
 from cluster.oci import write_program_image
 from cluster.prerequisites import install_packages, require_root
@@ -27,6 +27,12 @@ def build(cache: Cache, *, real_gpus: bool) -> None:
     require_root()
     with exclusive(cache):
         _build(cache, real_gpus=real_gpus)
+
+
+def build_kwok(cache: Cache) -> None:
+    """Build what fakes nodes, which the cluster itself does without."""
+    with exclusive(cache):
+        build_groups(cache, [FAKE_NODES])
 
 
 def pack(cache: Cache, archive: Path, *, real_gpus: bool) -> None:
@@ -91,7 +97,7 @@ def _build(cache: Cache, *, real_gpus: bool) -> None:
         install_packages(builds=False)
         return
     install_packages()
-    build_groups(cache, real_gpus=real_gpus)
+    build_groups(cache, groups(real_gpus=real_gpus))
     install_tools(cache)
 
 

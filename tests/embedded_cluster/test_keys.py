@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.cache import key_of, link_into
-from cluster.go_groups import groups
+from cluster.go_groups import FAKE_NODES, groups
 from cluster.go_toolchain import parse_version
 
 
@@ -50,7 +50,7 @@ def test_parameters_do_not_run_into_each_other() -> None:
 
 
 def test_the_compiler_is_part_of_every_groups_key() -> None:
-    built = groups(real_gpus=True)
+    built = (*groups(real_gpus=True), FAKE_NODES)
     keys = {group.key(go) for group in built for go in ("go1.26.6", "go1.26.8")}
     assert len(keys) == 2 * len(built)
 
