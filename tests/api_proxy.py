@@ -1,4 +1,4 @@
-"""A reverse proxy before the API server: sees what a client writes, may cut it off there, and may keep events back."""
+"""A reverse proxy before the API server: sees what a client writes, may cut it off there, and may fall silent."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class ApiProxy:
         reads: the paths of all others, likewise.
         cuts_off: asked twice about each write: before it is forwarded, and with its HTTP status after it was answered.
             Where it says yes, the write goes no further, or its answer does not.
-        keeps_events_back: watches send bookmarks only; lists go through.
+        is_silent: nothing comes from watches any more, and new ones are not answered; all else goes through.
     """
 
     def __init__(self, kubeconfig: str | None) -> None:
         self.writes: list[Write] = []
         self.reads: list[str] = []
         self.cuts_off: Callable[[Write, int | None], bool] = let_pass
-        self.keeps_events_back = False
+        self.is_silent = False
         self._upstream = client.Configuration()
         config.load_kube_config(config_file=kubeconfig, client_configuration=self._upstream)
         self._url = ""
@@ -115,6 +115,8 @@ class ApiProxy:
         body = await request.read()
         if request.method not in WRITES:
             self.reads.append(request.path)
+            if self.is_silent and _is_watch(request):
+                await asyncio.Event().wait()
             return await self._forward(request, body)
         write = Write(request.method, request.path, dict(request.query), json.loads(body) if body else None)
         self.writes.append(write)
@@ -133,7 +135,7 @@ class ApiProxy:
             request.method, f"{self._upstream.host}{request.path_qs}", headers=headers, data=body or None
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in OF_ONE_CONNECTION}
-            if request.query.get("watch") == "true" and answer.status == 200:
+            if _is_watch(request) and answer.status == 200:
                 return await self._stream(request, web.StreamResponse(headers=kept), answer.content)
             return web.Response(status=answer.status, headers=kept, body=await answer.read())
 
@@ -143,9 +145,13 @@ class ApiProxy:
         with contextlib.suppress(ConnectionResetError):  # The client is gone.
             await response.prepare(request)
             async for line in events:
-                if not self.keeps_events_back or json.loads(line)["type"] == "BOOKMARK":
+                if not self.is_silent:
                     await response.write(line)
         return response
+
+
+def _is_watch(request: web.Request) -> bool:
+    return request.query.get("watch") in ("true", "1")
 
 
 def _tls(upstream: client.Configuration) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from cluster.progress import wait_until
 from kubectl import Kubectl
 
 ROOT = Path(__file__).resolve().parents[1]
-OF_THE_WORKER = ("SPLATS_WORKER_IMAGE", "SPLATS_WORKER_IMAGE_PULL_POLICY", "SPLATS_CPU_FALLBACK")
+OF_THE_WORKER = (
+    *("SPLATS_WORKER_IMAGE", "SPLATS_WORKER_IMAGE_PULL_POLICY"),
+    *("SPLATS_WORKER_FIXED_USER", "SPLATS_CPU_FALLBACK"),
+)
 TIMEOUT_S = 90
 STOP_TIMEOUT_S = 15
 
@@ -35,6 +39,7 @@ class LocalOperator:
         folder: for its log and what else it needs.
         kubeconfig: how it reaches the API server; none: as `kubectl` does.
         name: tells several of one namespace apart.
+        controller: what it acts for; none: a name that no other operator has.
         prelude: Python statements that run before its `main`, to change constants.
         variables: more of its environment, such as SPLATS_ALLOWED_SOURCES.
     """
@@ -46,10 +51,11 @@ class LocalOperator:
         *,
         kubeconfig: Path | None = None,
         name: str = "operator",
+        controller: str = "",
         prelude: str = "",
         **variables: str,
     ) -> None:
-        self.controller = f"test.splats.dev/{kubectl.namespace}-{name}"
+        self.controller = controller or f"test.splats.dev/{kubectl.namespace}-{name}"
         self._health_port, self._metrics_port = free_port(), free_port()
         self._environment = {
             **{name: value for name, value in kubectl.environment.items() if name != "KUBERNETES_SERVICE_HOST"},
@@ -95,6 +101,10 @@ class LocalOperator:
         process.kill()
         return process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, such as SIGSTOP."""
+        self._running().send_signal(number)
+
     @property
     def has_ended(self) -> bool:
         """Whether the process is there no more."""
@@ -112,6 +122,11 @@ class LocalOperator:
     def log(self) -> str:
         """What all its processes have logged."""
         return self._log.read_text()
+
+    @property
+    def endpoints(self) -> dict[int, str]:
+        """What it answers, by port."""
+        return {self._health_port: "healthz", self._metrics_port: "metrics"}
 
     def health(self) -> tuple[int, str]:
         """HTTP status and answer of /healthz; 0 where nobody answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
@@ -20,15 +19,11 @@ def main() -> int:
         sys.stderr.write(f"splat-operator: {error}.\n")
         return os.EX_CONFIG
     kopf.configure(log_format=kopf.LogFormat.JSON)
-    # They would print lines for each watch event and each probe.
-    for name in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     register(Operator(settings))
     kopf.run(
         standalone=True,
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
-        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
     )
     return os.EX_OK
 

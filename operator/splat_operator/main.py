@@ -1,75 +1,157 @@
-"""Registrations: which watch events put which resource's key on the queue, and what starts and ends with the operator.
+"""The parts of the operator and how they are put together: what starts, what feeds what, and what ends with it.
 
-Nothing is decided here. Handlers leave no trace on the objects: no finalizer, no annotation, no returned value.
+Nothing is decided here. kopf runs the process; the operator leaves no trace of a framework on the objects: no finalizer
+but its own, no annotation, no returned value.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import kopf
+from kubernetes.aio import client
 
 from splat_operator.api.model import Key
-from splat_operator.api.names import GROUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, MANAGER, PLURAL, VERSION
 from splat_operator.api.settings import Settings
 from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.cluster.delivered import Delivered
 from splat_operator.cluster.discovery import wait_until_served
-from splat_operator.cluster.resync import Resync
-from splat_operator.runtime import metrics, probes
+from splat_operator.cluster.events import EventPoster
+from splat_operator.cluster.executor import Executor
+from splat_operator.cluster.observer import Observer
+from splat_operator.cluster.paths import APIS
+from splat_operator.cluster.store import Store
+from splat_operator.cluster.watches import Watch, wait_until_listed
+from splat_operator.runtime import health, metrics
 from splat_operator.runtime.controller import Controller
+from splat_operator.runtime.leader import Leader
+from splat_operator.runtime.log_reader import LogReader
 from splat_operator.runtime.workqueue import WorkQueue
+
+SWEEP_S = 60.0
+"""Between two looks at which namespaces still have resources."""
+
+logger = logging.getLogger(__name__)
 
 
 class Operator:
-    """Queue, connection and background tasks, from kopf's startup to its cleanup."""
+    """All parts of one process, from kopf's startup to its cleanup."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.pulse = probes.Pulse()
-        self.delivered = Delivered()
+        self.store = Store(settings.controller_name)
+        self.watches: list[Watch] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
         """By name; all of them run from start to stop."""
-        self._connection: Connection | None = None
-        self._stop_metrics: Callable[[], None] = lambda: None
+        self._has_listed = False
+        self._may_write: Callable[[], bool] = lambda: True
+        self._closing: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
-        """Wait for the API to serve the resource, then begin to work the queue."""
-        self._stop_metrics = metrics.serve(self.settings.metrics_port, self.delivered.phases)
-        self._connection = await Connection.open()
-        await wait_until_served(self._connection)
-        controller = Controller(self._connection, self.settings)
-        work = self.queue.run(controller.process, workers=self.settings.workers, expected=(ApiError,))
-        resync = Resync(
-            self._connection,
-            self.delivered,
-            self.queue.add_after,
-            namespaces=self.settings.watch_namespaces,
-            interval_s=self.settings.resync_interval_s,
-        )
-        for name, running in {"queue": work, "resync": resync.run(), "pulse": self.pulse.beat()}.items():
-            self.tasks[name] = asyncio.create_task(running)
-
-    def event_seen(self, kind: str, event: kopf.RawEvent) -> None:
-        """A watch event has come in; `kind` is the plural's name."""
-        self.pulse.event_seen(kind)
-        self.delivered.event(kind, event["type"], event["object"])
+        """Begin to answer probes, wait for the API to serve the resource, then begin to watch and to work."""
+        runner = await health.serve(self.settings.health_port, lambda: health.problems(self.tasks, self.watches))
+        self._closing.append(runner.cleanup)
+        state = metrics.StateCollector(self.store.phases, self._last_events)
+        stop_metrics = metrics.serve(self.settings.metrics_port, state)
+        self._closing.append(lambda: asyncio.to_thread(stop_metrics))
+        connection = await Connection.open(may_write=lambda: self._may_write(), count=metrics.record_request)
+        self._closing.append(connection.close)
+        may_act = self._stand_for_election()
+        self._run("operation", self._operate(connection, may_act))
 
     async def stop(self) -> None:
         """Drop passes under way, which any later one takes up, and close what was opened."""
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
-        if self._connection:
-            await self._connection.close()
-        self._stop_metrics()
+        for close in reversed(self._closing):
+            await close()
+
+    def _stand_for_election(self) -> asyncio.Event:
+        """What is set when this process may act: at once where it is the only one."""
+        may_act = asyncio.Event()
+        if self.settings.lease is None:
+            may_act.set()
+            return may_act
+        api = client.ApiClient()
+        leader = Leader(api, lease=self.settings.lease, identity=self.settings.identity)
+        self._may_write = lambda: leader.may_write
+        self._closing += [api.close, leader.release]
+
+        def lead() -> None:
+            # The one before may have written what no watch has brought yet; a list that is still to come has it.
+            if self._has_listed:
+                self.store.doubt()
+            may_act.set()
+
+        # Who has lost the Lease cannot know what he has missed: a new process begins anew.
+        self._run("election", leader.run(lead, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+        return may_act
+
+    async def _operate(self, connection: Connection, may_act: asyncio.Event) -> None:
+        await wait_until_served(connection)
+        logs = LogReader(
+            connection,
+            self.queue.add,
+            interval_s=self.settings.progress_interval_s,
+            reads_per_s=self.settings.log_reads_per_s,
+        )
+        poster = EventPoster(connection)
+        observer, executor = Observer(connection, self.store, self.settings), Executor(connection, self.store)
+        controller = Controller(observer, executor, poster, logs, self.settings)
+        await self._list(connection)
+        await may_act.wait()
+        metrics.LEADING.set(1)
+        self._run("logs", logs.run())
+        self._run("events", poster.run())
+        self._run("series", self._sweep())
+        await self.queue.run(controller.process, workers=self.settings.workers, expected=(ApiError,))
+
+    async def _list(self, connection: Connection) -> None:
+        """Watch everything, and wait until it is in the store.
+
+        Pods are listed after Jobs: those of a Job that is deleted between the two would be missed.
+        """
+        scopes = self.settings.watch_namespaces or (None,)
+        for kind in APIS:
+            of_kind = [
+                Watch(
+                    connection,
+                    self.store,
+                    kind,
+                    namespace,
+                    self.queue.add,
+                    relist_interval_s=self.settings.relist_interval_s,
+                )
+                for namespace in scopes
+            ]
+            self.watches += of_kind
+            for watch in of_kind:
+                self._run(f"watch of {kind}{f' in {watch.namespace}' if watch.namespace else ''}", watch.run())
+            await wait_until_listed(of_kind)
+        self._has_listed = True
+
+    def _last_events(self) -> dict[str, float]:
+        heard = [(watch.last_event, watch.kind) for watch in list(self.watches) if watch.last_event]
+        return {kind: moment for moment, kind in sorted(heard)}
+
+    async def _sweep(self) -> None:
+        series = metrics.NamespaceSeries()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            series.sweep(self.store.namespaces())
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks[name] = asyncio.create_task(work, name=name)
 
 
 def register(operator: Operator) -> None:
-    """Register everything with kopf."""
+    """Have kopf start and stop the operator."""
 
     @kopf.on.startup()
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -80,31 +162,9 @@ def register(operator: Operator) -> None:
     async def stop(**_: Any) -> None:
         await operator.stop()
 
-    @kopf.on.event(GROUP, VERSION, PLURAL)
-    async def resource_event(namespace: str | None, name: str, event: kopf.RawEvent, **_: Any) -> None:
-        operator.event_seen(PLURAL, event)
-        operator.queue.add(Key(str(namespace), name))
-
-    @kopf.on.event("batch", "v1", "jobs")
-    @kopf.on.event("", "v1", "pods")
-    async def child_event(
-        namespace: str | None, labels: Mapping[str, str], resource: kopf.Resource, event: kopf.RawEvent, **_: Any
-    ) -> None:
-        operator.event_seen(resource.plural, event)
-        if LABEL_COMPRESSION in labels:
-            operator.queue.add(Key(str(namespace), labels[LABEL_COMPRESSION]))
-
-    probes.register(operator.pulse, operator.tasks, operator.delivered)
-
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """Set what kopf's defaults leave open or get wrong for a pod."""
-    settings.posting.enabled = False  # Events are posted explicitly, after the status they tell of.
-    settings.scanning.disabled = True  # No rights to list CRDs and namespaces are wanted.
+    """Keep kopf from what this operator does itself, and has no rights for."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
     settings.peering.standalone = True
-    settings.networking.request_timeout = 30
-    # The server ends a watch by itself after five minutes; a connection that went silent before that is given up.
-    settings.watching.server_timeout, settings.watching.client_timeout = 300, 310
-    settings.watching.inactivity_timeout = 70
-    for kind in (("batch", "v1", "jobs"), ("", "v1", "pods")):
-        settings.watching.label_selectors[kind] = f"{LABEL_MANAGED_BY}={MANAGER}"

@@ -35,9 +35,9 @@ PASSES = "splat_operator_reconcile_total"
 HELD = {"deletionPolicy": "Delete"}
 NAMES = ("left", "right")
 FINALIZER = "finalizers splats.dev/outputs"
-LAST, GONE = "patch Job", "finalizers none"
+GONE = "finalizers none"
 CERTAIN = {
-    *(JOB, "status Created", "event JobCreated", SUCCEEDED, SUCCEEDED_EVENT, LAST),
+    *(JOB, "status Created", "event JobCreated", SUCCEEDED, SUCCEEDED_EVENT),
     *(FINALIZER, "delete Job", CLEANUP_JOB, DELETED, DELETED_EVENT, GONE),
 }
 """What every run writes. How many of its other states are seen and written depends on time."""
@@ -143,24 +143,23 @@ class Stage:
         """Ask for the resource's deletion."""
         self._kubectl.run("delete", "splat", name, "--wait=false")
 
-    def strike(self, name: str, boundary: Boundary, act: Callable[[], None], until: str) -> Crash:
+    def strike(self, name: str, boundary: Boundary, act: Callable[[], None], last: str, until: str) -> Crash:
         """Act, kill the operator at the boundary and start it again, and wait until it has written `until` and rests.
 
-        Nobody is killed where that write comes and the boundary has not.
+        Nobody is killed where the `last` write comes and the boundary has not.
         """
         crash = self.proxy.cuts_off = Crash(self.operator, name, boundary)
         act()
         wait_until(
             f"{name}, {until}",
-            lambda: crash.has_struck or until in self.written(name),
+            lambda: crash.has_struck or last in self.written(name),
             timeout_s=TIMEOUT_S,
             hint=f"it was to crash {boundary}",
         )
         if crash.has_struck:
-            before = len(self.proxy.reads)
             self.operator.start()
             self.wait_for(name, until)
-            self.operator.wait_for("The last pass", lambda: self._rests(name, self.proxy.reads[before:]))
+            self.operator.wait_for("A pass for each", self._has_passed)
         self.proxy.cuts_off = let_pass
         return crash
 
@@ -199,10 +198,11 @@ class Stage:
         """Whether the resource is there no more."""
         return name not in [each["metadata"]["name"] for each in self._kubectl.list("splat")]
 
-    def _rests(self, name: str, reads: Sequence[str]) -> bool:
-        """Whether a pass has looked at the resource, and each pass has ended: they begin by reading a resource."""
-        looks = [path for path in reads if "/splatcompressions/" in path]
-        return any(path.endswith(f"/{name}") for path in looks) and self._total(PASSES) == len(looks)
+    def _has_passed(self) -> bool:
+        """Whether the new process has had a pass for each of its resources."""
+        all_of_them = self._kubectl.list("splat")
+        own = [each for each in all_of_them if each["spec"]["managedBy"] == self.operator.controller]
+        return self._total(PASSES) >= len(own)
 
     def _total(self, counter: str) -> float:
         return sum(value for (name, _), value in self.operator.metrics().items() if name == counter)
@@ -234,7 +234,7 @@ def stages(
 def test_a_run_survives_a_crash_beside_each_write(stages: list[Stage]) -> None:
     first = stages[0]
     first.apply("undisturbed")
-    first.wait_for("undisturbed", LAST)
+    first.wait_for("undisturbed", SUCCEEDED_EVENT)
     outcome = first.outcome("undisturbed")
     cases = thinned(boundaries(first.written("undisturbed")))
     _crash_all(stages, cases, lambda stage, name, boundary: _crash_a_run(stage, name, boundary, outcome))
@@ -242,16 +242,16 @@ def test_a_run_survives_a_crash_beside_each_write(stages: list[Stage]) -> None:
 
 def _crash_a_run(stage: Stage, name: str, boundary: Boundary, outcome: Any) -> Crash:
     before = stage.finishes()
-    crash = stage.strike(name, boundary, lambda: stage.apply(name), LAST)
+    crash = stage.strike(name, boundary, lambda: stage.apply(name), last=SUCCEEDED_EVENT, until=SUCCEEDED)
     told, counted = crash.had(SUCCEEDED_EVENT), crash.had(SUCCEEDED)
     reasons = stage.reasons(name)
     assert stage.written(name).count(JOB) == 1, boundary
     assert stage.pods(name) == 1, boundary
     assert stage.outcome(name) == outcome, boundary
-    assert max(reasons.values()) == 1, (boundary, reasons)
+    assert max(reasons.values(), default=0) <= 1, (boundary, reasons)
     assert set(reasons) <= {"JobCreated", "Started", "Succeeded"}, (boundary, reasons)
-    # What falls between the status and its Event is told by the status alone.
-    assert reasons["Succeeded"] == (0 if counted and not told else 1), boundary
+    # Events are posted beside the passes: one that was on its way between the status and the crash may have come.
+    assert reasons["Succeeded"] == 1 or (counted and not told), boundary
     assert stage.finishes() == (0 if counted else 1 if crash.has_struck else before + 1), boundary
     return crash
 
@@ -259,7 +259,7 @@ def _crash_a_run(stage: Stage, name: str, boundary: Boundary, outcome: Any) -> C
 def test_a_deletion_survives_a_crash_beside_each_write(stages: list[Stage]) -> None:
     first = stages[0]
     first.apply("undisturbed", **HELD)
-    first.wait_for("undisturbed", LAST)
+    first.wait_for("undisturbed", SUCCEEDED_EVENT)
     life = len(first.written("undisturbed"))
     first.delete("undisturbed")
     first.wait_for("undisturbed", GONE)
@@ -274,13 +274,13 @@ def test_a_deletion_survives_a_crash_beside_each_write(stages: list[Stage]) -> N
 
 def _crash_a_deletion(stage: Stage, name: str, boundary: Boundary) -> Crash:
     if boundary.what == FINALIZER:
-        crash = stage.strike(name, boundary, lambda: stage.apply(name, **HELD), LAST)
+        crash = stage.strike(name, boundary, lambda: stage.apply(name, **HELD), last=SUCCEEDED, until=SUCCEEDED)
         stage.delete(name)
         stage.wait_for(name, GONE)
     else:
         stage.apply(name, **HELD)
-        stage.wait_for(name, LAST)
-        crash = stage.strike(name, boundary, lambda: stage.delete(name), GONE)
+        stage.wait_for(name, SUCCEEDED_EVENT)
+        crash = stage.strike(name, boundary, lambda: stage.delete(name), last=GONE, until=GONE)
     _check_deletion(stage, name, boundary, crash)
     return crash
 
@@ -290,10 +290,10 @@ def _check_deletion(stage: Stage, name: str, boundary: Boundary, crash: Crash) -
     assert stage.is_gone(name), boundary
     assert stage.outputs(name) == set(), boundary
     assert (writes[JOB], writes[CLEANUP_JOB], writes[FINALIZER]) == (1, 1, 1), boundary
-    assert max(reasons.values()) == 1, (boundary, reasons)
+    assert max(reasons.values(), default=0) <= 1, (boundary, reasons)
     assert set(reasons) <= {"JobCreated", "Started", "Succeeded", "OutputsDeleted"}, (boundary, reasons)
     is_untold = crash.had(DELETED) and not crash.had(DELETED_EVENT)
-    assert reasons["OutputsDeleted"] == (0 if is_untold else 1), boundary
+    assert reasons["OutputsDeleted"] == 1 or is_untold, boundary
 
 
 def _crash_all(

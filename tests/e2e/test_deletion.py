@@ -39,7 +39,7 @@ def test_resources_in_all_states_are_deleted_within_a_minute(
     """One of them has lost its Secret, so that no pod can delete its outputs: it goes without."""
     source = bucket.put("garden.ply", large_scene)
     states: dict[str, tuple[str, dict[str, Any]]] = {
-        "vast": ("Pending", {"gpu": {"count": 3}}),
+        "vast": ("Pending", {"gpu": {"count": 99}}),
         "queued": ("Queued", {"queueName": "scenes"}),
         "suspended": ("Suspended", {"suspend": True}),
         "keyless": ("Suspended", {"suspend": True}),

@@ -115,7 +115,7 @@ def test_a_pod_that_the_kubelet_evicted_is_told_in_its_words(
 ) -> None:
     """The kubelet's part is played on a pod that has no node: the embedded one evicts nothing."""
     source = bucket.put("garden.ply", small_scene)
-    kubectl.apply(compression("garden", source, gpu={"count": 3}, retries=0))
+    kubectl.apply(compression("garden", source, gpu={"count": 99}, retries=0))
     kubectl.wait("splat", "garden", "condition=Scheduled=false")
     (pod,) = kubectl.list("pods")
     words = "The node was low on resource: ephemeral-storage."

@@ -72,7 +72,7 @@ def test_a_fault_fails_with_one_sentence(
 def test_a_pod_that_fits_nowhere_stays_pending_with_the_schedulers_words(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:
-    kubectl.apply(compression("garden", bucket.put("garden.ply", small_scene), gpu={"count": 3}))
+    kubectl.apply(compression("garden", bucket.put("garden.ply", small_scene), gpu={"count": 99}))
     kubectl.wait("splat", "garden", "condition=Scheduled=false")
     kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Pending")
     resource = kubectl.get("splat", "garden")
@@ -91,7 +91,7 @@ def test_a_pending_deadline_fails_with_the_schedulers_words(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:
     source = bucket.put("garden.ply", small_scene)
-    kubectl.apply(compression("garden", source, gpu={"count": 3}, pendingDeadlineSeconds=3))
+    kubectl.apply(compression("garden", source, gpu={"count": 99}, pendingDeadlineSeconds=3))
     kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Failed")
     assert "Insufficient nvidia.com/gpu" in kubectl.run("get", "splat", "garden")
     kubectl.run("wait", "pods", "--all", "--for=delete", "--timeout=60s")

@@ -46,15 +46,22 @@ class Job:
     uid: str
     created_at: datetime
     template_hash: str = ""
+    is_owned: bool = True
+    """False where its owner reference was removed: it is to be put back."""
     queue: str | None = None
-    """Kueue's queue that it is in, which spec.queueName may not name any more."""
+    """Kueue's queue that it is in, by its label; Kueue may have chosen it."""
+    own_queue: str | None = None
+    """The queue that the operator has put it in."""
     is_deleting: bool = False
     is_suspended: bool = False
+    is_suspended_by_us: bool = False
+    """Whether the operator has suspended it, and so may resume it."""
     backoff_limit: int | None = None
     active_deadline_s: int | None = None
     ttl_s: int | None = None
     completions: int = 1
     """How many pods must succeed, each with an index of its own if there are several."""
+    succeeded_pods: int = 0
     failed_pods: int = 0
     started_at: datetime | None = None
     """When the Job controller took it up; reset when it resumes."""
@@ -89,6 +96,14 @@ class Container:
 
 
 @dataclass(frozen=True)
+class InitContainer:
+    """The first init container that waits for something or has failed."""
+
+    name: str
+    state: Container
+
+
+@dataclass(frozen=True)
 class Pod:
     """A pod that carries the resource's label; `job_uid` tells whose it is."""
 
@@ -107,6 +122,7 @@ class Pod:
     index: int | None = None
     """Of an Indexed Job's pod: which part of the work is its."""
     container: Container = field(default_factory=Container)
+    init: InitContainer | None = None
 
     @property
     def is_active(self) -> bool:
@@ -127,7 +143,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Observed:
-    """One look at the cluster."""
+    """What is known of the cluster, as far as it concerns one resource."""
 
     resource: Resource
     jobs: tuple[Job, ...] = ()
@@ -138,7 +154,12 @@ class Observed:
     cleanup: Job | None = None
     """The Job that deletes the resource's outputs."""
     orphans: tuple[Job, ...] = ()
-    """Jobs of an earlier resource of that name, on their way out."""
+    """Jobs that the operator made for an earlier resource of that name."""
+    is_behind: bool = False
+    """Whether the API server may have Jobs or pods that were not seen: a view from the store, of a resource that has or
+    had some."""
+    same_destination: tuple[Key, ...] = ()
+    """Other resources that write to the same object."""
     pod_refusal: str | None = None
     """Why the API server lets the current Job make no pod; None where it has one or that was not asked."""
     has_gpu_nodes: bool | None = None
@@ -160,8 +181,21 @@ class CheckJob:
 
 
 @dataclass(frozen=True)
+class LookAgain:
+    """Read the API server itself and decide once more: what is wanted would be wrong if the view were behind."""
+
+
+@dataclass(frozen=True)
+class AdoptJob:
+    """Put the operator's labels and the owner reference back on this Job."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class CreateJob:
-    """Make this Job; one of the same name already there is as good."""
+    """Make this Job; one of the same name already there is as good if it is the resource's."""
 
     manifest: Json
 
@@ -176,10 +210,12 @@ class DeleteJob:
 
 @dataclass(frozen=True)
 class PatchJob:
-    """Set these fields of the Job's spec; None removes one."""
+    """Set these fields of the Job's spec, and these annotations and labels; None removes one."""
 
     name: str
     fields: Json
+    annotations: Json = field(default_factory=dict)
+    labels: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,7 +258,9 @@ class Requeue:
 
 
 Action = (
-    SetFinalizers
+    LookAgain
+    | AdoptJob
+    | SetFinalizers
     | CheckJob
     | CreateJob
     | DeleteJob

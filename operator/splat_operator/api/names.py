@@ -15,7 +15,7 @@ LABEL_COMPRESSION = "splats.dev/compression"
 LABEL_CLEANUP = "splats.dev/cleanup-of"
 """On the Job that deletes a resource's outputs: the resource's UID. It has no owner, which would take it along."""
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
-"""On Jobs: the LocalQueue; from then on their `suspend` and where their pods may run are Kueue's."""
+"""On Jobs: the LocalQueue. Their `suspend` and where their pods may run are Kueue's then."""
 LABEL_JOB_UID = "batch.kubernetes.io/controller-uid"
 """On pods, by the Job controller."""
 ANNOTATION_INDEX = "batch.kubernetes.io/job-completion-index"
@@ -25,6 +25,12 @@ ANNOTATION_RUN = "splats.dev/run"
 """On pods: the run document (docs/job.md), mounted as a file by the downward API."""
 ANNOTATION_TEMPLATE = "splats.dev/template-hash"
 """On Jobs: hash of the scheduling part of the spec that the pod template was made from."""
+ANNOTATION_UID = "splats.dev/compression-uid"
+"""On Jobs: UID of the resource that they were made for, which outlives their owner reference."""
+ANNOTATION_QUEUE = "splats.dev/queue-name"
+"""On Jobs: the queue that the operator has put them in. A queue label alone may be Kueue's choice."""
+ANNOTATION_SUSPENDED = "splats.dev/suspended"
+"""On Jobs that the operator has suspended; those that somebody else has, Kueue for instance, it never resumes."""
 
 FINALIZER = "splats.dev/outputs"
 """On resources whose outputs are to go with them, and on no other."""
@@ -35,6 +41,7 @@ CONTAINER = "worker"
 
 PENDING, QUEUED, RUNNING, SUSPENDED = "Pending", "Queued", "Running", "Suspended"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
+PHASES = (PENDING, QUEUED, RUNNING, SUSPENDED, SUCCEEDED, FAILED)
 TERMINAL_PHASES = (SUCCEEDED, FAILED)
 
 EXIT_REASONS = {

@@ -122,6 +122,11 @@ class Spec:
         return (self.managed_by or DEFAULT_CONTROLLER) == controller_name
 
 
+def is_for(raw: Json, controller_name: str) -> bool:
+    """The same of a spec as the API server gives it."""
+    return Spec(managed_by=raw.get("managedBy")).is_for(controller_name)
+
+
 def parse_spec(raw: Json) -> Spec:
     """Spec of a resource as the API server gave it. Absent fields get the CRD's defaults; types are the CRD's care."""
     return Spec(

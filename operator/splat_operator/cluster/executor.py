@@ -1,62 +1,181 @@
-"""Execution of actions, in the order that keeps promises: Jobs, then the status, then the Events that tell of it."""
+"""Execution of actions, in the order that keeps promises: Jobs first, then the status."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from splat_operator.api.model import (
     Action,
+    AdoptJob,
     CheckJob,
     CreateJob,
     DeleteJob,
-    EmitEvent,
+    Json,
     PatchJob,
     Resource,
     SetFinalizers,
     WriteStatus,
 )
-from splat_operator.api.names import GROUP, KIND, MANAGER, VERSION
-from splat_operator.api.times import format_time
+from splat_operator.api.names import LABEL_CLEANUP, PLURAL
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.connection import (
+    BAD_REQUEST,
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    STRATEGIC_PATCH,
+    UNPROCESSABLE,
+    ApiError,
+    Connection,
+)
+from splat_operator.cluster.parsing import belongs_to
+from splat_operator.cluster.paths import JOBS
+from splat_operator.cluster.store import Store
+from splat_operator.manifests.job import labels, owner_reference
 
-MAX_NOTE = 1024
-"""Bytes of an Event's message that the API server takes."""
+STRICT = {"fieldValidation": "Strict"}
+"""A field that the API does not know is refused, not dropped."""
 
 
 class JobRefusedError(ApiError):
-    """The API server refused to create a Job: quota, admission, a manifest that it finds invalid."""
+    """The API server refused to create a Job: quota, admission, an invalid manifest, a name that is taken."""
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether the manifest is what is wrong, so that it is refused until the spec changes.
+
+        A webhook may refuse with any status, and may think otherwise later.
+        """
+        is_webhook = str(self).startswith("admission webhook")
+        return self.code == UNPROCESSABLE or (self.code == BAD_REQUEST and not is_webhook)
 
     @property
     def is_final(self) -> bool:
-        """Whether it will refuse for as long as the resource exists."""
-        return "NamespaceTerminating" in self.causes
+        """Whether it will refuse for as long as the resource is as it is."""
+        return self.is_invalid or "NamespaceTerminating" in self.causes
 
 
-async def execute(connection: Connection, resource: Resource, actions: Iterable[Action]) -> None:
-    """Execute the actions in their order up to the first that fails, whose error is raised.
+class StatusRefusedError(ApiError):
+    """The API server finds the status invalid."""
 
-    Raises JobRefusedError where a Job may not be made, else ApiError; 409 where the resource has changed meanwhile.
+
+class Executor:
+    """Writes, and lets the store know at once what it has written.
+
+    Args:
+        connection: to the API server.
+        store: what the watches have brought; the answers to writes go there, too.
     """
-    for action in actions:
+
+    def __init__(self, connection: Connection, store: Store) -> None:
+        self._connection = connection
+        self._store = store
+
+    async def execute(self, resource: Resource, action: Action) -> None:
+        """Execute one action; those that write nothing are left to others.
+
+        Raises JobRefusedError where a Job may not be made, StatusRefusedError where the status may not be so, else
+        ApiError; 409 where the resource has changed meanwhile.
+        """
         match action:
             case SetFinalizers(finalizers):
-                await _set_finalizers(connection, resource, finalizers)
+                await self._set_finalizers(resource, finalizers)
             case CheckJob(manifest):
-                await _create_job(connection, resource, manifest, query={"dryRun": "All"})
+                await self._create_job(resource, manifest, {**STRICT, "dryRun": "All"})
             case CreateJob(manifest):
-                await _create_job(connection, resource, manifest)
+                await self._create_job(resource, manifest, STRICT)
             case DeleteJob(name, uid):
-                await _delete_job(connection, resource, name, uid)
-            case PatchJob(name, fields):
-                await _patch_job(connection, resource, name, fields)
+                await self._delete_job(resource, name, uid)
+            case AdoptJob(name, uid):
+                await self._adopt_job(resource, name, uid)
+            case PatchJob():
+                await self._patch_job(resource, action)
             case WriteStatus(status):
-                await connection.patch(f"{paths.resource(resource.key)}/status", status_patch(resource, status))
-            case EmitEvent():
-                await _emit(connection, resource, action)
+                await self._write_status(resource, status)
+
+    async def _write_status(self, resource: Resource, status: Json) -> None:
+        try:
+            raw = await self._connection.patch(f"{paths.resource(resource.key)}/status", status_patch(resource, status))
+        except ApiError as error:
+            if error.code == UNPROCESSABLE:
+                raise StatusRefusedError(error.code, str(error), error.causes) from error
+            raise
+        self._store.put(PLURAL, raw)
+
+    async def _set_finalizers(self, resource: Resource, finalizers: Sequence[str]) -> None:
+        """A merge patch replaces the list, so it must be the one that was seen; 404: the resource is gone already."""
+        metadata = {"resourceVersion": resource.resource_version, "finalizers": list(finalizers)}
+        try:
+            await self._connection.patch(paths.resource(resource.key), {"metadata": metadata})
+        except ApiError as error:
+            if error.code != NOT_FOUND:
+                raise
+
+    async def _create_job(self, resource: Resource, manifest: Json, query: Mapping[str, str]) -> None:
+        try:
+            raw = await self._connection.post(paths.jobs(resource.key.namespace), manifest, query)
+        except ApiError as error:
+            if error.code == CONFLICT:
+                await self._take_existing_job(resource, manifest["metadata"]["name"])
+            elif error.code in (BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNPROCESSABLE):
+                raise JobRefusedError(error.code, str(error), error.causes) from error
+            else:
+                # It may be made nevertheless, and its pods, too.
+                self._store.doubt(resource.key)
+                raise
+        else:
+            if "dryRun" not in query:
+                self._store.put(JOBS, raw)
+
+    async def _take_existing_job(self, resource: Resource, name: str) -> None:
+        """The Job of that name is the one wanted, as the name says it all; or somebody has made another by hand."""
+        try:
+            raw = await self._connection.get(f"{paths.jobs(resource.key.namespace)}/{name}")
+        except ApiError as error:
+            if error.code == NOT_FOUND:  # Deleted since: the next pass makes it.
+                raise ApiError(CONFLICT, f"Job {name} was deleted while it was to be made") from error
+            raise
+        found = (raw["metadata"].get("labels") or {}).items()
+        is_cleanup = found >= _cleanup(resource).items()
+        if not (belongs_to(raw, resource.uid) or is_cleanup):
+            message = f"Job {name} of this namespace is not this resource's, which needs that name; delete that Job."
+            raise JobRefusedError(CONFLICT, message)
+        if found >= labels(resource.key.name).items():
+            self._store.put(JOBS, raw)
+        else:
+            await self._adopt_job(resource, name, raw["metadata"]["uid"], is_owned=not is_cleanup)
+
+    async def _adopt_job(self, resource: Resource, name: str, uid: str, *, is_owned: bool = True) -> None:
+        owners = {"ownerReferences": [owner_reference(resource.key, resource.uid)]} if is_owned else {}
+        metadata = {"uid": uid, "labels": labels(resource.key.name), **owners}
+        await self._write_job(resource, name, {"metadata": metadata}, STRATEGIC_PATCH)
+
+    async def _delete_job(self, resource: Resource, name: str, uid: str) -> None:
+        """404: gone already; 409: one of that name but another UID, which the next look will find."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._connection.delete(f"{paths.jobs(resource.key.namespace)}/{name}", options)
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, CONFLICT):
+                raise
+        self._store.mark_deleted(resource.key, uid)
+
+    async def _patch_job(self, resource: Resource, patch: PatchJob) -> None:
+        metadata = {name: part for name, part in (("annotations", patch.annotations), ("labels", patch.labels)) if part}
+        body = {**({"spec": patch.fields} if patch.fields else {}), **({"metadata": metadata} if metadata else {})}
+        await self._write_job(resource, patch.name, body, STRATEGIC_PATCH)
+
+    async def _write_job(self, resource: Resource, name: str, body: Json, content_type: str) -> None:
+        """404: gone already; 409: one of that name but another UID."""
+        path = f"{paths.jobs(resource.key.namespace)}/{name}"
+        try:
+            raw = await self._connection.patch(path, body, content_type=content_type)
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, CONFLICT):
+                raise
+        else:
+            self._store.put(JOBS, raw)
 
 
 def status_patch(resource: Resource, status: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,77 +198,6 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return patch
 
 
-async def _set_finalizers(connection: Connection, resource: Resource, finalizers: Sequence[str]) -> None:
-    """A merge patch replaces the list, so it must be the one that was seen; 404: the resource is gone already."""
-    metadata = {"resourceVersion": resource.resource_version, "finalizers": list(finalizers)}
-    try:
-        await connection.patch(paths.resource(resource.key), {"metadata": metadata})
-    except ApiError as error:
-        if error.code != 404:
-            raise
-
-
-async def _create_job(
-    connection: Connection, resource: Resource, manifest: Mapping[str, Any], query: Mapping[str, str] | None = None
-) -> None:
-    try:
-        await connection.post(paths.jobs(resource.key.namespace), manifest, query)
-    except ApiError as error:
-        if error.code == 409:  # The name says it all: the Job that is there is the one wanted.
-            return
-        if error.code in (400, 403, 404, 422):
-            raise JobRefusedError(error.code, str(error), error.causes) from error
-        raise
-
-
-async def _delete_job(connection: Connection, resource: Resource, name: str, uid: str) -> None:
-    """404: gone already; 409: one of that name but another UID, which the next look will find."""
-    options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-    try:
-        await connection.delete(f"{paths.jobs(resource.key.namespace)}/{name}", options)
-    except ApiError as error:
-        if error.code not in (404, 409):
-            raise
-
-
-async def _patch_job(connection: Connection, resource: Resource, name: str, fields: Mapping[str, Any]) -> None:
-    try:
-        await connection.patch(f"{paths.jobs(resource.key.namespace)}/{name}", {"spec": fields})
-    except ApiError as error:
-        if error.code != 404:
-            raise
-
-
-async def _emit(connection: Connection, resource: Resource, event: EmitEvent) -> None:
-    """403, 404: the namespace is being deleted or is gone, and nothing else must wait for an Event."""
-    try:
-        await connection.post(paths.events(resource.key.namespace), _event(resource, event))
-    except ApiError as error:
-        if error.code not in (403, 404):
-            raise
-
-
-def _event(resource: Resource, event: EmitEvent) -> dict[str, Any]:
-    now = format_time(datetime.now(UTC))
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{resource.key.name}.{uuid.uuid4().hex[:16]}", "namespace": resource.key.namespace},
-        "involvedObject": {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": KIND,
-            "namespace": resource.key.namespace,
-            "name": resource.key.name,
-            "uid": resource.uid,
-            "resourceVersion": resource.resource_version,
-        },
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message.encode()[:MAX_NOTE].decode(errors="ignore"),
-        "source": {"component": MANAGER},
-        "reportingComponent": MANAGER,
-        "reportingInstance": MANAGER,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }
+def _cleanup(resource: Resource) -> dict[str, str]:
+    """The label of the Job that deletes the resource's outputs, which has no owner."""
+    return {LABEL_CLEANUP: resource.uid}

@@ -1,104 +1,92 @@
-"""One look at a resource, its Jobs, its pods and the logs of those that run."""
+"""Looks at one resource: in the store, and where that may be behind, at the API server itself."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from splat_operator.api.model import Key, Observed, Pod, Progress, Resource
-from splat_operator.api.names import CONTAINER, LABEL_COMPRESSION
+from splat_operator.api.model import Key, Observed
+from splat_operator.api.names import LABEL_COMPRESSION
+from splat_operator.api.settings import Settings
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import FORBIDDEN, ApiError, Connection
+from splat_operator.cluster.connection import FORBIDDEN, NOT_FOUND, ApiError, Connection
 from splat_operator.cluster.nodes import Nodes
 from splat_operator.cluster.parsing import assemble, parse_resource
-from splat_operator.decide.conditions import find
-from splat_operator.decide.policies.pending import NO_POD
-from splat_operator.decide.report import merge_progress, parse_progress
-from splat_operator.decide.verdict import results
-
-LOG_QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
-"""The worker prints at most one progress line a second; a few lines back there is one."""
-
-LOGS_AT_ONCE = 8
-"""Of one resource, which may have a thousand pods."""
+from splat_operator.cluster.store import Store
+from splat_operator.decide.policies.pending import job_without_pod
 
 
-async def observe(
-    connection: Connection, key: Key, nodes: Nodes, *, controller_name: str, reads_logs: bool = True
-) -> Observed | None:
-    """What there is, straight from the API server, or None where the resource is gone or another's. Raises ApiError.
+class Observer:
+    """Sees one resource with its Jobs and pods.
 
-    Without `reads_logs` there is no progress, and the status keeps what it has.
+    Args:
+        connection: to the API server.
+        store: what the watches have brought.
+        settings: of the operator.
     """
-    try:
-        raw = await connection.get(paths.resource(key))
-    except ApiError as error:
-        if error.code == 404:
-            return None
-        raise
-    resource = parse_resource(raw)
-    if not resource.spec.is_for(controller_name):
-        return None
-    # Pods last: those of a Job that is deleted between the two would be missed, and another run begin beside them.
-    raw_jobs = await _list(connection, paths.jobs(key.namespace), key)
-    raw_pods = await _list(connection, paths.pods(key.namespace), key)
-    observed = assemble(resource, raw_jobs, raw_pods)
-    return replace(
-        observed,
-        progress=await _progress(connection, observed) if reads_logs else None,
-        pod_refusal=await _ask_for_refusal(connection, observed),
-        has_gpu_nodes=await _ask_for_gpus(nodes, resource, observed.pods),
-    )
 
+    def __init__(self, connection: Connection, store: Store, settings: Settings) -> None:
+        self._connection = connection
+        self._store = store
+        self._settings = settings
+        self._nodes = Nodes(connection)
 
-async def _list(connection: Connection, path: str, key: Key) -> list[dict[str, Any]]:
-    listed = await connection.get(path, {"labelSelector": f"{LABEL_COMPRESSION}={key.name}"})
-    return list(listed["items"])
+    async def glance(self, key: Key, now: datetime) -> Observed | None:
+        """What the store has, without a request in all but two cases; None where the resource is gone or another's.
 
+        They are a pod that finds no room and a Job that can make no pod: why so stands elsewhere. Raises ApiError.
+        """
+        observed = self._store.observe(key)
+        return None if observed is None else await self._explain(observed, now)
 
-async def _progress(connection: Connection, observed: Observed) -> Progress | None:
-    """How far the run is, as far as its pods' logs can be read just now."""
-    jobs = {job.uid: job.completions for job in observed.jobs}
-    pods = [pod for pod in observed.pods if pod.job_uid in jobs]
-    running = (pod for pod in pods if pod.container.is_running)
-    turns = asyncio.Semaphore(LOGS_AT_ONCE)
-    read = await asyncio.gather(*(_read(connection, observed.resource.key, pod, turns) for pod in running))
-    readings = [progress for progress in read if progress]
-    return merge_progress(readings, results(pods), shares=max(jobs.values(), default=1))
-
-
-async def _read(connection: Connection, key: Key, pod: Pod, turns: asyncio.Semaphore) -> Progress | None:
-    """The last progress line of a running pod."""
-    async with turns:
+    async def look(self, key: Key, now: datetime) -> Observed | None:
+        """What there is, straight from the API server. Raises ApiError."""
         try:
-            return parse_progress(await connection.get_text(f"{paths.pods(key.namespace)}/{pod.name}/log", LOG_QUERY))
-        except ApiError:
-            return None
-
-
-async def _ask_for_refusal(connection: Connection, observed: Observed) -> str | None:
-    """What the Job controller was told when it made a pod, such as a quota's words: it stands in the Job's Events only.
-
-    Asked from the second look on that finds no pod.
-    """
-    if find(observed.resource.status, "Ready").get("reason") != NO_POD or observed.pods or not observed.jobs:
-        return None
-    (job, *_) = observed.jobs
-    query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate", "limit": "50"}
-    try:
-        listed = await connection.get(paths.events(observed.resource.key.namespace), query)
-    except ApiError as error:
-        if error.code != FORBIDDEN:
+            raw = await self._connection.get(paths.resource(key))
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
             raise
-        return None  # Who makes the roles himself may keep that right back: the words are fewer then.
-    events = sorted(listed["items"], key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-    return str(events[-1].get("message", "")) if events else None
+        resource = parse_resource(raw)
+        if not resource.spec.is_for(self._settings.controller_name):
+            return None
+        # Pods last: those of a Job that is deleted between the two would be missed, and another run begin beside them.
+        jobs = await self._list(paths.jobs(key.namespace), key)
+        pods = await self._list(paths.pods(key.namespace), key)
+        observed = assemble(resource, jobs, pods)
+        known = self._store.observe(key)
+        shared = known.same_destination if known else ()
+        return await self._explain(replace(observed, same_destination=shared), now)
 
+    async def _list(self, path: str, key: Key) -> list[dict[str, Any]]:
+        listed = await self._connection.get(path, {"labelSelector": f"{LABEL_COMPRESSION}={key.name}"})
+        return list(listed["items"])
 
-async def _ask_for_gpus(nodes: Nodes, resource: Resource, pods: Sequence[Pod]) -> bool | None:
-    """Where a pod finds no room for want of its GPUs, whether there is any such node at all."""
-    wanted = resource.spec.scheduling.gpu_resource
-    is_short = any(pod.is_active and pod.unschedulable and wanted in pod.unschedulable[1] for pod in pods)
-    return await nodes.have(wanted) if is_short else None
+    async def _explain(self, observed: Observed, now: datetime) -> Observed:
+        refusal = await self._ask_for_refusal(observed, now)
+        has_gpus = await self._ask_for_gpus(observed)
+        return replace(observed, pod_refusal=refusal, has_gpu_nodes=has_gpus)
+
+    async def _ask_for_refusal(self, observed: Observed, now: datetime) -> str | None:
+        """What the Job controller was told when it made a pod, such as a quota's message: it stands in Events only."""
+        job = job_without_pod(observed, now, self._settings)
+        if job is None:
+            return None
+        query = {"fieldSelector": f"involvedObject.uid={job.uid},reason=FailedCreate", "limit": "50"}
+        try:
+            listed = await self._connection.get(paths.events(observed.resource.key.namespace), query)
+        except ApiError as error:
+            if error.code != FORBIDDEN:
+                raise
+            return None  # Who makes the roles himself may keep that right back: the message says less then.
+        events = sorted(
+            listed["items"], key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or "")
+        )
+        return str(events[-1].get("message", "")) if events else None
+
+    async def _ask_for_gpus(self, observed: Observed) -> bool | None:
+        """Where a pod finds no room for want of its GPUs, whether there is any such node at all."""
+        wanted = observed.resource.spec.scheduling.gpu_resource
+        is_short = any(pod.is_active and pod.unschedulable and wanted in pod.unschedulable[1] for pod in observed.pods)
+        return await self._nodes.have(wanted) if is_short else None

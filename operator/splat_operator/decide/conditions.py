@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from splat_operator.api.model import Key
 from splat_operator.api.names import FAILED, PENDING, QUEUED, RUNNING, SUCCEEDED
 from splat_operator.api.times import format_time
 
@@ -26,6 +27,8 @@ class Claim:
     message: str = ""
 
 
+SHARED = "DestinationShared"
+"""There only where it is true: other resources write to the same object."""
 UNKNOWN_SCHEDULED = Claim("Scheduled", "Unknown", "NoPod")
 
 
@@ -36,6 +39,20 @@ def claims(*, phase: str, reason: str, message: str, scheduled: Claim) -> list[C
         _abnormal("Reconciling", is_true=phase in (PENDING, QUEUED, RUNNING), reason=reason, message=message),
         _abnormal("Stalled", is_true=phase == FAILED, reason=reason, message=message),
         scheduled,
+    ]
+
+
+def shared_destination(key: Key, others: Sequence[Key]) -> list[Claim]:
+    """The claim that others write to the object that `key` writes to; of other namespaces no name is given away."""
+    if not others:
+        return []
+    near = [other.name for other in others if other.namespace == key.namespace]
+    far = "" if len(near) == len(others) else f"{' and ' if near else ''}{len(others) - len(near)} of other namespaces"
+    message = (
+        f"Writes to the same object as {', '.join(near[:3])}{' and more' if len(near) > 3 else ''}{far}: what lies"
+    )
+    return [
+        Claim(SHARED, "True", "SameObject", f"{message} there may be another's. Give each a destination of its own.")
     ]
 
 

@@ -6,6 +6,7 @@ the Job that deletes, and that Job is made at most once at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from splat_operator.api.model import (
@@ -14,12 +15,13 @@ from splat_operator.api.model import (
     EmitEvent,
     Job,
     Observed,
+    PatchJob,
     Pod,
     Requeue,
     Resource,
     SetFinalizers,
 )
-from splat_operator.api.names import FINALIZER, PENDING
+from splat_operator.api.names import FINALIZER, LABEL_QUEUE, PENDING
 from splat_operator.api.settings import Settings
 from splat_operator.decide.conditions import find
 from splat_operator.decide.policies.failure import job_cause
@@ -51,8 +53,9 @@ def delete(observed: Observed, now: datetime, settings: Settings) -> list[Action
         return []
     if not resource.spec.deletes_outputs or _reason(resource) in (DELETED, LEFT):
         return _let_go(observed)
-    if observed.jobs or _others(observed):
-        return [*delete_jobs(observed.jobs), *_wait(observed, "Waiting for the run to stop.", now, settings)]
+    unfinished = [*observed.jobs, *(job for job in observed.orphans if not job.is_finished)]
+    if unfinished or _others(observed):
+        return [*delete_jobs(unfinished), *_wait(observed, "Waiting for the run to stop.", now, settings)]
     return _clean_up(observed, now, settings)
 
 
@@ -81,10 +84,21 @@ def _clean_up(observed: Observed, now: datetime, settings: Settings) -> list[Act
         return _give_up(observed, job_cause(job, pods).message, now)
     if any(pod.container.started_at for pod in pods):
         return _wait(observed, f"Job {job.name} deletes the outputs.", now, settings)
+    queue = observed.resource.spec.scheduling.queue
+    if job.is_suspended and queue and not job.queue:
+        # Kueue holds all Jobs here, and admits those that are in a queue.
+        return [
+            PatchJob(job.name, {}, labels={LABEL_QUEUE: queue}),
+            *_wait(observed, f"Job {job.name}, which deletes the outputs, goes into queue {queue}.", now, settings),
+        ]
+    if job.is_suspended:
+        where = f"queue {job.queue}" if job.queue else "suspension, which is not this operator's"
+        return _wait(observed, f"Job {job.name}, which deletes the outputs, waits in {where}.", now, settings)
     found = obstacle(observed, job, pods, settings=settings, now=now)
     if found.fails_at and found.fails_at <= now:
         return _give_up(observed, found.message, now)
-    return _wait(observed, f"The outputs are being deleted. {found.message}", now, settings)
+    changes = [moment for moment in (found.fails_at, found.changes_at) if moment and moment > now]
+    return _wait(observed, f"The outputs are being deleted. {found.message}", now, settings, changes)
 
 
 def _done(observed: Observed, pods: list[Pod], now: datetime) -> list[Action]:
@@ -108,16 +122,19 @@ def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action
     if refusal := forbidden_pod(manifest["spec"]["template"], settings):
         return _give_up(observed, refusal.message, now)
     deleting = Verdict(PENDING, "Deleting", "The outputs are being deleted.")
-    return [CreateJob(manifest), *write(observed, deleting, now=now), Requeue(settings.progress_interval_s)]
+    return [CreateJob(manifest), *write(observed, deleting, now=now)]
 
 
-def _wait(observed: Observed, words: str, now: datetime, settings: Settings) -> list[Action]:
+def _wait(
+    observed: Observed, words: str, now: datetime, settings: Settings, changes: Sequence[datetime] = ()
+) -> list[Action]:
+    """Say what is waited for, until it happens, time is up, or it `changes` by itself."""
     left = (_deadline(observed, settings) - now).total_seconds()
     if left <= 0:
-        return _end(observed, LEFT, _late(observed, words, settings), now)
+        return _end(observed, LEFT, _late(observed, words), now)
     return [
         *write(observed, Verdict(PENDING, "Deleting", words), now=now),
-        Requeue(min(left, settings.progress_interval_s)),
+        Requeue(min([left, *((moment - now).total_seconds() for moment in changes)])),
     ]
 
 
@@ -144,14 +161,17 @@ def _others(observed: Observed) -> bool:
 
 
 def _deadline(observed: Observed, settings: Settings) -> datetime:
-    """A Job that deletes has all the time there is, whenever it could be made."""
-    moments = [observed.resource.deleted_at, observed.cleanup.created_at if observed.cleanup else None]
-    return max(moment for moment in moments if moment) + timedelta(seconds=settings.cleanup_deadline_s)
+    """A Job that deletes has all the time there is, whenever it could be made or its queue let it begin."""
+    cleanup = observed.cleanup
+    moments = [observed.resource.deleted_at, (cleanup.started_at or cleanup.created_at) if cleanup else None]
+    is_queued = cleanup is not None and cleanup.is_suspended
+    patience_s = settings.cleanup_queue_deadline_s if is_queued else settings.cleanup_deadline_s
+    return max(moment for moment in moments if moment) + timedelta(seconds=patience_s)
 
 
-def _late(observed: Observed, words: str, settings: Settings) -> str:
+def _late(observed: Observed, words: str) -> str:
     where = observed.resource.spec.output.destination.uri
-    took = f"Deleting the outputs took longer than {settings.cleanup_deadline_s:g} s"
+    took = "Deleting the outputs took longer than the operator waits"
     return f"{took}; what is left is below {where}. {words}"
 
 

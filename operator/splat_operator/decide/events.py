@@ -43,11 +43,18 @@ def transition(before: Status, after: Status) -> Iterator[EmitEvent | CountFinis
         yield EmitEvent("Normal", DRY_RUN, ready["message"])
         return
     is_news = after["phase"] != before.get("phase") or _fails_anew(before, after, ready)
+    if after["phase"] == RUNNING and _has_hardly_waited(before):
+        return
     if after["phase"] in _PHASE_EVENTS and is_news and ready["reason"] != FINISHING:
         kind, reason = _PHASE_EVENTS[after["phase"]]
         yield EmitEvent(kind, reason, ready["message"])
     if after["phase"] in TERMINAL_PHASES and _run(after) != _run(before):
         yield CountFinish(after["phase"], ready["reason"], after)
+
+
+def _has_hardly_waited(before: Status) -> bool:
+    """Whether a run begins that nothing was known to keep: that it is made and that it ends says as much."""
+    return before.get("phase") == PENDING and find(before, "Ready").get("reason") in _PLAIN_PENDING
 
 
 def _run(status: Status) -> tuple[Any, Any]:

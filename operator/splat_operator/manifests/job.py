@@ -17,6 +17,9 @@ from splat_operator.manifests.task import cleanup_document, run_document
 CLEANUP_RETRIES = 3
 CLEANUP_TTL_S = 300
 """It has no result that anybody would still have to read."""
+SAFE_TTL_S = 3600
+"""A time to live from which on a Job may have it from the start: a shorter one could remove it before its result was
+read, so that it would run again, and is set when the result stands in the status."""
 
 Json = dict[str, Any]
 
@@ -24,25 +27,29 @@ Json = dict[str, Any]
 def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
     """Manifest of the Job that makes the outputs of the resource `key` with that UID.
 
-    ttlSecondsAfterFinished is absent: the operator sets it once the result stands in the status, as a Job that its TTL
-    removes before that would run again. Raises MergeError where spec.podTemplate cannot be merged.
+    Raises MergeError where spec.podTemplate cannot be merged.
     """
-    job_labels = labels(key.name)
-    queue = {names.LABEL_QUEUE: spec.scheduling.queue} if spec.scheduling.queue else {}
+    job_labels, queue = labels(key.name), spec.scheduling.queue
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(resource_name=key.name, uid=uid, output=spec.output),
             "namespace": key.namespace,
-            "labels": {**job_labels, **queue},
-            "annotations": {names.ANNOTATION_TEMPLATE: template_hash(spec.scheduling)},
-            "ownerReferences": [_owner_reference(key, uid)],
+            "labels": {**job_labels, **({names.LABEL_QUEUE: queue} if queue else {})},
+            "annotations": {
+                names.ANNOTATION_TEMPLATE: template_hash(spec.scheduling),
+                names.ANNOTATION_UID: uid,
+                **({names.ANNOTATION_QUEUE: queue} if queue else {}),
+                **({names.ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}),
+            },
+            "ownerReferences": [owner_reference(key, uid)],
         },
         "spec": {
-            **mutable_fields(spec),
+            **_mutable_fields(spec),
             # Kueue lets it begin.
             "suspend": spec.suspend or bool(queue),
+            **({"ttlSecondsAfterFinished": spec.ttl_s} if spec.ttl_s is not None and spec.ttl_s >= SAFE_TTL_S else {}),
             **_shares(spec.scheduling.parallelism),
             "podFailurePolicy": _pod_failure_policy(),
             "template": build_template(
@@ -55,7 +62,8 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
 def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
     """Manifest of the Job that deletes what the resource has published. Raises MergeError as `build_job`.
 
-    It has no owner: a resource that is deleted in the foreground takes what it owns along first.
+    It has no owner: a resource that is deleted in the foreground takes what it owns along first. It is in no queue, as
+    it needs no GPU; where Kueue is to hold every Job, it is put into the resource's queue later.
     """
     job_labels = labels(key.name)
     # Nothing is mounted for the source, which may be gone, and its Secret too.
@@ -100,10 +108,9 @@ def labels(resource_name: str) -> dict[str, str]:
     }
 
 
-def mutable_fields(spec: Spec) -> Json:
-    """Fields of the Job's spec that may change while it exists; those unset are left out."""
+def _mutable_fields(spec: Spec) -> Json:
     deadline = {} if spec.active_deadline_s is None else {"activeDeadlineSeconds": spec.active_deadline_s}
-    return {"suspend": spec.suspend, "backoffLimit": spec.retries, **deadline}
+    return {"backoffLimit": spec.retries, **deadline}
 
 
 def _without_containers(pod_template: Mapping[str, Any]) -> Json:
@@ -120,7 +127,8 @@ def _shares(parallelism: int) -> Json:
     return {"completionMode": "Indexed", "completions": parallelism, "parallelism": parallelism}
 
 
-def _owner_reference(key: Key, uid: str) -> Json:
+def owner_reference(key: Key, uid: str) -> Json:
+    """What makes the resource a Job's controller, and has the Job deleted with it."""
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": names.KIND,

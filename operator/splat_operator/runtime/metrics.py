@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import collections
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -31,6 +32,7 @@ KNOWN_REASONS = frozenset(
         *("DeadlineExceeded", "JobFailed", "PodFailed", "OOMKilled"),
         # What a run waited for when its pending deadline came.
         *("NoPod", "WaitingForPod", "Starting", "Unschedulable", "SchedulingGated", "ImagePullBackOff"),
+        *("InitContainerWaiting", "InitContainerFailed", "StatusRefused", "InternalError"),
         *("CreateContainerError", "RunContainerError", "CrashLoopBackOff"),
         # The Job controller's, where no pod was left to tell.
         *("BackoffLimitExceeded", "FailedIndexes", "MaxFailedIndexesExceeded", "PodFailurePolicy"),
@@ -46,34 +48,35 @@ KNOWN_REASONS = frozenset(
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 BUILD_INFO = Gauge("splat_operator_build_info", "Always 1; the version is a label.", ["version"])
+LEADING = Gauge("splat_operator_leading", "1 where this process acts, 0 where it stands by for the Lease.")
 RECONCILE_TOTAL = Counter(
     "splat_operator_reconcile", "Passes by their result: ok, refused, conflict, error.", ["result"]
 )
 RECONCILE_DURATION = Histogram("splat_operator_reconcile_duration_seconds", "Time that a pass took.")
-LAST_EVENT = Gauge(
-    "splat_operator_watch_last_event_timestamp_seconds", "When the last watch event of that kind came in.", ["kind"]
-)
 FINISHED_TOTAL = Counter(
     "splat_compressions_finished",
     "Runs that ended, counted when their status was written.",
     ["namespace", "result", "reason"],
 )
+API_REQUESTS = Counter(
+    "splat_operator_api_requests",
+    "Requests that the API server has answered; verbs are RBAC's, and logs.",
+    ["verb", "kind", "code"],
+)
 QUEUE_WAIT = Histogram(
     "splat_compression_queue_wait_seconds",
     "Time from a Job's creation to its first pod's start.",
-    ["namespace"],
     buckets=SECONDS_BUCKETS,
 )
 DURATION = Histogram(
     "splat_compression_duration_seconds",
     "Time from a run's start to its end, without runs that found everything done.",
-    ["namespace", "result"],
+    ["result"],
     buckets=SECONDS_BUCKETS,
 )
 RATIO = Histogram(
     "splat_compression_ratio",
     "Input bytes divided by output bytes, of each run that compressed.",
-    ["namespace"],
     buckets=RATIO_BUCKETS,
 )
 INPUT_BYTES = Counter("splat_compression_input_bytes", "Bytes of the scenes that were compressed.", ["namespace"])
@@ -82,24 +85,36 @@ GPU_SECONDS = Counter("splat_compression_gpu_seconds", "Time for which runs that
 
 _TOTALS = {"inputBytes": INPUT_BYTES, "outputBytes": OUTPUT_BYTES, "gpuSeconds": GPU_SECONDS}
 """Fields of a status and what they are added to."""
+_OF_NAMESPACES = (FINISHED_TOTAL, *_TOTALS.values())
+GRACE_S = 3600.0
+"""How long the series of a namespace stay that has no resource any more."""
 
 
-class PhaseCollector(Collector):
-    """Counts resources at scrape time, so that a namespace without any has no series.
+Phases = Callable[[], Mapping[tuple[str, str], int]]
+
+
+class StateCollector(Collector):
+    """Tells at scrape time what there is, so that a namespace without any resource has no series.
 
     Args:
-        phases: namespace and phase of each resource by UID; may change at any time.
+        phases: how many resources there are by namespace and phase; called from the scrape's thread.
+        last_events: Unix time of each kind's last watch event, likewise.
     """
 
-    def __init__(self, phases: dict[str, tuple[str, str]]) -> None:
+    def __init__(self, phases: Phases, last_events: Callable[[], Mapping[str, float]]) -> None:
         self._phases = phases
+        self._last_events = last_events
 
     def collect(self) -> Iterator[Metric]:
-        """The one gauge."""
+        """The two gauges."""
         gauge = GaugeMetricFamily("splat_compressions", "Resources in that phase.", labels=["namespace", "phase"])
-        # The copy is one step of the interpreter: a scrape runs in a thread of its own.
-        for labels, count in collections.Counter(self._phases.copy().values()).items():
+        for labels, count in self._phases().items():
             gauge.add_metric(labels, count)
+        yield gauge
+        name = "splat_operator_watch_last_event_timestamp_seconds"
+        gauge = GaugeMetricFamily(name, "When the last watch event of that kind came in.", labels=["kind"])
+        for kind, moment in self._last_events().items():
+            gauge.add_metric([kind], moment)
         yield gauge
 
 
@@ -113,35 +128,73 @@ def record_finish(namespace: str, result: str, reason: str, status: Mapping[str,
         return
     started, ended = parse_time(status.get("startTime")), parse_time(status.get("completionTime"))
     if started and ended:
-        DURATION.labels(namespace, result).observe(max(0.0, (ended - started).total_seconds()))
+        DURATION.labels(result).observe(max(0.0, (ended - started).total_seconds()))
     if "compressionRatio" in status:
-        RATIO.labels(namespace).observe(status["compressionRatio"])
+        RATIO.observe(status["compressionRatio"])
     for field, total in _TOTALS.items():
         total.labels(namespace).inc(max(0, status.get(field, 0)))
 
 
-def record_wait(namespace: str, seconds: float) -> None:
+def record_wait(seconds: float) -> None:
     """Count how long a Job waited for its first pod to start; a negative time, from clocks that differ, is 0."""
-    QUEUE_WAIT.labels(namespace).observe(max(0.0, seconds))
+    QUEUE_WAIT.observe(max(0.0, seconds))
 
 
-def serve(port: int, phases: dict[str, tuple[str, str]], registry: CollectorRegistry = REGISTRY) -> Callable[[], None]:
-    """Serve /metrics on all addresses from a thread of its own; returns what ends it. Raises OSError.
+def record_request(verb: str, kind: str, code: int) -> None:
+    """Count a request that the API server has answered."""
+    API_REQUESTS.labels(verb, kind, str(code)).inc()
 
-    `phases` is what PhaseCollector wants.
+
+class NamespaceSeries:
+    """Ends the series of namespaces that have no resource any more, so that they do not gather for ever.
+
+    They stay for a while, as what has just finished may have been deleted before it was scraped.
+
+    Args:
+        clock: seconds that only grow.
     """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._empty_since: dict[str, float] = {}
+
+    def sweep(self, present: set[str]) -> None:
+        """End the series of namespaces that have been without a resource for GRACE_S; `present` have some."""
+        now = self._clock()
+        for metric in _OF_NAMESPACES:
+            for labels in _label_values(metric):
+                if labels[0] in present:
+                    self._empty_since.pop(labels[0], None)
+                elif now - self._empty_since.setdefault(labels[0], now) >= GRACE_S:
+                    metric.remove(*labels)
+        known = {labels[0] for metric in _OF_NAMESPACES for labels in _label_values(metric)}
+        self._empty_since = {name: since for name, since in self._empty_since.items() if name in known}
+
+
+def _label_values(metric: Counter) -> list[tuple[str, ...]]:
+    """The label values of a metric's series, the namespace first."""
+    samples = [sample for family in metric.collect() for sample in family.samples]
+    return [tuple(sample.labels[name] for name in metric._labelnames) for sample in samples]
+
+
+def serve(port: int, state: StateCollector, registry: CollectorRegistry = REGISTRY) -> Callable[[], None]:
+    """Serve /metrics on all addresses, of IPv6 too, from a thread of its own; returns what ends it. Raises OSError."""
     BUILD_INFO.labels(version=_version()).set(1)
-    server, thread = start_http_server(port, registry=registry)
-    collector = PhaseCollector(phases)
-    registry.register(collector)
+    server, thread = start_http_server(port, addr=any_address(), registry=registry)
+    registry.register(state)
 
     def stop() -> None:
-        registry.unregister(collector)
+        registry.unregister(state)
         server.shutdown()
         server.server_close()
         thread.join()
 
     return stop
+
+
+def any_address() -> str:
+    """The address that stands for all of this machine: of both families where it has IPv6, which takes IPv4 in."""
+    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside
 
 
 def _version() -> str:

@@ -119,8 +119,8 @@ LEFT = {
         30,
         'secret "s3" not found',
     ),
-    "too late": (CLEANUP, [running_pod(job_uid="cleanup")], 600, "took longer than 600 s"),
-    "run does not stop": (None, [running_pod(job_uid="elsewhere")], 600, "took longer than 600 s"),
+    "too late": (CLEANUP, [running_pod(job_uid="cleanup")], 600, "took longer than the operator waits"),
+    "run does not stop": (None, [running_pod(job_uid="elsewhere")], 600, "took longer than the operator waits"),
 }
 
 

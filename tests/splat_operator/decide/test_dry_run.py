@@ -55,9 +55,11 @@ def test_ends_what_runs() -> None:
 
 def test_a_job_that_the_server_does_not_take_is_told() -> None:
     words = 'Job "garden" is invalid'
-    actions = refused(observed(DRY), code=422, words=words, is_final=False, now=NOW, settings=SETTINGS)
+    actions = refused(observed(DRY), code=422, words=words, is_final=True, now=NOW, settings=SETTINGS)
     assert [action.status["phase"] for action in actions if isinstance(action, WriteStatus)] == ["Failed"]
     assert words in condition(written(actions), "Stalled")["message"]
+    told = replace(DRY, status=written(actions))
+    assert decide(observed(told), now=at(9)) == [], "it says no again until the spec is edited"
 
 
 def test_a_run_that_was_before_is_run_again_after() -> None:

@@ -21,7 +21,12 @@ FAILURE = {"pod": "garden-x", "reason": "IOError", "message": "Broken."}
 CASES = {
     "first look": ({}, status("Pending", "Created"), ["JobCreated"]),
     "no change": (status("Pending"), status("Pending"), []),
-    "start": (status("Pending", "Starting"), status("Running", "Running"), ["Started"]),
+    "start": (status("Pending", "Starting"), status("Running", "Running"), []),
+    "start of the next attempt": (status("Pending", "Retrying"), status("Running", "Running"), []),
+    "start after an obstacle": (status("Pending", "Unschedulable"), status("Running", "Running"), ["Started"]),
+    "start after a queue": (status("Queued", "Queued"), status("Running", "Running"), ["Started"]),
+    "start after a suspension": (status("Suspended", "Suspended"), status("Running", "Running"), ["Started"]),
+    "seen for the first time": ({}, status("Running", "Running"), ["JobCreated", "Started"]),
     "too fast to be seen": (status("Pending", "Starting"), status("Running", "Finishing"), []),
     "obstacle": (status("Pending", "Starting"), status("Pending", "Unschedulable"), ["Unschedulable"]),
     "obstacle stays": (status("Pending", "Unschedulable"), status("Pending", "Unschedulable"), []),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from compressions import SETTINGS, resource
 from splat_operator.api.model import Resource
 from splat_operator.api.names import PERMANENT_EXIT_CODES
 from splat_operator.api.settings import Settings
-from splat_operator.manifests.job import build_job
+from splat_operator.decide.policies.restricted import violations
+from splat_operator.manifests.job import build_cleanup_job, build_job
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "job"
 
@@ -65,7 +67,9 @@ CASES: dict[str, tuple[Resource, Settings]] = {
     "cpu-fallback": (resource(), Settings(worker_image="splat-worker:0.1.0", cpu_fallback=True)),
     "sdk-credentials": (resource(s3={"region": "eu-central-1"}), SETTINGS),
     "everything": (resource(**EVERYTHING), SETTINGS),
+    "queue": (resource(queueName="gpus", parallelism=2, source={"uri": "s3://scenes/raw/"}), SETTINGS),
     "volumes": (resource(**VOLUMES), SETTINGS),
+    "user-of-the-cluster": (resource(), Settings(worker_image="splat-worker:0.1.0", worker_fixed_user=False)),
 }
 
 
@@ -73,8 +77,14 @@ def build(owner: Resource, settings: Settings = SETTINGS) -> dict[str, Any]:
     return build_job(spec=owner.spec, key=owner.key, uid=owner.uid, settings=settings)
 
 
+def pod(manifest: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = manifest["spec"]["template"]["spec"]
+    return spec
+
+
 def container(manifest: dict[str, Any]) -> dict[str, Any]:
-    return manifest["spec"]["template"]["spec"]["containers"][0]
+    worker: dict[str, Any] = pod(manifest)["containers"][0]
+    return worker
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -92,14 +102,32 @@ def test_no_golden_is_left_over() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_pod_is_restricted(case: str) -> None:
-    """What the restricted pod security standard asks for."""
-    manifest = build(*CASES[case])
-    pod_security = manifest["spec"]["template"]["spec"]["securityContext"]
-    security = container(manifest)["securityContext"]
-    assert pod_security["runAsNonRoot"]
-    assert pod_security["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert security["capabilities"] == {"drop": ["ALL"]}
-    assert security["allowPrivilegeEscalation"] is False
+    """By the operator's own check, which would refuse it otherwise."""
+    assert violations(pod(build(*CASES[case]))) == []
+    assert pod(build(*CASES[case]))["securityContext"]["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize("field", ["runAsUser", "runAsGroup", "fsGroup"])
+@pytest.mark.parametrize("is_fixed", [True, False], ids=["fixed", "of the cluster"])
+def test_user_is_fixed_or_nowhere(field: str, is_fixed: bool) -> None:
+    """OpenShift refuses a pod that names one outside of its namespace's range."""
+    settings = replace(SETTINGS, worker_fixed_user=is_fixed)
+    run = build(resource(), settings)
+    cleanup = build_cleanup_job(spec=resource().spec, key=resource().key, uid=resource().uid, settings=settings)
+    for manifest in (run, cleanup):
+        assert (f'"{field}": 65532' in json.dumps(manifest)) == is_fixed
+        assert (field in json.dumps(manifest)) == is_fixed
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_token_of_the_service_account_is_not_mounted(case: str) -> None:
+    """Clouds project their own tokens into pods (IRSA, Pod Identity, workload identity), whatever this says."""
+    assert pod(build(*CASES[case]))["automountServiceAccountToken"] is False
+
+
+def test_token_of_the_service_account_is_mounted_where_the_pod_template_says_so() -> None:
+    owner = resource(serviceAccountName="a", podTemplate={"spec": {"automountServiceAccountToken": True}})
+    assert pod(build(owner))["automountServiceAccountToken"] is True
 
 
 def test_job_is_owned_by_the_resource() -> None:
@@ -115,9 +143,21 @@ def test_permanent_exit_codes_fail_the_job_after_disruptions_are_ignored() -> No
     assert fail["onExitCodes"]["values"] == list(PERMANENT_EXIT_CODES)
 
 
-def test_no_ttl_before_the_result_is_recorded() -> None:
+@pytest.mark.parametrize(("ttl_s", "in_manifest"), [(0, None), (3599, None), (3600, 3600), (86400, 86400)])
+def test_a_short_ttl_is_not_there_before_the_result_is_recorded(ttl_s: int, in_manifest: int | None) -> None:
     """The Job controller would delete the Job, and the operator, finding none, run it again."""
-    assert "ttlSecondsAfterFinished" not in build(resource(ttlSecondsAfterFinished=0))["spec"]
+    assert build(resource(ttlSecondsAfterFinished=ttl_s))["spec"].get("ttlSecondsAfterFinished") == in_manifest
+
+
+def test_the_job_says_whose_it_is_and_what_the_operator_did_to_it() -> None:
+    """Notes that outlive the owner reference, and tell the operator's queue and suspension from Kueue's."""
+    noted = build(resource(queueName="gpus", suspend=True))["metadata"]["annotations"]
+    assert noted["splats.dev/compression-uid"] == resource().uid
+    assert (noted["splats.dev/queue-name"], noted["splats.dev/suspended"]) == ("gpus", "true")
+    plain = build(resource())["metadata"]["annotations"]
+    assert set(plain) == {"splats.dev/template-hash", "splats.dev/compression-uid"}
+    assert build(resource(queueName="gpus"))["spec"]["suspend"] is True
+    assert "splats.dev/suspended" not in build(resource(queueName="gpus"))["metadata"]["annotations"], "it is Kueue's"
 
 
 def test_no_secret_is_in_the_run_document() -> None:
@@ -143,8 +183,7 @@ def test_manifest_shares_nothing_with_the_spec() -> None:
 
 def test_a_claim_that_is_read_and_written_is_mounted_once() -> None:
     both = resource(source={"uri": "pvc://scenes/raw/"}, destination={"uri": "pvc://scenes/out/"})
-    pod = build(both)["spec"]["template"]["spec"]
-    claims = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    claims = [volume for volume in pod(build(both))["volumes"] if "persistentVolumeClaim" in volume]
     mounts = [mount for mount in container(build(both))["volumeMounts"] if mount["mountPath"].startswith("/volumes")]
     assert [volume["persistentVolumeClaim"] for volume in claims] == [{"claimName": "scenes"}]
     assert mounts == [{"name": claims[0]["name"], "mountPath": "/volumes/scenes"}]

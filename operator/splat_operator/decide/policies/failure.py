@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from splat_operator.api.model import Job, Pod
+from splat_operator.api.model import InitContainer, Job, Pod
 from splat_operator.api.names import EXIT_REASONS, PERMANENT_EXIT_CODES
 from splat_operator.api.times import format_time
+from splat_operator.decide.limits import clean_text
 from splat_operator.decide.report import MAX_WORDS, parse_failure
 
 MAX_FAILURES = 5
@@ -31,8 +32,11 @@ def pod_cause(pod: Pod) -> Cause:
         return Cause(reason, f"Pod {pod.name} was ended from outside: {_words(words)}.")
     if pod.container.exit_reason == "OOMKilled":
         return Cause("OOMKilled", "The worker ran out of memory; raise spec.resources.limits.memory.")
+    if pod.init and pod.init.state.exit_code:
+        return _init_cause(pod, pod.init)
     if pod.container.exit_code is None:
-        return Cause(pod.reason or "PodFailed", f"Pod {pod.name} failed: {_words(pod.message or pod.reason)}.")
+        words = _words(pod.message or pod.reason) or "the kubelet gives no reason"
+        return Cause(pod.reason or "PodFailed", f"Pod {pod.name} failed: {words}.")
     said = parse_failure(pod.container.termination_message)
     return Cause(said.reason, said.message) if said else _exit_cause(pod, pod.container.exit_code)
 
@@ -43,7 +47,9 @@ def job_cause(job: Job, pods: Iterable[Pod]) -> Cause:
     if reason == "DeadlineExceeded":
         limit = f"spec.activeDeadlineSeconds ({job.active_deadline_s} s)"
         return Cause(reason, f"The run took longer than {limit}; raise it or compress a smaller scene.")
-    last = last_failed(pods)
+    pods = list(pods)
+    # Of several pods at a time one may have been disrupted after that failure; it has used no retry.
+    last = last_failed(pod for pod in pods if pod.disruption is None) or last_failed(pods)
     if last is None:
         return Cause(reason, f"Job {job.name} failed and left no pod to tell why: {_words(message or reason)}.")
     cause = pod_cause(last)
@@ -66,12 +72,13 @@ def is_failed_attempt(pod: Pod) -> bool:
 
 
 def failures(before: Iterable[Mapping[str, Any]], pods: Iterable[Pod]) -> list[dict[str, Any]]:
-    """The last five failed attempts, oldest first: those already recorded, whose pods may be gone, and the pods'."""
-    by_pod = {str(entry.get("pod")): dict(entry) for entry in before}
-    for pod in sorted(pods, key=lambda pod: pod.created_at):
-        if is_failed_attempt(pod):
-            by_pod.setdefault(pod.name, _entry(pod))
-    return list(by_pod.values())[-MAX_FAILURES:]
+    """The last five failed attempts, oldest first: of those already recorded, whose pods may be gone, and the pods'.
+
+    All are put in order before the oldest are cut, so that what was cut once does not come back.
+    """
+    by_pod = {pod.name: _entry(pod) for pod in pods if is_failed_attempt(pod)}
+    by_pod |= {str(entry["pod"]): dict(entry) for entry in before}
+    return sorted(by_pod.values(), key=lambda entry: (entry["time"], entry["pod"]))[-MAX_FAILURES:]
 
 
 def _entry(pod: Pod) -> dict[str, Any]:
@@ -85,6 +92,15 @@ def _entry(pod: Pod) -> dict[str, Any]:
     }
 
 
+def _init_cause(pod: Pod, init: InitContainer) -> Cause:
+    what, code = f"Init container {init.name} of pod {pod.name}", init.state.exit_code
+    if init.state.exit_reason == "OOMKilled":
+        return Cause("OOMKilled", f"{what} ran out of memory; raise its limit in spec.podTemplate.")
+    words = _words(init.state.termination_message)
+    told = f": {words}" if words else f"; `kubectl logs {pod.name} -c {init.name}` tells more"
+    return Cause("InitContainerFailed", f"{what} exited with code {code}{told}.")
+
+
 def _exit_cause(pod: Pod, code: int) -> Cause:
     reason = EXIT_REASONS.get(code) or pod.container.exit_reason or "Error"
     words = _words(pod.container.termination_message)
@@ -95,4 +111,4 @@ def _exit_cause(pod: Pod, code: int) -> Cause:
 
 
 def _words(text: str) -> str:
-    return " ".join(text.split())[:MAX_WORDS].rstrip(".")
+    return clean_text(text, MAX_WORDS).rstrip(".")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from splat_operator.api.model import Job, Observed, Pod, Resource
+from splat_operator.api.model import Container, Job, Observed, Pod, Resource
 from splat_operator.api.settings import Settings
 
 UNSCHEDULABLE = "Unschedulable"
@@ -22,7 +22,12 @@ _IMAGE_REASONS = (
     "ImageInspectError",
     "RegistryUnavailable",
 )
-_AGAIN = "then delete this resource and apply it again"
+PENDING_REASONS = (
+    *(NO_POD, "WaitingForPod", "Starting", UNSCHEDULABLE, "SchedulingGated", IMAGE_PULL),
+    *("CreateContainerError", "RunContainerError", "CrashLoopBackOff", "InitContainerWaiting"),
+)
+"""What a run may have waited for when its pending deadline came; a new reason of the kubelet's is none of them."""
+_AGAIN = "then change any field of spec, or delete this resource and apply it again"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,14 @@ def current_pod(pods: Iterable[Pod]) -> Pod | None:
     return max(active, key=lambda pod: pod.created_at, default=None)
 
 
+def job_without_pod(observed: Observed, now: datetime, settings: Settings) -> Job | None:
+    """The Job that has had the time to make a pod and has none."""
+    patience = timedelta(seconds=settings.no_pod_grace_s)
+    waiting = (job for job in observed.jobs if job.started_at and now >= job.started_at + patience)
+    open_ones = (job for job in waiting if not (job.is_finished or job.is_suspended or job.failed_pods))
+    return None if observed.pods else next(open_ones, None)
+
+
 def _with_deadline(found: Obstacle, since: datetime | None, deadline_s: int | None) -> Obstacle:
     """A Job that its controller has not taken up, such as one that has just been resumed, has no such moment yet."""
     if since is None or deadline_s is None or found.reason == CONFIGURATION:
@@ -75,14 +88,21 @@ def _pod_obstacle(pod: Pod, observed: Observed, settings: Settings) -> Obstacle:
         reason, words = pod.unschedulable
         why = "" if observed.has_gpu_nodes is not False else _no_gpu_message(observed.resource)
         return Obstacle(reason, f"Pod {pod.name} cannot be scheduled: {words}{why}")
-    reason, words = pod.container.waiting or ("", "")
+    if pod.init and pod.init.state.waiting:
+        return _container_obstacle(pod, pod.init.state, f"init container {pod.init.name}", observed, settings)
+    return _container_obstacle(pod, pod.container, "container", observed, settings)
+
+
+def _container_obstacle(pod: Pod, container: Container, what: str, observed: Observed, settings: Settings) -> Obstacle:
+    reason, words = container.waiting or ("", "")
     if reason == "CreateContainerConfigError":
         patience_ends = (pod.scheduled_at or pod.created_at) + timedelta(seconds=settings.config_error_grace_s)
-        return Obstacle(CONFIGURATION, _configuration_message(words, observed.resource), fails_at=patience_ends)
+        message = _configuration_message(what, words, observed.resource)
+        return Obstacle(CONFIGURATION, message, fails_at=patience_ends)
     if reason in _IMAGE_REASONS:
-        return Obstacle(IMAGE_PULL, f"Pod {pod.name} cannot get its image: {words or reason}")
+        return Obstacle(IMAGE_PULL, f"Pod {pod.name} cannot get the image of its {what}: {words or reason}")
     if reason not in ("", "ContainerCreating", "PodInitializing"):
-        return Obstacle(reason, f"Pod {pod.name} cannot start its container: {words or reason}")
+        return Obstacle(reason, f"Pod {pod.name} cannot start its {what}: {words or reason}")
     return Obstacle("Starting", f"Pod {pod.name} is starting.")
 
 
@@ -93,8 +113,9 @@ def _no_gpu_message(resource: Resource) -> str:
     )
 
 
-def _configuration_message(words: str, resource: Resource) -> str:
+def _configuration_message(what: str, words: str, resource: Resource) -> str:
     """The kubelet's words name the missing Secret or key; they lack the namespace and what to do."""
     remedy = "add it to the Secret" if "find key" in words else f"create it in namespace {resource.key.namespace}"
     again = "" if resource.deleted_at else f", {_AGAIN}"
-    return f"The worker's container cannot be made: {words}; {remedy}{again}."
+    subject = "The worker's container" if what == "container" else f"The pod's {what}"
+    return f"{subject} cannot be made: {words}; {remedy}{again}."

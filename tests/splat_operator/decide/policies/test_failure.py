@@ -97,6 +97,26 @@ def test_failures_keep_the_last_five_in_order() -> None:
     assert [entry["pod"] for entry in failures([], pods)] == ["pod-2", "pod-3", "pod-4", "pod-5", "pod-6"]
 
 
+def test_failures_of_one_moment_are_in_the_order_of_their_names() -> None:
+    """Any other order would be another status with each look."""
+    pods = [failed_pod(69, name=name) for name in "cabedf"]
+    first = failures([], pods)
+    assert [entry["pod"] for entry in first] == ["b", "c", "d", "e", "f"]
+    assert failures(first, reversed(pods)) == first
+
+
+def test_what_was_cut_does_not_come_back() -> None:
+    """Records and pods are put in order together: a pod that is older than all that is recorded is no news."""
+    recorded = failures([], [_ended(name, seconds) for seconds, name in enumerate("bcdef")])
+    assert failures(recorded, [_ended("a", -1)]) == recorded
+    assert [entry["pod"] for entry in failures(recorded, [_ended("z", 9)])] == ["c", "d", "e", "f", "z"]
+
+
+def _ended(name: str, seconds: float) -> Pod:
+    ended = failed_pod(69, name=name)
+    return replace(ended, container=replace(ended.container, finished_at=at(seconds)))
+
+
 def test_failures_of_pods_that_are_gone_are_kept() -> None:
     before = failures([], [failed_pod(69, name="gone")])
     after = failures(before, [failed_pod(74, name="here", created_at=at(9))])

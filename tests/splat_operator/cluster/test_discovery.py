@@ -1,0 +1,54 @@
+"""The operator waits for its CRD, which may be installed together with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fake_connection import FakeConnection
+from splat_operator.cluster import discovery
+from splat_operator.cluster.paths import RESOURCE_API
+
+pytestmark = pytest.mark.asyncio
+
+SERVED = {"resources": [{"name": "splatcompressions"}, {"name": "splatcompressions/status"}]}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeConnection:
+    monkeypatch.setattr(discovery, "INTERVAL_S", 0)
+    return FakeConnection()
+
+
+async def test_a_crd_that_is_there_is_not_waited_for(api: FakeConnection) -> None:
+    api.objects[RESOURCE_API] = SERVED
+    await discovery.wait_until_served(api)
+    assert [request.path for request in api.requests] == [RESOURCE_API]
+
+
+@pytest.mark.parametrize("before", [None, {"resources": []}], ids=["no group", "another kind of the group"])
+async def test_one_that_comes_later_is_waited_for_and_told_once(
+    api: FakeConnection, before: dict[str, list[object]] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    if before:
+        api.objects[RESOURCE_API] = before
+    waiting = asyncio.create_task(discovery.wait_until_served(api))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    api.objects[RESOURCE_API] = SERVED
+    async with asyncio.timeout(5):
+        await waiting
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{RESOURCE_API} has no splatcompressions: apply the CRD; waiting"
+    ]
+
+
+async def test_an_api_server_that_refuses_is_asked_again(api: FakeConnection, caplog: pytest.LogCaptureFixture) -> None:
+    api.objects[RESOURCE_API] = SERVED
+    api.fails("get", "discovery", 503, 503, 401)
+    async with asyncio.timeout(5):
+        await discovery.wait_until_served(api)
+    assert len(caplog.records) == 2, "each thing once"
+    assert "no, 503; waiting" in caplog.text
