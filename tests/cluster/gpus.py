@@ -16,7 +16,7 @@ from cluster.errors import ClusterError
 from cluster.processes import Registry
 
 RESOURCE = "nvidia.com/gpu"
-_ADVERTISED = 16
+_ADVERTISED = 2
 # Where a machine has the driver whose libraries the linker's cache does not name.
 _DRIVER_LIBRARIES = "/usr/local/nvidia/lib64"
 

@@ -42,16 +42,24 @@ SPECS: list[dict[str, Any]] = [
     {"parallelism": 3, "source": {"uri": "s3://scenes/raw/"}},
 ]
 STEPS = 80
+NO_OTHER_RUN = {"delete": 0, "orphan": 0, "delete job": 0}
+"""Nobody sees a Job whose labels were removed, so that another one may be made beside it, by an edit for instance."""
 
 
 def story(data: st.DataObject) -> Story:
-    """Anything, but that nobody removes the labels of a Job, which is not seen then, and has another one made."""
+    """Anything, but for a Job without labels no reason to make another one.
+
+    Nor is a Job suspended by a user that Kueue holds without a queue: who has suspended it is not always known.
+    """
     budget, edits = dict(BUDGET), data.draw(st.lists(st.sampled_from(EDITS), max_size=4))
+    kueue = data.draw(st.sampled_from(["", "default", "all"]))
     if data.draw(st.booleans()):
-        budget, edits = {**budget, "delete": 0, "orphan": 0}, []
+        budget |= NO_OTHER_RUN
+        edits = []
     else:
         budget["strip labels"] = 0
-    kueue = data.draw(st.sampled_from(["", "default", "all"]))
+    if kueue == "all":
+        edits = [edit for edit in edits if "suspend" not in edit]
     return Story(budget, data.draw(st.sampled_from(SPECS)), edits, kueue)
 
 
