@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from splat_operator.api.spec import Spec
-
-Json = Mapping[str, Any]
+from splat_operator.api.spec import Json, Spec
 
 
 class Key(NamedTuple):

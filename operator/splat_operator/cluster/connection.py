@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client, config
 
-from splat_operator.api.model import Json
+from splat_operator.api.spec import Json
 from splat_operator.cluster.paths import kind_of
 
 TIMEOUT_S = 30.0

@@ -11,13 +11,13 @@ from splat_operator.api.model import (
     CheckJob,
     CreateJob,
     DeleteJob,
-    Json,
     PatchJob,
     Resource,
     SetFinalizers,
     WriteStatus,
 )
 from splat_operator.api.names import LABEL_CLEANUP, PLURAL
+from splat_operator.api.spec import Json
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import (
     BAD_REQUEST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from splat_operator.api.model import Container, InitContainer, Job, Json, Key, Observed, Pod, Resource
+from splat_operator.api.model import Container, InitContainer, Job, Key, Observed, Pod, Resource
 from splat_operator.api.names import (
     ANNOTATION_INDEX,
     ANNOTATION_QUEUE,
@@ -20,7 +20,7 @@ from splat_operator.api.names import (
     LABEL_QUEUE,
     MANAGER,
 )
-from splat_operator.api.spec import parse_spec
+from splat_operator.api.spec import Json, parse_spec
 from splat_operator.api.stored_status import read_status
 from splat_operator.api.times import parse_time
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from splat_operator.api.model import Json, Key, Observed
+from splat_operator.api.model import Key, Observed
 from splat_operator.api.names import LABEL_COMPRESSION, PHASES, PLURAL
-from splat_operator.api.spec import is_for, parse_spec
+from splat_operator.api.spec import Json, is_for, parse_spec
 from splat_operator.cluster.destinations import Destinations
 from splat_operator.cluster.parsing import assemble, parse_resource
 from splat_operator.cluster.stripping import pack, strip, unpack

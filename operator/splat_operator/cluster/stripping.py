@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from splat_operator.api.model import Json
 from splat_operator.api.names import (
     ANNOTATION_INDEX,
     ANNOTATION_QUEUE,
@@ -21,6 +20,7 @@ from splat_operator.api.names import (
     LABEL_QUEUE,
     PLURAL,
 )
+from splat_operator.api.spec import Json
 from splat_operator.cluster.paths import JOBS, PODS
 
 _LABELS = (LABEL_CLEANUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, LABEL_QUEUE)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from splat_operator.api.model import Json, Key
+from splat_operator.api.model import Key
 from splat_operator.api.names import LABEL_MANAGED_BY, MANAGER, PLURAL
+from splat_operator.api.spec import Json
 from splat_operator.cluster import paths
 from splat_operator.cluster.connection import GONE, NO_ANSWER, ApiError, Connection
 from splat_operator.cluster.store import Store

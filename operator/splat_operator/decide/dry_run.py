@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from splat_operator.api.model import Action, CheckJob, Json, Observed
+from splat_operator.api.model import Action, CheckJob, Observed
 from splat_operator.api.names import SUCCEEDED
 from splat_operator.api.settings import Settings
-from splat_operator.api.spec import Spec
+from splat_operator.api.spec import Json, Spec
 from splat_operator.decide.conditions import find
 from splat_operator.decide.events import DRY_RUN
 from splat_operator.decide.status import Verdict, write

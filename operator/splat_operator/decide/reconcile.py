@@ -13,7 +13,6 @@ from splat_operator.api.model import (
     CreateJob,
     DeleteJob,
     Job,
-    Json,
     LookAgain,
     Observed,
     PatchJob,
@@ -25,6 +24,7 @@ from splat_operator.api.model import (
 )
 from splat_operator.api.names import FAILED, PENDING, QUEUED, SUSPENDED, TERMINAL_PHASES
 from splat_operator.api.settings import Settings
+from splat_operator.api.spec import Json
 from splat_operator.api.times import format_time, parse_time
 from splat_operator.decide.conditions import find
 from splat_operator.decide.deletion import answer_refusal, delete, wanted_finalizers

@@ -9,8 +9,6 @@ from typing import Any
 
 from splat_operator.api.spec import S3, Destination, Encoder, Output, Scheduling, Source
 
-Json = dict[str, Any]
-
 
 def job_name(*, resource_name: str, uid: str, output: Output) -> str:
     """Name of the Job that makes `output` for the resource: at most 63 characters for a name of at most 52.
@@ -36,7 +34,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def _output(output: Output) -> Json:
+def _output(output: Output) -> dict[str, Any]:
     """What decides the output, under names that are for the hash alone: those in the code may change, these may not.
 
     Beside each value stands the one that is left out, so that a field of a later version changes the hash of no spec
@@ -54,15 +52,15 @@ def _output(output: Output) -> Json:
     )
 
 
-def _source(source: Source) -> Json:
+def _source(source: Source) -> dict[str, Any]:
     return _set({"uri": (source.uri, ""), "sha256": (source.sha256, None), "s3": (_s3(source.s3), {})})
 
 
-def _destination(destination: Destination) -> Json:
+def _destination(destination: Destination) -> dict[str, Any]:
     return _set({"uri": (destination.uri, ""), "s3": (_s3(destination.s3), {})})
 
 
-def _s3(s3: S3) -> Json:
+def _s3(s3: S3) -> dict[str, Any]:
     return _set(
         {
             "endpoint": (s3.endpoint, None),
@@ -76,7 +74,7 @@ def _s3(s3: S3) -> Json:
     )
 
 
-def _encoder(encoder: Encoder) -> Json:
+def _encoder(encoder: Encoder) -> dict[str, Any]:
     return _set(
         {
             "engine": (encoder.engine, "native"),
@@ -88,7 +86,7 @@ def _encoder(encoder: Encoder) -> Json:
     )
 
 
-def _scheduling(scheduling: Scheduling) -> Json:
+def _scheduling(scheduling: Scheduling) -> dict[str, Any]:
     """The same for where and with what a pod runs."""
     return _set(
         {
@@ -104,5 +102,5 @@ def _scheduling(scheduling: Scheduling) -> Json:
     )
 
 
-def _set(entries: Mapping[str, tuple[Any, Any]]) -> Json:
+def _set(entries: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     return {name: value for name, (value, left_out) in entries.items() if value != left_out}

@@ -21,10 +21,8 @@ SAFE_TTL_S = 3600
 """A time to live from which on a Job may have it from the start: a shorter one could remove it before its result was
 read, so that it would run again, and is set when the result stands in the status."""
 
-Json = dict[str, Any]
 
-
-def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
+def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> dict[str, Any]:
     """Manifest of the Job that makes the outputs of the resource `key` with that UID.
 
     Raises MergeError where spec.podTemplate cannot be merged.
@@ -59,7 +57,7 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
     }
 
 
-def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> Json:
+def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> dict[str, Any]:
     """Manifest of the Job that deletes what the resource has published. Raises MergeError as `build_job`.
 
     It has no owner: a resource that is deleted in the foreground takes what it owns along first. It is in no queue, as
@@ -108,26 +106,26 @@ def labels(resource_name: str) -> dict[str, str]:
     }
 
 
-def _mutable_fields(spec: Spec) -> Json:
+def _mutable_fields(spec: Spec) -> dict[str, Any]:
     deadline = {} if spec.active_deadline_s is None else {"activeDeadlineSeconds": spec.active_deadline_s}
     return {"backoffLimit": spec.retries, **deadline}
 
 
-def _without_containers(pod_template: Mapping[str, Any]) -> Json:
+def _without_containers(pod_template: Mapping[str, Any]) -> dict[str, Any]:
     """What a pod template says of the pod itself: another command would delete nothing, other volumes are not here."""
     own = ("containers", "initContainers", "volumes")
     spec = {name: value for name, value in pod_template.get("spec", {}).items() if name not in own}
     return {**pod_template, **({"spec": spec} if spec else {})} if pod_template else {}
 
 
-def _shares(parallelism: int) -> Json:
+def _shares(parallelism: int) -> dict[str, Any]:
     """Several pods have an index each, by which they know their share of the scenes."""
     if parallelism == 1:
         return {}
     return {"completionMode": "Indexed", "completions": parallelism, "parallelism": parallelism}
 
 
-def owner_reference(key: Key, uid: str) -> Json:
+def owner_reference(key: Key, uid: str) -> dict[str, Any]:
     """What makes the resource a Job's controller, and has the Job deleted with it."""
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -139,7 +137,7 @@ def owner_reference(key: Key, uid: str) -> Json:
     }
 
 
-def _pod_failure_policy() -> Json:
+def _pod_failure_policy() -> dict[str, Any]:
     """Disruptions use up no retry (first, so that the exit code of a disrupted pod does not count)."""
     return {
         "rules": [

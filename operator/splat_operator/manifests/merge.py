@@ -12,6 +12,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from splat_operator.api.spec import Json
 from splat_operator.manifests.merge_directives import (
     DELETE,
     ORDER,
@@ -28,7 +29,6 @@ from splat_operator.manifests.merge_directives import (
 
 __all__ = ["MERGE_KEYS", "MergeError", "merge"]
 
-Json = Mapping[str, Any]
 Identity = str | int
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Json = Mapping[str, Any]
+from splat_operator.api.spec import Json
 
 PATCH = "$patch"
 DELETE = "$deleteFromPrimitiveList/"

@@ -16,10 +16,8 @@ USER = 65532
 
 TERMINATION_LOG = "/dev/termination-log"
 
-Json = dict[str, Any]
 
-
-def build_template(*, spec: Spec, labels: Mapping[str, str], document: str, settings: Settings) -> Json:
+def build_template(*, spec: Spec, labels: Mapping[str, str], document: str, settings: Settings) -> dict[str, Any]:
     """The template of pods that do what `document` says, with spec.podTemplate merged over it.
 
     Raises MergeError where that cannot be merged.
@@ -36,7 +34,7 @@ def build_template(*, spec: Spec, labels: Mapping[str, str], document: str, sett
     return merged
 
 
-def _pod_spec(spec: Spec, settings: Settings) -> Json:
+def _pod_spec(spec: Spec, settings: Settings) -> dict[str, Any]:
     scheduling = spec.scheduling
     return {
         "restartPolicy": "Never",
@@ -60,7 +58,7 @@ def _pod_spec(spec: Spec, settings: Settings) -> Json:
     }
 
 
-def _container(spec: Spec, settings: Settings) -> Json:
+def _container(spec: Spec, settings: Settings) -> dict[str, Any]:
     return {
         "name": names.CONTAINER,
         "image": worker_image(spec, settings),
@@ -84,14 +82,14 @@ def worker_image(spec: Spec, settings: Settings) -> str:
     return spec.output.image or settings.worker_image
 
 
-def _resources(scheduling: Scheduling) -> Json:
+def _resources(scheduling: Scheduling) -> dict[str, Any]:
     """The user's requests and limits and the GPUs, which Kubernetes wants equal in both."""
     gpus = {scheduling.gpu_resource: str(scheduling.gpu_count)} if scheduling.gpu_count else {}
     merged = {kind: {**scheduling.resources.get(kind, {}), **gpus} for kind in ("requests", "limits")}
     return {**scheduling.resources, **{kind: amounts for kind, amounts in merged.items() if amounts}}
 
 
-def _environment(spec: Spec, settings: Settings) -> list[Json]:
+def _environment(spec: Spec, settings: Settings) -> list[dict[str, Any]]:
     values = {
         "SPLATS_RUN": volumes.RUN_FILE,
         "SPLATS_SCRATCH": volumes.SCRATCH,
@@ -114,13 +112,13 @@ def _environment(spec: Spec, settings: Settings) -> list[Json]:
     ]
 
 
-def _run_id() -> list[Json]:
+def _run_id() -> list[dict[str, Any]]:
     """What the pods that share one source know each other by."""
     field = {"fieldPath": f"metadata.labels['{names.LABEL_JOB_UID}']"}
     return [{"name": "SPLATS_RUN_ID", "valueFrom": {"fieldRef": field}}]
 
 
-def _secrets(prefix: str, s3: S3) -> list[Json]:
+def _secrets(prefix: str, s3: S3) -> list[dict[str, Any]]:
     credentials = s3.credentials_secret and [
         _secret(prefix, "AWS_ACCESS_KEY_ID", s3.credentials_secret),
         _secret(prefix, "AWS_SECRET_ACCESS_KEY", s3.credentials_secret),
@@ -130,6 +128,8 @@ def _secrets(prefix: str, s3: S3) -> list[Json]:
     return [*(credentials or []), *(ca or [])]
 
 
-def _secret(prefix: str, variable: str, secret: str, *, key: str | None = None, optional: bool = False) -> Json:
+def _secret(
+    prefix: str, variable: str, secret: str, *, key: str | None = None, optional: bool = False
+) -> dict[str, Any]:
     reference = {"name": secret, "key": key or variable, **({"optional": True} if optional else {})}
     return {"name": prefix + variable, "valueFrom": {"secretKeyRef": reference}}

@@ -11,8 +11,6 @@ from splat_operator.api.spec import S3, Encoder, Output, Spec
 
 VERSION = 1
 
-Json = dict[str, Any]
-
 
 def run_document(spec: Spec, key: Key) -> str:
     """What a pod is to compress."""
@@ -42,20 +40,20 @@ def cleanup_document(output: Output, key: Key) -> str:
     )
 
 
-def _head(key: Key) -> Json:
+def _head(key: Key) -> dict[str, Any]:
     return {"version": VERSION, "name": key.name, "namespace": key.namespace}
 
 
-def _source_s3(output: Output) -> Json | None:
+def _source_s3(output: Output) -> dict[str, Any] | None:
     return _connection(output.source.uri, output.source.s3)
 
 
-def _destination(output: Output) -> Json:
+def _destination(output: Output) -> dict[str, Any]:
     uri, s3 = output.destination.uri, output.destination.s3
     return _present({"uri": uri, "s3": _connection(uri, s3, s3.server_side_encryption)})
 
 
-def _encoder(encoder: Encoder) -> Json:
+def _encoder(encoder: Encoder) -> dict[str, Any]:
     return {
         "engine": encoder.engine,
         "format": encoder.format,
@@ -65,7 +63,7 @@ def _encoder(encoder: Encoder) -> Json:
     }
 
 
-def _connection(uri: str, s3: S3, encryption: Mapping[str, Any] | None = None) -> Json | None:
+def _connection(uri: str, s3: S3, encryption: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """How the server of `uri` is reached; None of a claim, which has none."""
     if uri.startswith("pvc://"):
         return None
@@ -80,5 +78,5 @@ def _connection(uri: str, s3: S3, encryption: Mapping[str, Any] | None = None) -
     )
 
 
-def _present(fields: Mapping[str, Any]) -> Json:
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -12,10 +12,8 @@ CLAIMS = "/volumes"
 """Each claim is mounted below it under its name."""
 RUN_FILE = "/etc/splats/run.json"
 
-Json = dict[str, Any]
 
-
-def volumes(output: Output) -> list[Json]:
+def volumes(output: Output) -> list[dict[str, Any]]:
     """The pod's volumes."""
     _, _, file = RUN_FILE.rpartition("/")
     field = {"fieldPath": f"metadata.annotations['{names.ANNOTATION_RUN}']"}
@@ -24,7 +22,7 @@ def volumes(output: Output) -> list[Json]:
     return [{"name": "scratch", "emptyDir": {}}, run, *mounted]
 
 
-def mounts(output: Output) -> list[Json]:
+def mounts(output: Output) -> list[dict[str, Any]]:
     """Where the container sees them; only scratch and the destination can be written to."""
     claimed = [{"name": name, "mountPath": f"{CLAIMS}/{claim}"} for name, claim in claims(output).items()]
     return [
