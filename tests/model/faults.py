@@ -10,6 +10,7 @@ from typing import Any
 from model.mind import decide
 from splat_operator.api.model import (
     Action,
+    AdoptJob,
     CountFinish,
     CreateJob,
     DeleteJob,
@@ -185,6 +186,23 @@ def keeps_the_small_status(observed: Observed, now: datetime) -> list[Action]:
     """Takes the small status that stands for one that was refused for an end."""
     is_small = find(observed.resource.status, "Ready").get("reason") == "StatusRefused"
     return [] if is_small else decide(observed, now)
+
+
+def tells_again(observed: Observed, now: datetime) -> list[Action]:
+    """Posts an Event with each pass."""
+    return [*decide(observed, now), EmitEvent("Normal", "Looked", "The operator has looked.")]
+
+
+def adopts_nothing(observed: Observed, now: datetime) -> list[Action]:
+    """Leaves a Job alone whose owner was removed."""
+    return [each for each in decide(observed, now) if not isinstance(each, AdoptJob)]
+
+
+def resumes_the_clean_up(observed: Observed, now: datetime) -> list[Action]:
+    """Lets the Job that deletes begin, whatever its queue says."""
+    job = observed.cleanup
+    stolen: list[Action] = [PatchJob(job.name, {"suspend": False})] if job and job.is_suspended else []
+    return [*stolen, *decide(observed, now)]
 
 
 def repeats_itself(observed: Observed, now: datetime) -> list[Action]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from model.breaches import scheduling_of
 from model.cluster import Raw, State, active
 from model.promises import is_deleting
-from model.requests import scheduling_of
 from splat_operator.api.names import SUSPENDED, TERMINAL_PHASES
 
 

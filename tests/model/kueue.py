@@ -1,13 +1,16 @@
 """Kueue: which Jobs are its, when they may begin, and whether the operator lets it decide.
 
 It has the Jobs of a queue. An administrator may have it put Jobs that name no queue into one called `default`
-(LocalQueueDefaulting; `state["kueue"]` is `default`), or hold them without one (manageJobsWithoutQueueName; `all`).
+(LocalQueueDefaulting; `state["kueue"]` is `default`), or hold them without one (manageJobsWithoutQueueName), until
+somebody lets them begin (`all`) or for as long as they are in none (`queued only`).
 """
 
 from __future__ import annotations
 
 from model.cluster import Raw, State
 from splat_operator.api.names import LABEL_QUEUE
+
+HOLDING = ("all", "queued only")
 
 
 def default(state: State, job: Raw) -> None:
@@ -22,13 +25,14 @@ def default(state: State, job: Raw) -> None:
 
 def is_managed(state: State, job: Raw) -> bool:
     """Whether Kueue decides when the Job may run."""
-    return LABEL_QUEUE in job["metadata"]["labels"] or (state["kueue"] == "all" and "other" not in job)
+    return LABEL_QUEUE in job["metadata"]["labels"] or (state["kueue"] in HOLDING and "other" not in job)
 
 
 def admit(state: State, name: str) -> None:
     """Let a Job begin; one that is admitted and that somebody else suspends, too."""
     job = state["jobs"][name]
-    if is_managed(state, job) and job["spec"].get("suspend"):
+    may_begin = LABEL_QUEUE in job["metadata"]["labels"] or state["kueue"] == "all"
+    if may_begin and is_managed(state, job) and job["spec"].get("suspend"):
         job["spec"]["suspend"] = job["own"]["is held"] = False
         job["own"]["is admitted"] = True
 

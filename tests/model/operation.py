@@ -1,8 +1,8 @@
 """A pass of the operator, in steps between which anything may happen.
 
 It decides on what its store has, which may be behind; where that is not enough to know, it reads the API server, one
-kind after the other, and decides anew. Then it executes one action after the other. It may crash between any two of
-them, an answer may be lost, and a request may outlive the process that sent it.
+kind after the other, and decides anew. Then it executes one action after the other. An answer may be lost, and a
+request may be carried out later than that, even after the end of the process that sent it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, combinations
 
-from model.cluster import KINDS, State, Step, count, listed
+from model.breaches import ends
+from model.cluster import KINDS, State, Step, count, is_labelled, listed
 from model.disturbances import spending
 from model.mind import Decision, Mind, action_of
-from model.requests import CONFLICT, NAME_TAKEN, carry_out, ends
-from model.views import begin_anew, behind, catch_up, list_next, seen
+from model.process import crash, drop_pass, lose_answer
+from model.requests import CONFLICT, NAME_TAKEN, carry_out
+from model.views import behind, catch_up, seen
 from splat_operator.api.model import CountFinish, CreateJob, EmitEvent, WriteStatus
 
 READS = KINDS
@@ -25,23 +27,14 @@ EVENTS_END_PASSES = False
 
 
 def operator_steps(state: State, mind: Mind) -> Iterator[tuple[str, Step]]:
-    budget = state["budget"]
     if state["late"]:
         yield "act late", act_late
-    if state["to list"]:
-        yield f"list {state['to list'][0]}", list_next
-    elif state["plan"]:
+    if state["plan"]:
         yield from _acting(state)
     elif state["looked"] is not None:
         yield f"read {READS[len(state['looked'])]}", reader(mind)
-    else:
+    elif not state["to list"]:
         yield from _deciding(state, mind)
-    if state["plan"] and budget.get("crash"):
-        yield "crash", spending("crash", crash)
-    if state["standby"]:
-        yield "another process takes over", take_over
-    elif budget.get("standby"):
-        yield "another process watches", spending("standby", watch_beside)
 
 
 def _acting(state: State) -> Iterator[tuple[str, Step]]:
@@ -107,15 +100,16 @@ def reader(mind: Mind) -> Step:
 
 def _plan(state: State, decision: Decision, *, is_latest: bool) -> None:
     if decision.plan:
-        may_be_refused = {"status": state["budget"].get("refuse status"), "job": _has_others(state)}
+        may_be_refused = {"status": state["budget"].get("refuse status"), "job": _may_be_taken(state)}
         state["plan"], state["about"] = decision.plan, decision.about
         state["otherwise"] = {what: plan for what, plan in decision.otherwise.items() if may_be_refused[what]}
         # A write with the version that was seen is refused once the resource has changed.
         state["is as seen"] = is_latest
 
 
-def _has_others(state: State) -> bool:
-    return any("other" in job for job in state["jobs"].values())
+def _may_be_taken(state: State) -> bool:
+    """Whether a name that a Job is to have may be another's: of a Job that is none of the operator's, or not listed."""
+    return any("other" in job or not is_labelled(job) for job in state["jobs"].values())
 
 
 def one_pass(state: State, mind: Mind) -> list[str]:
@@ -173,7 +167,7 @@ def _tell(state: State, *, takes_events: bool) -> None:
 
 def _finish_pass(state: State) -> None:
     if not state["plan"]:
-        state["about"], state["otherwise"], state["is as seen"] = None, {}, False
+        drop_pass(state)
 
 
 def _told_of(state: State) -> str:
@@ -190,17 +184,16 @@ def refuse_status(state: State) -> None:
 
 
 def act_without_answer(state: State) -> None:
-    """The first request that is due is carried out, but the answer is lost, so the pass is repeated."""
+    """The first request that is due is carried out, but the answer is lost."""
     send(state)
     act_late(state)
 
 
 def send(state: State) -> None:
-    """A request goes out whose answer does not come, so the pass is repeated; it may be carried out at any time."""
-    state["departed"] = state["departed"] or isinstance(action_of(state["plan"][0]), CreateJob)
-    state["late"] = {"action": state["plan"][0], **state["about"], "is as seen": state["is as seen"]}
-    state["plan"] = []
-    _finish_pass(state)
+    """A request goes out whose answer does not come; it may be carried out at any time."""
+    name = state["plan"][0]
+    state["late"] = {"action": name, **state["about"], "is as seen": state["is as seen"]}
+    lose_answer(state, of_a_new_job=isinstance(action_of(name), CreateJob))
 
 
 def send_and_crash(state: State) -> None:
@@ -210,31 +203,6 @@ def send_and_crash(state: State) -> None:
 
 
 def act_late(state: State) -> None:
-    """The request that outlived its pass. Nobody tells of what comes of it."""
+    """The request whose answer nobody hears. Nor does anybody tell of what comes of it."""
     late, state["late"] = state["late"], None
     carry_out(state, action_of(late["action"]), late, is_late=True)
-
-
-def crash(state: State) -> None:
-    """The operator ends and begins anew."""
-    state["plan"], state["looked"] = [], None
-    _finish_pass(state)
-    begin_anew(state)
-
-
-def watch_beside(state: State) -> None:
-    """Another process, which does not act yet, has this in its store."""
-    state["standby"] = {kind: listed(state, kind) for kind in KINDS}
-
-
-IS_IN_DOUBT = True
-"""Whether a process that takes over reckons with what the one before has written."""
-
-
-def take_over(state: State) -> None:
-    """The other process acts from now on. What it knows is its own, and may be older than what the first one knew."""
-    state["plan"], state["looked"] = [], None
-    _finish_pass(state)
-    known, state["standby"] = state["standby"], None
-    state["views"] = {kind: None if known[kind] == listed(state, kind) else known[kind] for kind in KINDS}
-    state["departed"] = IS_IN_DOUBT

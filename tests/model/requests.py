@@ -8,7 +8,8 @@ from typing import Any
 
 from compressions import KEY
 from model import kueue
-from model.cluster import LABELS, Raw, State, count, is_labelled, new_uid, now, remove_if_free, shown, touch
+from model.breaches import note_making, note_status, note_touch
+from model.cluster import LABELS, Raw, State, is_labelled, new_uid, now, remove_if_free, shown, touch
 from model.surroundings import delete_job
 from model.views import mark_deleting
 from splat_operator.api.model import (
@@ -19,29 +20,27 @@ from splat_operator.api.model import (
     CreateJob,
     DeleteJob,
     EmitEvent,
-    Json,
     PatchJob,
     SetFinalizers,
     WriteStatus,
 )
-from splat_operator.api.names import LABEL_CLEANUP, TERMINAL_PHASES
+from splat_operator.api.names import LABEL_CLEANUP
+from splat_operator.api.spec import Json
 from splat_operator.api.stored_status import read_status
 from splat_operator.api.times import format_time
 from splat_operator.cluster.executor import merge_patch
-from splat_operator.cluster.parsing import belongs_to, parse_resource
-from splat_operator.decide.policies.rerun import OUTPUT_ONLY
-from splat_operator.manifests.identity import job_name
+from splat_operator.cluster.parsing import belongs_to
 from splat_operator.manifests.job import owner_reference
 
-DONE, CHANGED, CONFLICT, NAME_TAKEN = "done", "changed", "conflict", "name taken"
-"""What became of a request. A changed resource is another than was seen."""
+DONE, CONFLICT, NAME_TAKEN = "done", "conflict", "name taken"
+"""What became of a request."""
 
 Request = dict[str, Any]
-"""`action`, the `uid` and `generation` of the resource that was seen, and whether it still `is as seen`."""
+"""The `uid` and `generation` of the resource that was seen, and whether it still `is as seen`."""
 
 
 def carry_out(state: State, action: Action, request: Request, *, is_late: bool = False) -> str:
-    """Carry the request out; a late one has outlived its sender, who hears no answer."""
+    """Carry the request out; of a late one nobody hears the answer."""
     answers = len(state["answers"])
     outcome = _carry_out(state, action, request, is_late=is_late)
     if is_late:
@@ -52,23 +51,23 @@ def carry_out(state: State, action: Action, request: Request, *, is_late: bool =
 def _carry_out(state: State, action: Action, request: Request, *, is_late: bool) -> str:
     match action:
         case CheckJob() | EmitEvent() | CountFinish():
-            return DONE
+            pass
         case CreateJob(manifest):
             return _create(state, manifest, request, is_late=is_late)
         case DeleteJob(name, uid):
             marked = mark_deleting(state, uid)
             state["answers"] += [["jobs", marked]] if marked else []
             if _is(state, name, uid):
-                _touch_job(state, name)
+                note_touch(state, state["jobs"][name])
                 delete_job(state, name)
-        case PatchJob(name, fields, annotations):
+        case PatchJob(name):
             if name in state["jobs"]:
-                _touch_job(state, name)
-                _patch(state, state["jobs"][name], fields, annotations)
+                note_touch(state, state["jobs"][name])
+                _patch(state, state["jobs"][name], action)
                 _answer(state, name)
         case AdoptJob(name, uid):
             if _is(state, name, uid):
-                _touch_job(state, name)
+                note_touch(state, state["jobs"][name])
                 _adopt(state, name, request["uid"])
         case WriteStatus(status):
             return _write(state, status, request)
@@ -78,7 +77,6 @@ def _carry_out(state: State, action: Action, request: Request, *, is_late: bool)
             state["resource"]["metadata"]["finalizers"] = list(finalizers)
             touch(state)
             remove_if_free(state)
-            return CHANGED
         case other:
             raise AssertionError(other)
     return DONE
@@ -91,20 +89,13 @@ def is_current(state: State, request: Request) -> bool:
 
 
 def _create(state: State, manifest: Json, request: Request, *, is_late: bool) -> str:
-    name, uid = manifest["metadata"]["name"], request["uid"]
-    if name in state["jobs"]:
-        job = state["jobs"][name]
-        is_cleanup = job["metadata"]["labels"].get(LABEL_CLEANUP) == uid
-        if not (belongs_to(job, uid) or is_cleanup):
-            return NAME_TAKEN
-        if not is_late and not is_labelled(job):
-            _adopt(state, name, uid, is_owned=not is_cleanup)
-        _answer(state, name)
-        return DONE
-    if not is_late:
-        _note_making(state, name, request)
-    state["seconds"] += 1  # So that one that is made later says so.
     meta = manifest["metadata"]
+    name, uid = meta["name"], request["uid"]
+    if name in state["jobs"]:
+        return _take_existing(state, name, uid, is_late=is_late)
+    if not is_late:
+        note_making(state, name, uid=uid, generation=request["generation"])
+    state["seconds"] += 1  # So that one that is made later says so.
     kept = ("name", "namespace", "labels", "annotations", "ownerReferences")
     state["jobs"][name] = {
         "metadata": {
@@ -124,23 +115,16 @@ def _create(state: State, manifest: Json, request: Request, *, is_late: bool) ->
     return DONE
 
 
-def scheduling_of(state: State) -> Raw | None:
-    """What of the spec may help a run that has failed; None where there is no resource."""
-    spec = state["resource"]["spec"] if state["resource"] else {}
-    helpful = ("resources", "nodeSelector", "queueName", "pendingDeadlineSeconds")
-    return {name: spec[name] for name in helpful if name in spec} if spec else None
-
-
-def _note_making(state: State, name: str, request: Request) -> None:
-    """Count Jobs, and see whether this one runs again what is over. One of a resource that is gone is collected."""
-    if state["resource"] is None or state["resource"]["metadata"]["uid"] != request["uid"]:
-        return
-    count(state, "made", f"{name} of generation {request['generation']}")
-    status = state["resource"]["status"]
-    if state["excused"] or status.get("jobName") != name or status.get("phase") not in TERMINAL_PHASES:
-        return
-    if status["phase"] == "Succeeded" or state["tried"] == scheduling_of(state):
-        state["broken"] = f"{name} was made again unasked"
+def _take_existing(state: State, name: str, uid: str, *, is_late: bool) -> str:
+    """As the executor does where a Job has the name already."""
+    job = state["jobs"][name]
+    is_cleanup = job["metadata"]["labels"].get(LABEL_CLEANUP) == uid
+    if not (belongs_to(job, uid) or is_cleanup):
+        return NAME_TAKEN
+    if not is_late and not is_labelled(job):
+        _adopt(state, name, uid, is_owned=not is_cleanup)
+    _answer(state, name)
+    return DONE
 
 
 def _adopt(state: State, name: str, uid: str, *, is_owned: bool = True) -> None:
@@ -152,12 +136,17 @@ def _adopt(state: State, name: str, uid: str, *, is_owned: bool = True) -> None:
     _answer(state, name)
 
 
-def _patch(state: State, job: Raw, fields: Json, annotations: Json) -> None:
-    if "suspend" in fields:
-        kueue.note_patch(state, job, is_suspending=fields["suspend"])
-    job["spec"] = {name: value for name, value in {**job["spec"], **fields}.items() if value is not None}
-    merged = {**job["metadata"].get("annotations", {}), **annotations}
-    job["metadata"]["annotations"] = {name: value for name, value in merged.items() if value is not None}
+def _patch(state: State, job: Raw, patch: PatchJob) -> None:
+    if "suspend" in patch.fields:
+        kueue.note_patch(state, job, is_suspending=patch.fields["suspend"])
+    meta = job["metadata"]
+    job["spec"] = _merged(job["spec"], patch.fields)
+    meta["annotations"] = _merged(meta.get("annotations", {}), patch.annotations)
+    meta["labels"] = _merged(meta["labels"], patch.labels)
+
+
+def _merged(before: Raw, changes: Json) -> Raw:
+    return {name: value for name, value in {**before, **changes}.items() if value is not None}
 
 
 def _write(state: State, status: Json, request: Request) -> str:
@@ -166,50 +155,11 @@ def _write(state: State, status: Json, request: Request) -> str:
     before = state["resource"]["status"]
     # What anybody has written there that the operator does not understand is not in its patch.
     after = json.loads(json.dumps(_patched(before, merge_patch(read_status(before), status))))
-    if takes_back(state, before, after):
-        state["broken"] = "the end of a run was taken back"
-    if ends(before, after):
-        state["tried"] = scheduling_of(state)
-        _check_cause(state, after)
+    note_status(state, before, after)
     state["resource"]["status"] = after
     touch(state)
     state["answers"].append(["resource", shown(state["resource"])])
-    return CHANGED
-
-
-def takes_back(state: State, before: Raw, after: Raw) -> bool:
-    """Whether a status gives another end to a run that the one before has ended, or none, though it is still wanted."""
-    is_end = before.get("phase") in TERMINAL_PHASES and "jobName" in before and not state["by hand"]
-    if not is_end or after["phase"] == before["phase"]:
-        return False
-    resource = parse_resource(state["resource"])
-    is_wanted = wanted_name(state) == before["jobName"] and not resource.deleted_at and not resource.spec.is_dry_run
-    may_be_helped = _reason(before) not in OUTPUT_ONLY and state["tried"] != scheduling_of(state)
-    return is_wanted and not (before["phase"] == "Failed" and may_be_helped)
-
-
-def wanted_name(state: State) -> str:
-    """Name of the Job that the spec asks for."""
-    resource = parse_resource(state["resource"])
-    return job_name(resource_name=resource.key.name, uid=resource.uid, output=resource.spec.output)
-
-
-def _check_cause(state: State, status: Raw) -> None:
-    """The end tells of the attempt that decided, where pods did."""
-    cause = state["jobs"].get(status["jobName"], {"own": {}})["own"].get("cause")
-    if status["phase"] == "Failed" and cause and _reason(status) != cause:
-        state["broken"] = f"the end tells of {_reason(status)}, and the run failed of {cause}"
-
-
-def _reason(status: Raw) -> str:
-    return next((str(item["reason"]) for item in status.get("conditions", []) if item["type"] == "Ready"), "")
-
-
-def ends(before: Raw, after: Raw) -> bool:
-    """Whether a run is over with this status that was not with the one before."""
-    run = ("phase", "jobName")
-    is_end = after["phase"] in TERMINAL_PHASES and "jobName" in after
-    return is_end and [before.get(name) for name in run] != [after[name] for name in run]
+    return DONE
 
 
 def _is(state: State, name: str, uid: str) -> bool:
@@ -219,11 +169,6 @@ def _is(state: State, name: str, uid: str) -> bool:
 def _answer(state: State, name: str) -> None:
     if is_labelled(state["jobs"][name]):  # The store keeps no other.
         state["answers"].append(["jobs", shown(state["jobs"][name])])
-
-
-def _touch_job(state: State, name: str) -> None:
-    if "other" in state["jobs"][name]:
-        state["broken"] = "the operator touched another's Job"
 
 
 def _patched(before: Raw, patch: Json) -> Raw:

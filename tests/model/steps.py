@@ -10,6 +10,7 @@ from model.disturbances import disturbances
 from model.hands import by_hand
 from model.mind import Mind
 from model.operation import operator_steps
+from model.process import process_steps
 from model.surroundings import surrounding_steps
 from model.views import fall_behind
 
@@ -23,7 +24,8 @@ class Move(NamedTuple):
 
 def moves(state: State, mind: Mind) -> Iterator[Move]:
     """The steps that can be taken from a state."""
-    for steps in (operator_steps(state, mind), surrounding_steps(state), disturbances(state), by_hand(state)):
+    operator = (operator_steps(state, mind), process_steps(state))
+    for steps in (*operator, surrounding_steps(state), disturbances(state), by_hand(state)):
         yield from (Move(name, step) for name, step in steps)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from model.cluster import KINDS, Raw, State, at_rest, copy_of, pack
+from model.cluster import KINDS, Raw, State, at_rest, copy_of, is_labelled, pack
 from model.mind import Mind
 from model.operation import one_pass
+from model.promises import is_deleting
 from splat_operator.api.model import CountFinish, EmitEvent
+from splat_operator.api.names import ANNOTATION_UID
 
 PASSES = 8
 """After which the operator alone must have come to rest."""
@@ -30,10 +32,23 @@ def unrest(state: State, mind: Mind, still: set[bytes]) -> str | None:
         if planned and planned <= _TOLD:
             return f"it tells what is no news: {sorted(planned)}"
         if not changed:
-            return None
+            return _disorder(alone)
         if changed == earlier == ["status"]:
             return "it writes the status twice with nothing new to see"
     return f"it never rests by itself, and goes on to change {' and '.join(changed)}"
+
+
+def _disorder(state: State) -> str | None:
+    """What the operator must not leave as it is when it rests, though a run goes on."""
+    resource = state["resource"]
+    if resource is None or is_deleting(state):
+        return None
+    for job in state["jobs"].values():
+        meta, is_over = job["metadata"], "conditions" in job["status"]
+        is_own = meta.get("annotations", {}).get(ANNOTATION_UID) == resource["metadata"]["uid"]
+        if is_own and is_labelled(job) and not is_over and not meta.get("ownerReferences"):
+            return f"it leaves {meta['name']} without its owner"
+    return None
 
 
 def _changed(before: State, after: State) -> list[str]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model import operation, surroundings
+from model.breaches import wanted_name
 from model.cluster import KINDS, Raw, State, begin, copy_of, listed
+from model.disturbances import delete
 from model.hands import add_others
 from model.mind import Mind
-from model.requests import wanted_name
 from model.rounds import go_round, rest
+from splat_operator.api.names import LABEL_CLEANUP
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,15 @@ def _end(state: State, mind: Mind, how: Callable[[State, int], None]) -> State:
     return state
 
 
+def _delete(state: State, mind: Mind) -> State:
+    """The resource is deleted, and the Job that deletes its outputs is made."""
+    delete(state)
+    while not any(LABEL_CLEANUP in job["metadata"]["labels"] for job in state["jobs"].values()):
+        operation.one_pass(state, mind)
+        state["pods"] = [pod for pod in state["pods"] if "deletionTimestamp" not in pod["metadata"]]
+    return state
+
+
 def _running(state: State) -> int | None:
     phases = [pod["status"]["phase"] if "other" not in pod else "" for pod in state["pods"]]
     return phases.index("Running") if "Running" in phases else None
@@ -117,6 +128,7 @@ WORDS: dict[str, Callable[[State, Mind], State]] = {
     "fail": _fail,
     "fail for good": _fail_for_good,
     "disrupt": _disrupt,
+    "delete": _delete,
     "another": _another,
     "take name": _take_name,
 }
@@ -125,6 +137,8 @@ SUSPEND: list[Raw] = [{"suspend": True}, {"suspend": False}]
 MORE_MEMORY: list[Raw] = [{"resources": {"limits": {"memory": "8Gi"}}}]
 DELETE: dict[str, Any] = {"deletionPolicy": "Delete"}
 QUEUE: dict[str, Any] = {"queueName": "gpus"}
+CLEAN_UP = ("rest", "delete")
+HELD = "queued only"
 
 STORIES: dict[str, Story] = {
     "undisturbed": Story({"late": 1}),
@@ -147,12 +161,14 @@ STORIES: dict[str, Story] = {
     "held without a queue, suspended while it runs": Story({"crash": 0}, edits=SUSPEND, kueue="all", first=("run",)),
     "deleted with its outputs": Story({"delete": 1, "wait": 1}, DELETE),
     "deleted after its run": Story({"delete": 1, "fail": 1}, DELETE, first=("rest",)),
-    "deleted, its clean-up in a queue": Story({"delete": 1, "preempt": 1}, {**DELETE, **QUEUE}, first=("rest",)),
-    "deleted, its clean-up put into a queue": Story({"delete": 1, "wait": 1}, DELETE, kueue="default", first=("rest",)),
+    "clean-up": Story({"fail": 1, "wait": 1}, {**DELETE, **QUEUE}, first=CLEAN_UP),
+    "clean-up put into a queue": Story({"preempt": 1, "wait": 1}, DELETE, kueue="default", first=CLEAN_UP),
+    "clean-up held without a queue": Story({"preempt": 1, "wait": 1}, DELETE, kueue="all", first=CLEAN_UP),
+    "clean-up held, then queued": Story({"preempt": 1, "wait": 1}, {**DELETE, **QUEUE}, kueue=HELD, first=CLEAN_UP),
     "deleted and applied again": Story({"delete": 1, "apply again": 1}),
     "orphaned and applied again": Story({"orphan": 1, "apply again": 1}, first=("run",)),
     "owner removed": Story({"strip owner": 1}, first=("run",)),
-    "labels removed": Story({"strip labels": 1}, first=("run",)),
+    "labels removed": Story({"strip labels": 1}, {"ttlSecondsAfterFinished": None}, first=("run",), is_small=True),
     "dry run": Story(edits=[{"dryRun": True}, {"dryRun": False}]),
     "two pods": Story({"fail": 1, "lose pod": 1}, {"parallelism": 2, "source": {"uri": "s3://scenes/raw/"}}),
     "result lost": Story({"vanish": 2}, first=("run",)),
@@ -170,5 +186,6 @@ STORIES: dict[str, Story] = {
     "taken over": Story({"standby": 1}, edits=[{"preview": True}]),
     "deleted, applied again, taken over": Story({"delete": 1, "apply again": 1}, first=("stand by",)),
     "edited and deleted by hand": Story({"delete job": 1}, edits=[{"preview": True}], first=("make",)),
+    "Job deleted by hand, an answer lost": Story({"delete job": 1, "lose answer": 1}),
     "edited, an answer lost": Story({"lose answer": 1}, edits=[{"preview": True}]),
 }

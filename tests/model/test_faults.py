@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model import faults, operation, requests, views
+from model import faults, operation, process, requests
 from model.mind import Mind, Reconcile
 from model.rounds import rest
 from model.searching import search
@@ -44,6 +44,9 @@ FAULTS: dict[Reconcile, tuple[str, str]] = {
     faults.repeats_for_ever: ("result lost", "was made 3 times"),
     faults.keeps_the_small_status: ("status refused", "it ends with StatusRefused"),
     faults.repeats_itself: ("undisturbed", "writes the status twice"),
+    faults.tells_again: ("undisturbed", "tells what is no news"),
+    faults.adopts_nothing: ("owner removed", "without its owner"),
+    faults.resumes_the_clean_up: ("clean-up put into a queue", "that is Kueue's"),
 }
 
 
@@ -67,13 +70,15 @@ def test_reads_in_the_wrong_order_are_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_first_lists_in_the_wrong_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same of a new process, which does not know either that it has made a Job."""
-    monkeypatch.setattr(views, "LISTS", ("resource", "pods", "jobs"))
+    monkeypatch.setattr(process, "LISTS", ("resource", "pods", "jobs"))
     assert "Jobs are active" in search("Job deleted by hand", limit=LIMIT).broken
 
 
-def test_a_process_that_takes_over_without_doubt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation, "IS_IN_DOUBT", False)
-    assert "Jobs are active" in search("deleted, applied again, taken over", limit=LIMIT).broken
+@pytest.mark.parametrize("story", ["deleted, applied again, taken over", "Job deleted by hand, an answer lost"])
+def test_a_process_without_doubt_is_found(monkeypatch: pytest.MonkeyPatch, story: str) -> None:
+    """What was written by another process, or without an answer, may be there though nobody has seen it."""
+    monkeypatch.setattr(process, "IS_IN_DOUBT", False)
+    assert "Jobs are active" in search(story, limit=LIMIT).broken
 
 
 def test_an_event_that_holds_up_a_count_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +100,11 @@ def test_failures_that_are_cut_before_they_are_put_in_order_are_found(monkeypatc
 def test_an_operator_that_deletes_any_job_with_its_labels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "_is_of_an_earlier_resource", lambda _: True)
     assert "another's Job" in search("another's Job", limit=LIMIT).broken
+
+
+def test_an_operator_that_takes_its_own_job_for_anothers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "belongs_to", lambda *_: False)
+    assert "no other Job has the name" in search("labels removed", limit=LIMIT).broken
 
 
 def test_a_small_status_in_the_place_of_an_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

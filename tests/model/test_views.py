@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from compressions import KEY, SETTINGS, SPEC
 from model.cluster import LABELS, Raw
-from splat_operator.api.model import Job, Json, Key, Observed
+from splat_operator.api.model import Job, Key, Observed
 from splat_operator.api.names import PLURAL
+from splat_operator.api.spec import Json
 from splat_operator.cluster.parsing import assemble, parse_resource
 from splat_operator.cluster.paths import APIS, JOBS, PODS
 from splat_operator.cluster.store import Store

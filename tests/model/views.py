@@ -71,22 +71,6 @@ def is_under_way(state: State) -> bool:
     return bool(state["late"] or state["to list"])
 
 
-def begin_anew(state: State) -> None:
-    """A new process: it has listed the resource, and will list Jobs, then pods."""
-    state["views"], state["departed"] = dict.fromkeys(KINDS), False
-    state["to list"] = [kind for kind in LISTS if kind != "resource"]
-
-
-LISTS = KINDS
-"""The order in which a new process lists."""
-
-
-def list_next(state: State) -> None:
-    """A new process lists the next kind."""
-    kind, *state["to list"] = state["to list"]
-    state["views"][kind] = None
-
-
 def observe(kinds: dict[str, list[Raw]], *, has_departed: bool) -> Observed | None:
     """What the real store makes of it."""
     store = Store(SETTINGS.controller_name, clock=lambda: 0.0)
