@@ -61,6 +61,7 @@ def begin(*, budget: dict[str, int], spec: Raw | None = None, edits: list[Raw] |
         "by hand": 0,
         "tried": None,
         "taken along": [],
+        "released": [],
         "deleted for": [],
         "broken": "",
     }

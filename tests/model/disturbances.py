@@ -77,8 +77,11 @@ def vanish(state: State, place: int) -> None:
 def edit(state: State) -> None:
     """The user's next edit."""
     change, *state["edits"] = state["edits"]
-    state["resource"]["spec"] |= change
-    state["resource"]["metadata"]["generation"] += 1
+    resource = state["resource"]
+    resource["spec"] |= change
+    resource["metadata"]["generation"] += 1
+    if resource["spec"].get("deletionPolicy") != "Delete" and "deletionTimestamp" in resource["metadata"]:
+        state["released"] = [*state["released"], resource["metadata"]["uid"]]
     touch(state)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from model.breaches import scheduling_of
 from model.cluster import Raw, State, active
 from model.promises import is_deleting
-from splat_operator.api.names import SUSPENDED, TERMINAL_PHASES
+from splat_operator.api.names import ANNOTATION_UID, SUSPENDED, TERMINAL_PHASES
 
 
 def desired_state(state: State) -> str | None:
@@ -36,8 +36,15 @@ def _wrong_end(state: State, status: Raw, spec: Raw) -> str | None:
         return f"it is {phase} ({reason}) for ever"
     if phase in TERMINAL_PHASES and (words := _untrue(state, phase, reason, status)):
         return words
-    leftovers = [name for name in jobs if name != status.get("jobName") and "cleanup" not in name]
+    leftovers = [name for name in sorted(jobs) if name != status.get("jobName") and _is_wrong(state, name)]
     return f"Jobs of earlier specs are left: {leftovers}" if leftovers else None
+
+
+def _is_wrong(state: State, name: str) -> bool:
+    """Whether the Job should be gone. One that is over, and that somebody took from an earlier resource, may stay."""
+    job = state["jobs"][name]
+    is_own = job["metadata"].get("annotations", {}).get(ANNOTATION_UID) == state["resource"]["metadata"]["uid"]
+    return is_own or not job["status"].get("conditions")
 
 
 def _untrue(state: State, phase: str, reason: str, status: Raw) -> str | None:

@@ -60,9 +60,9 @@ def made_once(state: State) -> str | None:
 
 
 def deleted_outputs_are_gone(state: State) -> str | None:
-    """A resource that takes its outputs along leaves none, or has said so."""
+    """A resource that takes its outputs along leaves none, or has said so, unless it is to leave them after all."""
     alive = state["resource"]["metadata"]["uid"] if state["resource"] else None
-    for uid in {each["uid"] for each in state["published"]} - {alive}:
+    for uid in {each["uid"] for each in state["published"]} - {alive, *state["released"]}:
         if uid in state["taken along"] and not any(what.startswith(f"{uid} OutputsLeft") for what in state["told"]):
             return f"outputs of {uid} are left without a word"
     return None

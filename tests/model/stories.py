@@ -171,7 +171,7 @@ STORIES: dict[str, Story] = {
     "labels removed": Story({"strip labels": 1}, {"ttlSecondsAfterFinished": None}, first=("run",), is_small=True),
     "dry run": Story(edits=[{"dryRun": True}, {"dryRun": False}]),
     "two pods": Story({"fail": 1, "lose pod": 1}, {"parallelism": 2, "source": {"uri": "s3://scenes/raw/"}}),
-    "result lost": Story({"vanish": 2}, first=("run",)),
+    "result lost": Story({"vanish": 2, "crash": 0}, first=("run",)),
     "status refused": Story({"refuse status": 1}),
     "status refused after its run": Story({"refuse status": 1}, edits=[{"retries": 0}], first=("rest",), is_small=True),
     "status written by hand": Story({"write status": 1}, first=("run",)),
