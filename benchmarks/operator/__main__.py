@@ -20,7 +20,8 @@ from benchmarks.operator.api import open_api
 from benchmarks.operator.arguments import build_parser
 from benchmarks.operator.cleaning import clean_leftovers
 from benchmarks.operator.courses import run_all, run_running, run_sizes
-from benchmarks.operator.figures import Figures, keep
+from benchmarks.operator.figures import Figures, keep, read
+from benchmarks.operator.plots import plot
 from benchmarks.operator.progress import say
 
 INTERRUPTED = 130
@@ -63,6 +64,8 @@ async def _run(options: argparse.Namespace) -> list[str]:
             say(f"cleaned up namespace {namespace} of a run that was killed")
         course = run_sizes if options.sizes else run_running if options.running else run_all
         figures, faults = await course(api, options, keep_row)
+    if options.plot:
+        plot(read(options.results), options.plot)
     print(json.dumps(figures), flush=True)
     return faults
 

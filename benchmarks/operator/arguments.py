@@ -59,6 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="FILE.jsonl", help="takes a line more; default: %(default)s"
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="draw what the file of results has by then, earlier runs included"
+    )
     return parser
 
 

@@ -36,9 +36,19 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
+def deciles(values: Sequence[float]) -> list[float]:
+    """Return the values that a tenth, two tenths and so on to all of them do not exceed. Raises as `percentile`."""
+    return [round(percentile(values, percent), 3) for percent in range(10, 101, 10)]
+
+
 def megabytes(size_bytes: int) -> float:
     """Convert to millions of bytes, a digit after the point."""
     return round(size_bytes / 1e6, 1)
+
+
+def read(path: Path) -> list[Figures]:
+    """Read a file of results."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def keep(path: Path, figures: Mapping[str, Any]) -> None:

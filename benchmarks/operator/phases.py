@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.operator import requests
 from benchmarks.operator.clock import now_s
-from benchmarks.operator.figures import Figures, megabytes, percentile
+from benchmarks.operator.figures import Figures, deciles, megabytes, percentile
 from benchmarks.operator.ground import Ground
 from benchmarks.operator.instance import Instance, end_instance, find_instance
 from benchmarks.operator.progress import say, saying
@@ -37,6 +37,7 @@ async def burst(ground: Ground, instance: Instance, names: Sequence[str]) -> Fig
     return {
         "seconds": round(seconds, 2),
         "seconds_per_1000": round(1000 * seconds / len(names), 2),
+        "succeeded_s": deciles([ground.ledger.succeeded_at[name] - began_s for name in names]),
         "apply_s": round(applied_s - began_s, 2),
         "writes_per_resource": round(requests.writes(asked) / len(names), 3),
         "lists_per_resource": round(requests.of_verb(asked, "list") / len(names), 3),
@@ -63,7 +64,7 @@ async def steady(ground: Ground, names: Sequence[str], *, per_s: float) -> Figur
     ]
     figures = {f"apply_to_job_p{percent}_ms": round(percentile(waits_ms, percent), 1) for percent in (50, 99)}
     say(f"{len(names):,} more at {per_s:g} a second: {figures}")
-    return {**figures, "steady_n": len(names), "steady_per_s": per_s}
+    return {**figures, "apply_to_job_ms": deciles(waits_ms), "steady_n": len(names), "steady_per_s": per_s}
 
 
 async def idle(ground: Ground, instance: Instance, *, seconds: float) -> Figures:

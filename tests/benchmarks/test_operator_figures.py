@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.operator.figures import format_sizes, keep, megabytes, percentile, spread
+from benchmarks.operator.figures import deciles, format_sizes, keep, megabytes, percentile, read, spread
+from benchmarks.operator.plots import plot
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,22 @@ def test_each_run_is_a_line_more(tmp_path: Path) -> None:
     keep(file, {"n": 20})
     keep(file, {"n": 30})
     assert [json.loads(line) for line in file.read_text().splitlines()] == [{"n": 20}, {"n": 30}]
+
+
+def test_deciles_are_ten_of_the_values() -> None:
+    assert deciles(list(range(1, 101))) == list(range(10, 101, 10))
+    assert deciles([0.12345]) == [0.123] * 10
+
+
+def test_the_plot_shows_bursts_and_waits_of_all_runs(tmp_path: Path) -> None:
+    burst = {"n": 20, "succeeded_s": deciles([1.0, 2.0])}
+    whole = {**burst, "n": 30, "apply_to_job_ms": deciles([5.0]), "steady_per_s": 10.0}
+    file = tmp_path / "operator.jsonl"
+    for row in (burst, whole, {"n": 20, "running": 20}):
+        keep(file, row)
+    plot(read(file), tmp_path / "pictures" / "operator.svg")
+    drawn = (tmp_path / "pictures" / "operator.svg").read_text()
+    assert drawn.count('id="legend_') == 2
+    again = tmp_path / "again.svg"
+    plot(read(file), again)
+    assert again.read_text() == drawn
