@@ -8,7 +8,7 @@ from cluster.api import Api
 from cluster.cache import Cache
 from cluster.errors import ClusterError
 from cluster.gpus import RESOURCE
-from cluster.processes import Registry
+from cluster.processes import Registry, identify
 from cluster.settings import (
     CLUSTER_DOMAIN,
     DNS_SERVICE_IP,
@@ -33,7 +33,7 @@ def require_no_other() -> None:
             name = comm.read_text().strip()
         except OSError:  # it has ended meanwhile
             continue
-        if name in _OTHER_NODES:
+        if name in _OTHER_NODES and identify(int(comm.parent.name)):  # one that has ended may wait for its parent
             raise ClusterError(
                 f"This machine is a node of another Kubernetes ({name}, pid {comm.parent.name}): "
                 "end that, or use it with CLUSTER=current."
