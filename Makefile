@@ -11,8 +11,11 @@ TOOL := PYTHONPATH=tests $(PYTHON) -m
 UV_HOME := $(SPLATS_CACHE)/uv-$(shell cksum < requirements/uv.txt | cut -d' ' -f1)
 UV := $(UV_HOME)/bin/uv
 BIN := .venv/bin
+export PATH := $(UV_HOME)/bin:$(PATH)
 NAMESPACE ?= splat-operator
 TESTS ?= tests
+# pytest's exit code where TESTS holds none of a kind.
+NONE_FOUND := 5
 N ?= 10000
 OUT ?= docs
 
@@ -28,10 +31,11 @@ demo:  ## compress a scene here, then on a real cluster, and show both results
 test: setup lint test-fast test-e2e  ## all tests, on the embedded cluster (CLUSTER=current: the current context)
 
 test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
-	$(BIN)/pytest -m 'not e2e' $(TESTS)
+	$(BIN)/pytest -n 2 --durations 20 -m 'not e2e' $(TESTS)
 
 test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
-	$(BIN)/pytest -m e2e $(TESTS)
+	$(BIN)/pytest -n 4 --dist loadgroup --durations 20 -m 'e2e and not alone' $(TESTS) || [ $$? = $(NONE_FOUND) ]
+	$(BIN)/pytest --durations 0 -m 'e2e and alone' $(TESTS) || [ $$? = $(NONE_FOUND) ]
 
 test-gpu: setup  ## on this machine's NVIDIA GPUs: cluster, operator, both engines (ready images: ARCHIVES="operator.tar worker.tar")
 	@if [ $(CLUSTER) = current ]; then $(BIN)/pytest -m gpu tests/gpu; else PYTHONPATH=tests $(BIN)/python -m gpu $(ARCHIVES); fi

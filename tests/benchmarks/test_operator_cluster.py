@@ -14,11 +14,12 @@ import pytest
 from benchmarks.operator.manifests import LABEL
 
 from cluster.cache import default_cache
-from cluster.lifecycle import build_kwok
+from cluster.go_groups import FAKE_NODES
+from cluster.lifecycle import build_besides
 from crd.environment import NoClusterError, cluster_environment
 from kubectl import Kubectl
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = 20
@@ -29,9 +30,7 @@ def environment() -> Mapping[str, str]:
     """What the benchmark needs: the embedded cluster, and kwok, built where it is not in the cache."""
     if os.environ.get("CLUSTER") == "current":
         pytest.skip("the operator's process must be on this machine")
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip("it restarts the installed operator, and counts what that does for others: run it apart")
-    build_kwok(default_cache())
+    build_besides(default_cache(), FAKE_NODES)
     try:
         return cluster_environment()
     except NoClusterError as error:

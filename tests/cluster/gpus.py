@@ -16,7 +16,8 @@ from cluster.errors import ClusterError
 from cluster.processes import Registry
 
 RESOURCE = "nvidia.com/gpu"
-_ADVERTISED = 2
+_ADVERTISED = 16
+"""More than a machine's pods of tests at one time: what waits for a GPU in a test asks for more than any node has."""
 # Where a machine has the driver whose libraries the linker's cache does not name.
 _DRIVER_LIBRARIES = "/usr/local/nvidia/lib64"
 

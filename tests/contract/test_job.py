@@ -53,7 +53,7 @@ def test_the_operator_retries_what_the_page_says() -> None:
     assert set(names.PERMANENT_EXIT_CODES) == {code for code, (_, retried) in EXITS.items() if not retried}
 
 
-@pytest.mark.parametrize("kind", sorted(set(worker_errors()), key=lambda kind: kind.exit_code))
+@pytest.mark.parametrize("kind", sorted(set(worker_errors()), key=lambda kind: (kind.exit_code, kind.__name__)))
 def test_the_worker_exits_as_the_page_says(kind: type[errors.WorkerError]) -> None:
     assert EXITS[kind.exit_code][0] == kind.reason
 

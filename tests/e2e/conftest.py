@@ -15,7 +15,23 @@ from crd.environment import NoClusterError, cluster_environment
 from kubectl import Kubectl, secret
 from scenes import made_scene
 
+QUICK_WORKER = Path(__file__).parents[1] / "quick_worker" / "sitecustomize.py"
+QUICK_POD = {
+    "containers": [
+        {
+            "name": "worker",
+            "env": [{"name": "PYTHONPATH", "value": "/quick"}],
+            "volumeMounts": [{"name": "quick-worker", "mountPath": "/quick"}],
+        }
+    ],
+    "volumes": [{"name": "quick-worker", "configMap": {"name": "quick-worker"}}],
+}
 NEEDED = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_ENDPOINT_IN_CLUSTER")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin the long ones first: the whole would else wait for whichever comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +71,18 @@ def kubectl(environment: Mapping[str, str]) -> Iterator[Kubectl]:
 
 
 @pytest.fixture
-def compression(environment: Mapping[str, str], bucket: Bucket) -> Any:
-    """Build a SplatCompression of a source that publishes in the test's room; other fields by keyword."""
+def compression(
+    request: pytest.FixtureRequest, environment: Mapping[str, str], kubectl: Kubectl, bucket: Bucket
+) -> Any:
+    """Build a SplatCompression of a source that publishes in the test's room; other fields by keyword.
+
+    Where the test has the mark `quick_worker` its pods encode nothing, unless it gives a podTemplate of its own.
+    """
+    template: dict[str, Any] = {}
+    if request.node.get_closest_marker("quick_worker"):
+        metadata, data = {"name": "quick-worker"}, {QUICK_WORKER.name: QUICK_WORKER.read_text()}
+        kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+        template = {"podTemplate": {"spec": QUICK_POD}}
 
     def build(name: str, source: str, **spec: Any) -> dict[str, Any]:
         s3 = {
@@ -69,7 +95,7 @@ def compression(environment: Mapping[str, str], bucket: Bucket) -> Any:
             "apiVersion": "splats.dev/v1alpha1",
             "kind": "SplatCompression",
             "metadata": {"name": name},
-            "spec": {**fixed, **spec},
+            "spec": {**fixed, **template, **spec},
         }
 
     return build
@@ -79,6 +105,14 @@ def compression(environment: Mapping[str, str], bucket: Bucket) -> Any:
 def small_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scene that takes a second to compress."""
     return made_scene(tmp_path_factory.mktemp("scenes") / "small.ply", 3000)
+
+
+@pytest.fixture(scope="session")
+def endless_scene(tmp_path_factory: pytest.TempPathFactory, small_scene: Path) -> Path:
+    """A scene with which the quick worker is never done."""
+    path = tmp_path_factory.mktemp("scenes") / "endless.ply"
+    path.write_bytes(small_scene.read_bytes().replace(b"\nelement", b"\ncomment endless\nelement", 1))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,7 @@ def test_an_unbundled_scene_is_a_folder_that_viewers_open(
     assert kubectl.finish("again")["status"]["cacheHits"] == 1
 
 
+@pytest.mark.long
 def test_a_real_scene_is_compressed_eightfold_and_looks_the_same(
     kubectl: Kubectl, bucket: Bucket, compression: Build, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_real_scene_is_compressed_eightfold_and_looks_the_same(
     assert psnr(want, got) > 36
 
 
+@pytest.mark.alone
 def test_a_deleted_operator_pod_changes_nothing(
     kubectl: Kubectl, bucket: Bucket, compression: Build, large_scene: Path
 ) -> None:
@@ -157,20 +159,6 @@ def test_a_changed_spec_runs_again_and_a_harmless_change_does_not(
     assert second["jobName"] != first["jobName"]
     assert second["outputBytes"] < first["outputBytes"]
     assert [job["metadata"]["name"] for job in kubectl.list("jobs")] == [second["jobName"]]
-
-
-def test_suspend_stops_the_pod_and_resume_finishes(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, large_scene: Path
-) -> None:
-    source = bucket.put("garden.ply", large_scene)
-    kubectl.apply(compression("garden", source))
-    kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Running")
-    kubectl.apply(compression("garden", source, suspend=True))
-    kubectl.wait("splat", "garden", "jsonpath={.status.phase}=Suspended")
-    kubectl.run("wait", "pods", "--all", "--for=delete", "--timeout=60s")
-    assert bucket.names() == {"garden.ply"}
-    kubectl.apply(compression("garden", source))
-    assert kubectl.finish("garden")["status"].get("failures", []) == []
 
 
 def test_a_deleted_resource_takes_its_job_with_it_and_keeps_its_output(

@@ -24,7 +24,7 @@ from kubectl import Kubectl
 from local_operator import TIMEOUT_S, LocalOperator
 from scenes import made_scene
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker, pytest.mark.long]
 Build = Callable[..., dict[str, Any]]
 
 TIMES = ("startTime", "completionTime", "duration", "lastTransitionTime")

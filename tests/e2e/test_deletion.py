@@ -11,7 +11,7 @@ import pytest
 from bucket import Bucket
 from kubectl import Kubectl
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 
@@ -34,10 +34,10 @@ def test_outputs_go_with_their_resource_and_those_of_others_stay(
 
 
 def test_resources_in_all_states_are_deleted_within_a_minute(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, large_scene: Path
+    kubectl: Kubectl, bucket: Bucket, compression: Build, endless_scene: Path
 ) -> None:
     """One of them has lost its Secret, so that no pod can delete its outputs: it goes without."""
-    source = bucket.put("garden.ply", large_scene)
+    source = bucket.put("garden.ply", endless_scene)
     states: dict[str, tuple[str, dict[str, Any]]] = {
         "vast": ("Pending", {"gpu": {"count": 99}}),
         "queued": ("Queued", {"queueName": "scenes"}),

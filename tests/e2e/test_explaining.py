@@ -60,6 +60,7 @@ def test_an_obstacle_is_told_while_it_lasts(reason: str, kubectl: Kubectl, bucke
     assert kubectl.reasons("garden")[reason] == 1
 
 
+@pytest.mark.quick_worker
 def test_a_quota_that_forbids_jobs_is_named_and_the_run_begins_when_it_gives_way(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:
@@ -80,10 +81,11 @@ def test_a_quota_that_forbids_pods_is_named(kubectl: Kubectl, bucket: Bucket, co
     assert ready["message"] in kubectl.run("describe", "splat", "garden")
 
 
+@pytest.mark.quick_worker
 def test_an_evicted_pod_uses_up_no_retry(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, large_scene: Path
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, endless_scene: Path
 ) -> None:
-    kubectl.apply(compression("garden", bucket.put("garden.ply", large_scene), retries=0))
+    kubectl.apply(compression("garden", bucket.put("garden.ply", endless_scene), retries=0))
     kubectl.finish("garden", "Running")
     (pod,) = kubectl.list("pods")
     name = pod["metadata"]["name"]

@@ -11,7 +11,7 @@ import pytest
 from bucket import Bucket
 from kubectl import Kubectl, condition
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 UNMOUNTABLE = {"spec": {"containers": [{"name": "worker", "volumeMounts": [{"name": "absent", "mountPath": "/a"}]}]}}
@@ -19,9 +19,9 @@ UNMOUNTABLE = {"spec": {"containers": [{"name": "worker", "volumeMounts": [{"nam
 
 
 def test_a_job_that_is_deleted_by_hand_while_it_runs_is_made_again(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, large_scene: Path
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, endless_scene: Path
 ) -> None:
-    kubectl.apply(compression("garden", bucket.put("garden.ply", large_scene)))
+    kubectl.apply(compression("garden", bucket.put("garden.ply", endless_scene)))
     name = kubectl.finish("garden", "Running")["status"]["jobName"]
     before = kubectl.get("job", name)["metadata"]["uid"]
     (pod,) = kubectl.list("pods")
@@ -49,9 +49,9 @@ def test_a_finished_job_goes_by_its_ttl_and_is_not_made_again(
 
 
 def test_an_edit_while_it_runs_ends_that_run_and_only_the_new_output_appears(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, large_scene: Path
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, endless_scene: Path
 ) -> None:
-    kubectl.apply(compression("garden", bucket.put("garden.ply", large_scene)))
+    kubectl.apply(compression("garden", bucket.put("garden.ply", endless_scene)))
     first = kubectl.finish("garden", "Running")["status"]
     edited = compression("garden", bucket.put("hall.ply", small_scene), destination={"uri": bucket.uri("new/")})
     kubectl.apply(edited)
@@ -61,6 +61,21 @@ def test_an_edit_while_it_runs_ends_that_run_and_only_the_new_output_appears(
     assert second["jobName"] != first["jobName"]
     assert [job["metadata"]["name"] for job in kubectl.list("jobs")] == [second["jobName"]]
     assert "failures" not in second
+
+
+def test_suspend_stops_the_pod_and_resume_finishes(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, endless_scene: Path
+) -> None:
+    source = bucket.put("garden.ply", endless_scene)
+    kubectl.apply(compression("garden", source))
+    kubectl.finish("garden", "Running")
+    kubectl.patch("splat", "garden", {"spec": {"suspend": True}})
+    kubectl.finish("garden", "Suspended")
+    kubectl.run("wait", "pods", "--all", "--for=delete", "--timeout=60s")
+    assert bucket.names() == {"garden.ply"}
+    bucket.put("garden.ply", small_scene)  # the next run need not be long
+    kubectl.patch("splat", "garden", {"spec": {"suspend": False}})
+    assert kubectl.finish("garden")["status"].get("failures", []) == []
 
 
 def test_a_dry_run_tells_what_would_be_run_and_the_run_follows_when_it_is_lifted(

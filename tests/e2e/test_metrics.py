@@ -15,7 +15,7 @@ from bucket import Bucket
 from kubectl import Kubectl
 from local_operator import LocalOperator, series
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 IMPATIENT = """

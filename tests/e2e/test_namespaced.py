@@ -16,7 +16,7 @@ from chart.rights import granted, held
 from kubectl import Kubectl
 from local_operator import LocalOperator
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 NAME = "one-namespace"

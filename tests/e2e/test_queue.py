@@ -11,7 +11,7 @@ import pytest
 from bucket import Bucket
 from kubectl import Kubectl
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 FLAVOR = {"kubernetes.io/os": "linux"}
@@ -44,9 +44,9 @@ def test_a_run_waits_for_its_admission_and_keeps_what_kueue_adds(
 
 
 def test_a_preempted_run_is_queued_again_and_has_not_failed(
-    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, large_scene: Path
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, endless_scene: Path
 ) -> None:
-    kubectl.apply(compression("garden", bucket.put("garden.ply", large_scene), queueName="scenes", retries=0))
+    kubectl.apply(compression("garden", bucket.put("garden.ply", endless_scene), queueName="scenes", retries=0))
     name = kubectl.finish("garden", "Queued")["status"]["jobName"]
     kubectl.patch("job", name, ADMISSION)
     kubectl.finish("garden", "Running")

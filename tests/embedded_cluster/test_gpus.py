@@ -39,7 +39,7 @@ def test_without_a_cluster_there_are_none(empty: Cache) -> None:
 @pytest.mark.parametrize(
     ("specification", "count", "real"),
     [
-        pytest.param(gpus.advertised_specification(), 2, False, id="advertised"),
+        pytest.param(gpus.advertised_specification(), 16, False, id="advertised"),
         pytest.param(REAL, 1, True, id="real"),
     ],
 )
