@@ -23,6 +23,7 @@ from splat_operator.cluster.connection import (
     ApiError,
     Connection,
     NotLeadingError,
+    proxy_for,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -258,3 +259,22 @@ async def test_watches_of_many_namespaces_leave_room_for_requests(
             assert await anext(lines) == b""
         async with asyncio.timeout(5):
             assert await connection.get(JOBS) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://203.0.113.1:6443", "http://proxy.example:3128"),
+        ("https://10.96.0.1:443", None),
+        ("http://203.0.113.1:8001", None),
+    ],
+    ids=["elsewhere", "in NO_PROXY", "of another scheme"],
+)
+async def test_a_proxy_is_what_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "https_proxy", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "10.96.0.1,.svc")
+    assert proxy_for(url) == expected
