@@ -17,13 +17,14 @@ import kopf
 from kubernetes.aio import client
 
 from splat_operator.api.model import Key
+from splat_operator.api.names import PLURAL
 from splat_operator.api.settings import Settings
 from splat_operator.cluster.connection import ApiError, Connection
 from splat_operator.cluster.discovery import wait_until_served
 from splat_operator.cluster.events import EventPoster
 from splat_operator.cluster.executor import Executor
 from splat_operator.cluster.observer import Observer
-from splat_operator.cluster.paths import APIS
+from splat_operator.cluster.paths import JOBS, PODS
 from splat_operator.cluster.store import Store
 from splat_operator.cluster.watches import Watch, wait_until_listed
 from splat_operator.runtime import health, metrics
@@ -117,24 +118,18 @@ class Operator:
 
         Pods are listed after Jobs: those of a Job that is deleted between the two would be missed.
         """
-        scopes = self.settings.watch_namespaces or (None,)
-        for kind in APIS:
-            of_kind = [
-                Watch(
-                    connection,
-                    self.store,
-                    kind,
-                    namespace,
-                    self.queue.add,
-                    relist_interval_s=self.settings.relist_interval_s,
-                )
-                for namespace in scopes
-            ]
-            self.watches += of_kind
-            for watch in of_kind:
-                self._run(f"watch of {kind}{f' in {watch.namespace}' if watch.namespace else ''}", watch.run())
-            await wait_until_listed(of_kind)
+        for kinds in ((PLURAL, JOBS), (PODS,)):
+            scopes = self.settings.watch_namespaces or (None,)
+            begun = [self._watch(connection, kind, namespace) for kind in kinds for namespace in scopes]
+            await wait_until_listed(begun)
         self._has_listed = True
+
+    def _watch(self, connection: Connection, kind: str, namespace: str | None) -> Watch:
+        interval_s = self.settings.relist_interval_s
+        watch = Watch(connection, self.store, kind, namespace, self.queue.add, relist_interval_s=interval_s)
+        self.watches.append(watch)
+        self._run(f"watch of {kind}{f' in {namespace}' if namespace else ''}", watch.run())
+        return watch
 
     def _last_events(self) -> dict[str, float]:
         heard = [(watch.last_event, watch.kind) for watch in list(self.watches) if watch.last_event]

@@ -62,10 +62,11 @@ class Store:
         self._gone: dict[str, str] = {}
         """The versions at which objects were seen to be gone, by their UIDs, in order."""
 
-    def put(self, kind: str, raw: Json) -> set[Key]:
+    def put(self, kind: str, raw: Json, *, is_change: bool = False) -> set[Key]:
         """Keep an object as a watch, a list or the answer to a write shows it; returns the keys that it is news for.
 
-        One that is older than what is kept, or that was deleted since, changes nothing.
+        One that is older than what is kept, or that was deleted since, changes nothing. `is_change` says that it was
+        there before, perhaps with a label that made it another resource's.
         """
         key, uid = key_of(kind, raw), raw["metadata"]["uid"]
         if key is None:
@@ -81,11 +82,12 @@ class Store:
         if old and _uid(old) == uid and "deletionTimestamp" in old["metadata"]:
             # An event from before the operator's own deletion does not take it back.
             body["metadata"].setdefault("deletionTimestamp", old["metadata"]["deletionTimestamp"])
+        left = self._lose(kind, raw) if is_change and old is None and kind != PLURAL else set()
         kept = () if kind == PLURAL else _without(getattr(entry, kind), uid)
         setattr(entry, kind, (*kept, pack(body)))
         if old and _sans_version(old) == _sans_version(body):
             return set()
-        return {entry.key} | (self._note_resource(entry, body) if kind == PLURAL else set())
+        return {entry.key} | left | (self._note_resource(entry, body) if kind == PLURAL else set())
 
     def remove(self, kind: str, raw: Json) -> set[Key]:
         """Forget an object that was deleted; returns the keys that it is news for."""
@@ -155,7 +157,7 @@ class Store:
         return self._drop(kind, key, uid)
 
     def _lose(self, kind: str, raw: Json) -> set[Key]:
-        """Forget an object whose label somebody took away: rare enough to look through everything."""
+        """Forget an object whose label somebody took away or changed: rare enough to look through everything."""
         uid = _uid(raw)
         held = ((key, _find(getattr(entry, kind), uid)) for key, entry in self._entries.items())
         key, old = next(((key, old) for key, old in held if old), (None, {}))

@@ -294,3 +294,15 @@ def test_those_who_write_to_one_object_learn_of_each_other(store: Store) -> None
     seen = store.observe(KEY)
     assert seen is not None
     assert seen.same_destination == ()
+
+
+@pytest.mark.parametrize("kind", ["jobs", "pods"])
+def test_an_object_that_gets_another_label_is_the_other_resources(store: Store, kind: str) -> None:
+    filled(store)
+    moved = RAWS[kind](8)
+    moved["metadata"]["labels"][LABEL_COMPRESSION] = TWIN.name
+    assert store.put(kind, moved, is_change=True) == {KEY, TWIN}
+    seen = store.observe(KEY)
+    assert seen is not None
+    assert (len(seen.jobs), len(seen.pods)) == ((0, 1) if kind == "jobs" else (1, 0))
+    assert store.put(kind, RAWS[kind](9), is_change=True) == {KEY, TWIN}, "and back"

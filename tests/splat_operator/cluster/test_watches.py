@@ -49,7 +49,7 @@ async def test_pages_and_then_changes(bench: Bench) -> None:
         await wait_until_listed([watch])
     first, second, third = bench.api.requests[:3]
     selector = "app.kubernetes.io/managed-by=splat-operator"
-    assert first == {"labelSelector": selector, "limit": "50"}
+    assert first == {"labelSelector": selector, "limit": "100"}
     assert second == {**first, "continue": "next"}
     assert (third["watch"], third["resourceVersion"], third["allowWatchBookmarks"]) == ("1", "100", "true")
     assert third["labelSelector"] == selector
