@@ -8,8 +8,9 @@ from cluster.cache import Cache, default_cache
 from cluster.container_runtime import load_image
 from cluster.environment import exports
 from cluster.errors import ClusterError
+from cluster.go_groups import FAKE_NODES
 from cluster.gpus import are_real_wanted
-from cluster.lifecycle import build, build_kwok, describe, down, pack, unpack, up
+from cluster.lifecycle import build, build_besides, describe, down, pack, unpack, up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +58,7 @@ def _build(cache: Cache, _: argparse.Namespace) -> int:
 
 
 def _build_kwok(cache: Cache, _: argparse.Namespace) -> int:
-    build_kwok(cache)
+    build_besides(cache, FAKE_NODES)
     return 0
 
 

@@ -35,6 +35,7 @@ class Group:
         link_flags: What -ldflags gets besides `-s -w`.
         links: Other names of the first binary.
         cgo: Whether it is linked with the machine's C library.
+        chart: Where the first binary's module has a Helm chart, which is copied to `chart` beside the binaries.
     """
 
     name: str
@@ -44,16 +45,17 @@ class Group:
     link_flags: str = ""
     links: tuple[str, ...] = ()
     cgo: bool = False
+    chart: str = ""
 
     def key(self, go_version: str) -> str:
         """Names the result: the same pins, sources, flags and compiler give the same."""
         packages = [f"{name}={package}" for name, package in self.binaries.items()]
-        return key_of(go_version, *_FLAGS, *self.flags, self.link_flags, *packages, folder=_MODULES / self.name)
+        parameters = (*_FLAGS, *self.flags, self.link_flags, *packages, *([self.chart] if self.chart else []))
+        return key_of(go_version, *parameters, folder=_MODULES / self.name)
 
 
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _NVIDIA = "github.com/NVIDIA/nvidia-container-toolkit/cmd"
-_KWOK = "sigs.k8s.io/kwok/cmd/kwok"
 
 _EVERYWHERE = (
     Group(
@@ -81,8 +83,9 @@ _REAL_GPUS = Group(
 )
 
 
-# Nodes that are not there, for the benchmark of the operator. No cluster needs it, so none waits for it.
-FAKE_NODES = Group("kwok", {"kwok": _KWOK}, expected_s=100)
+# What single tests and benchmarks add to a cluster. None needs them for itself, so none waits for them.
+FAKE_NODES = Group("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, expected_s=100)
+QUEUES = Group("kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, expected_s=150, chart="charts/kueue")
 
 
 def groups(*, real_gpus: bool) -> tuple[Group, ...]:
@@ -95,8 +98,8 @@ def links() -> dict[str, str]:
     return {link: next(iter(group.binaries)) for group in _EVERYWHERE for link in group.links}
 
 
-def build_groups(cache: Cache, wanted: Iterable[Group]) -> None:
-    """Build those groups that the cache lacks and link the binaries of all into `cache.bin`."""
+def build_groups(cache: Cache, wanted: Iterable[Group]) -> list[Path]:
+    """Build those groups that the cache lacks and link the binaries of all into `cache.bin`; the folder of each."""
     go = find_go(cache)
     version = version_of(go)
     results = {group: cache.built(group.name, group.key(version)) for group in wanted}
@@ -109,6 +112,7 @@ def build_groups(cache: Cache, wanted: Iterable[Group]) -> None:
         _build(go, group, results[group])
     for group, result in results.items():
         link_into(cache.bin, {name: result / name for name in (*group.binaries, *group.links)})
+    return list(results.values())
 
 
 def _build(go: Path, group: Group, result: Path) -> None:
@@ -121,8 +125,17 @@ def _build(go: Path, group: Group, result: Path) -> None:
         _go_build(go, group, package, draft / name)
     for link in group.links:
         (draft / link).symlink_to(next(iter(group.binaries)))
+    if group.chart:
+        shutil.copytree(_module_of(go, group) / group.chart, draft / "chart", copy_function=shutil.copyfile)
     draft.rename(result)
     say(f"built {group.name} in {time.monotonic() - started:.0f} s")
+
+
+def _module_of(go: Path, group: Group) -> Path:
+    """Where the compiler keeps the sources of the first binary's module."""
+    command = [str(go), "list", "-f", "{{.Module.Dir}}", next(iter(group.binaries.values()))]
+    folder, environment = _MODULES / group.name, {**os.environ, **_ENVIRONMENT}
+    return Path(subprocess.check_output(command, cwd=folder, env=environment, text=True).strip())
 
 
 def _go_build(go: Path, group: Group, package: str, output: Path) -> None:

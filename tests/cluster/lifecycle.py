@@ -9,7 +9,7 @@ from cluster.certificates import write_certificates
 from cluster.container_runtime import has_image, load_image, remove_pods, start_containerd
 from cluster.control_plane import start_api_server, start_controllers
 from cluster.credentials import Credentials, write_credentials
-from cluster.go_groups import FAKE_NODES, build_groups, groups
+from cluster.go_groups import Group, build_groups, groups
 from cluster.leftovers import remove_leftovers
 from cluster.oci import write_program_image
 from cluster.prerequisites import install_packages, require_root
@@ -29,10 +29,10 @@ def build(cache: Cache, *, real_gpus: bool) -> None:
         _build(cache, real_gpus=real_gpus)
 
 
-def build_kwok(cache: Cache) -> None:
-    """Build what fakes nodes, which the cluster itself does without."""
+def build_besides(cache: Cache, group: Group) -> Path:
+    """Build what the cluster itself does without; the folder of its binaries."""
     with exclusive(cache):
-        build_groups(cache, [FAKE_NODES])
+        return build_groups(cache, [group])[0]
 
 
 def pack(cache: Cache, archive: Path, *, real_gpus: bool) -> None:

@@ -122,7 +122,8 @@ def _begin(observed: Observed, now: datetime, settings: Settings) -> list[Action
     if refusal := forbidden_pod(manifest["spec"]["template"], settings):
         return _give_up(observed, refusal.message, now)
     deleting = Verdict(PENDING, "Deleting", "The outputs are being deleted.")
-    return [CreateJob(manifest), *write(observed, deleting, now=now)]
+    # Kueue's webhook may suspend it, of which no watch tells, as it is the operator's own write.
+    return [CreateJob(manifest), *write(observed, deleting, now=now), Requeue(0)]
 
 
 def _wait(

@@ -227,7 +227,8 @@ def _create(observed: Observed, desired: str, now: datetime, settings: Settings)
     if _is_known_invalid(observed.resource):
         return []
     verdict = _created(observed.resource, desired)
-    return [CreateJob(manifest), *write(observed, verdict, job_name=desired, now=now)]
+    # It may come out otherwise: Kueue's webhook suspends Jobs. No watch tells of what the operator has made itself.
+    return [CreateJob(manifest), *write(observed, verdict, job_name=desired, now=now), Requeue(0)]
 
 
 def _is_known_invalid(resource: Resource) -> bool:

@@ -27,7 +27,17 @@ from compressions import (
     waiting_pod,
     written,
 )
-from splat_operator.api.model import Action, CreateJob, DeleteJob, EmitEvent, Job, Observed, Resource, SetFinalizers
+from splat_operator.api.model import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    EmitEvent,
+    Job,
+    Observed,
+    Requeue,
+    Resource,
+    SetFinalizers,
+)
 from splat_operator.api.names import ANNOTATION_RUN, FINALIZER, LABEL_CLEANUP
 from splat_operator.decide.reconcile import refused
 
@@ -53,6 +63,13 @@ def test_finalizer_comes_before_the_job() -> None:
     assert of_type(first, SetFinalizers) == [SetFinalizers((FINALIZER,))]
     assert not of_type(first, CreateJob)
     assert of_type(decide(observed(held())), CreateJob)
+
+
+def test_the_job_that_deletes_is_looked_at_once_it_is_made() -> None:
+    """Kueue's webhook may have suspended it, of which no watch tells, as it is the operator's own write."""
+    actions = decide(observed(deleted()))
+    assert of_type(actions, (CreateJob, Requeue))[0].manifest["metadata"]["labels"][LABEL_CLEANUP]
+    assert of_type(actions, Requeue) == [Requeue(0)]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,16 @@ def test_first_look_creates_the_job_and_says_so() -> None:
 
 def test_order_is_jobs_then_status_then_events() -> None:
     kinds = [type(action) for action in decide(observed())]
-    assert kinds == [CreateJob, WriteStatus, EmitEvent]
+    assert kinds == [CreateJob, WriteStatus, EmitEvent, Requeue]
+
+
+@pytest.mark.parametrize("queue", [None, "default"])
+def test_a_job_that_comes_out_suspended_is_seen_at_once(queue: str | None) -> None:
+    """As Kueue's webhook may have it; no watch tells of what the operator has made itself."""
+    first = observed()
+    assert of_type(decide(first), Requeue) == [Requeue(0)]
+    held = job(started_at=None, is_suspended=True, queue=queue)
+    assert written(decide(observed(after(first), jobs=[held])))["phase"] == "Queued"
 
 
 def test_second_look_at_the_same_things_does_nothing() -> None:
@@ -125,7 +134,6 @@ QUIET = {
     "suspended": observed(resource(suspend=True), jobs=[job(resource(suspend=True))]),
     "queued": observed(resource(queueName="gpus"), jobs=[job(resource(queueName="gpus"))]),
     "replacing": observed(resource(preview=True), jobs=[job()]),
-    "created": observed(),
     "forbidden": observed(resource(podTemplate={"spec": {"hostNetwork": True}})),
     "dry run": observed(resource(dryRun=True)),
 }

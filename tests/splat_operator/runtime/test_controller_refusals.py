@@ -33,7 +33,7 @@ class TestRefusedJob:
         assert passes("refused") == before + 1
         assert "exceeded quota: jobs" in condition(world.status, "Ready")["message"]
         assert (world.status["phase"], world.told) == ("Pending", ["JobRefused"])
-        assert await world.process() is None
+        assert await world.process() == 0
         assert world.told == ["JobRefused", "JobCreated"]
 
     @pytest.mark.parametrize("code", [400, 422])
@@ -54,7 +54,7 @@ class TestRefusedJob:
             await world.process()
         assert condition(world.status, "Ready")["reason"] == "JobNameTaken"
         del world.api.objects[f"{JOBS}/{other['metadata']['name']}"]
-        assert await world.process() is None
+        assert await world.process() == 0
         assert world.status["jobName"] == other["metadata"]["name"]
 
     async def test_in_a_namespace_that_goes_is_final(self, world: World) -> None:

@@ -1,0 +1,122 @@
+"""The real Kueue and the operator on the same Jobs: each keeps its hands off what is the other's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bucket import Bucket
+from cluster.cache import default_cache
+from e2e.kueue import MANAGED, Kueue, cluster_queue, flavor, local_queue
+from kubectl import Kubectl, condition
+
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker, pytest.mark.xdist_group("kueue")]
+Build = Callable[..., dict[str, Any]]
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+@pytest.fixture(scope="module")
+def kueue(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kueue]:
+    if os.environ.get("CLUSTER") == "current":
+        pytest.skip("it would be installed into a cluster that may have its own")
+    installed = Kueue(default_cache(), environment, tmp_path_factory.mktemp("kueue"))
+    installed.install()
+    yield installed
+    installed.uninstall()
+
+
+@pytest.fixture
+def queues(kueue: Kueue, kubectl: Kubectl) -> Iterator[Callable[..., None]]:  # noqa: ARG001
+    """Make the LocalQueue of a name with a quota of GPUs, in a namespace that Kueue looks at; or change the quota."""
+    kubectl.run("label", "namespace", kubectl.namespace, *(f"{name}={value}" for name, value in MANAGED.items()))
+    made = kubectl.namespace
+
+    def make(name: str, *, gpus: int, **spec: Any) -> None:
+        kubectl.apply(flavor(made))
+        kubectl.apply(cluster_queue(made, gpus=gpus, **spec))
+        kubectl.apply(local_queue(name, made))
+
+    yield make
+    kubectl.run("delete", "splat,jobs", "--all", "--timeout=60s")
+    kubectl.run("delete", "localqueues", "--all", "--timeout=60s")
+    kubectl.run("delete", "clusterqueue,resourceflavor", made, "--ignore-not-found", "--timeout=60s")
+
+
+def the_job(kubectl: Kubectl) -> dict[str, Any]:
+    (job,) = kubectl.list("jobs")
+    return job
+
+
+def test_a_default_queue_that_is_full_holds_a_run_without_a_queue_and_its_job_stays(
+    queues: Callable[..., None], kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
+) -> None:
+    """Kueue gives a Job without the label that queue, and suspends it: neither is undone."""
+    queues("default", gpus=0)
+    kubectl.apply(compression("garden", bucket.put("garden.ply", small_scene)))
+    kubectl.finish("garden", "Queued")
+    held = the_job(kubectl)
+    assert (held["metadata"]["labels"][QUEUE], held["spec"]["suspend"]) == ("default", True)
+
+    kubectl.patch("splat", "garden", {"spec": {"retries": 5}})
+    kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=2")
+    assert kubectl.get("splat", "garden")["status"]["phase"] == "Queued"
+    assert the_job(kubectl)["metadata"]["uid"] == held["metadata"]["uid"]
+
+    queues("default", gpus=1)
+    kubectl.finish("garden")
+    assert the_job(kubectl)["metadata"]["uid"] == held["metadata"]["uid"]
+    assert kubectl.reasons("garden")["JobCreated"] == 1
+    assert kubectl.reasons("garden")["Recreated"] == 0
+
+
+def test_of_three_runs_for_two_gpus_one_waits_and_follows(
+    queues: Callable[..., None],
+    kubectl: Kubectl,
+    bucket: Bucket,
+    compression: Build,
+    small_scene: Path,
+    endless_scene: Path,
+) -> None:
+    queues("scenes", gpus=2)
+    for name in ("first", "second"):
+        kubectl.apply(compression(name, bucket.put(f"{name}.ply", endless_scene), queueName="scenes"))
+        kubectl.finish(name, "Running")
+    kubectl.apply(compression("third", bucket.put("third.ply", small_scene), queueName="scenes"))
+    assert "queue scenes" in condition(kubectl.finish("third", "Queued"))["message"]
+    kubectl.run("delete", "splat", "first")
+    kubectl.finish("third")
+    assert kubectl.get("splat", "second")["status"]["phase"] == "Running"
+
+
+def test_a_cluster_that_queues_every_job_holds_a_run_until_it_names_a_queue(
+    kueue: Kueue,
+    queues: Callable[..., None],
+    kubectl: Kubectl,
+    bucket: Bucket,
+    compression: Build,
+    small_scene: Path,
+) -> None:
+    """With manageJobsWithoutQueueName; the Job that deletes the outputs is held, too, and takes the same queue."""
+    kueue.install(manageJobsWithoutQueueName=True)
+    try:
+        queues("scenes", gpus=1)
+        source = bucket.put("garden.ply", small_scene)
+        kubectl.apply(compression("garden", source, deletionPolicy="Delete"))
+        kubectl.finish("garden", "Queued")
+        held = the_job(kubectl)
+        assert held["spec"]["suspend"] is True
+        kubectl.patch("splat", "garden", {"spec": {"retries": 5}})
+        kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=2")
+        same = the_job(kubectl)
+        assert (same["metadata"]["uid"], same["spec"]["suspend"]) == (held["metadata"]["uid"], True)
+
+        kubectl.patch("splat", "garden", {"spec": {"queueName": "scenes"}})
+        kubectl.finish("garden")
+        kubectl.delete("splat", "garden")
+        assert bucket.names() == {"garden.ply"}
+    finally:
+        kueue.install()
