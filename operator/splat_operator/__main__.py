@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -19,6 +20,7 @@ def main() -> int:
         sys.stderr.write(f"splat-operator: {error}.\n")
         return os.EX_CONFIG
     kopf.configure(log_format=kopf.LogFormat.JSON)
+    logging.getLogger().setLevel(settings.log_level.upper())
     register(Operator(settings))
     kopf.run(
         standalone=True,

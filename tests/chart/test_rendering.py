@@ -11,7 +11,7 @@ import yaml
 
 from chart.helm import CHART, ROOT, Helm, HelmError, of_kind
 from chart.rights import Right, granted
-from splat_operator.api.settings import read_settings
+from splat_operator.api.settings import Settings, read_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -20,13 +20,20 @@ NO_CRD = ("--set", "crds.enabled=false")
 
 # Every value away from its default.
 EVERYTHING = {
+    "global": {"imageRegistry": "mirror.example", "imagePullSecrets": [{"name": "mirror"}]},
     "fullnameOverride": "compressor",
     "replicas": 0,
     "leaderElection": {"enabled": False},
-    "image": {"repository": "registry.example/splat-operator", "tag": "dev", "pullPolicy": "Always"},
+    "image": {
+        "registry": "registry.example",
+        "repository": "splat-operator",
+        "tag": "dev",
+        "digest": f"sha256:{'ab' * 32}",
+        "pullPolicy": "Always",
+    },
     "imagePullSecrets": [{"name": "registry"}],
     "worker": {
-        "image": {"repository": "registry.example/splat-worker", "tag": "dev", "pullPolicy": "Never"},
+        "image": {"repository": "team/splat-worker", "tag": "dev", "pullPolicy": "Never"},
         "cpuFallback": True,
         "fixedUser": False,
         "allowUnrestrictedPods": True,
@@ -41,12 +48,35 @@ EVERYTHING = {
     "crds": {"enabled": False, "keep": False},
     "rbac": {"create": True, "aggregateToDefaultRoles": False},
     "serviceAccount": {"create": True, "name": "operator", "annotations": {"example.com/a": "b"}},
+    "logLevel": "debug",
+    "workers": 16,
+    "intervals": {"progressSeconds": 2.5, "relistSeconds": 600},
+    "logReadsPerSecond": 100,
+    "metrics": {
+        "service": {"enabled": True, "annotations": {"prometheus.io/scrape": "true"}},
+        "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+        "podMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
+    },
+    "podDisruptionBudget": {"enabled": True, "minAvailable": "50%"},
     "resources": {"limits": {"memory": "1Gi"}},
+    "podSecurityContext": {"runAsNonRoot": True},
+    "securityContext": {"readOnlyRootFilesystem": True},
     "nodeSelector": {"pool": "system"},
     "tolerations": [{"key": "system", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "system-cluster-critical",
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
     "podAnnotations": {"prometheus.io/port": "8081"},
+    "podLabels": {"team": "scans"},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}],
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-ca"}},
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: as-text}\n",
+    ],
 }
 
 ACCOUNT = "splats-splat-operator"
@@ -159,7 +189,7 @@ def test_without_election_there_are_no_rights_on_leases(helm: Helm) -> None:
 
 def test_no_rights_are_made_where_others_make_them(helm: Helm) -> None:
     kinds = {body["kind"] for body in helm.objects(*NO_CRD, "--set", "rbac.create=false")}
-    assert kinds == {"ServiceAccount", "Deployment"}
+    assert kinds == {"ServiceAccount", "Deployment", "Service"}
 
 
 def test_several_operators_elect_one(helm: Helm) -> None:
@@ -189,6 +219,45 @@ def test_settings_are_those_that_the_operator_reads(helm: Helm, everything: tupl
         assert settings.worker_fixed_user == (options != everything)
 
 
+def test_defaults_are_those_of_the_operator(helm: Helm) -> None:
+    (deployment,) = of_kind(helm.objects(*NO_CRD), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
+    assert settings == Settings("splat-worker:0.1.0", lease=("splats", LEASE), identity="a-pod")
+
+
+DIGEST = f"sha256:{'ab' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("options", "image"),
+    [
+        ("image.tag=dev", "splat-operator:dev"),
+        ("image.registry=registry.example", "registry.example/splat-operator:0.1.0"),
+        ("global.imageRegistry=mirror.example", "mirror.example/splat-operator:0.1.0"),
+        ("global.imageRegistry=mirror.example,image.registry=own.example", "own.example/splat-operator:0.1.0"),
+        (f"image.tag=dev,image.digest={DIGEST}", f"splat-operator@{DIGEST}"),
+    ],
+)
+def test_an_image_is_named_by(helm: Helm, options: str, image: str) -> None:
+    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", options), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == image
+
+
+def test_notes_warn_of_images_that_no_registry_has(helm: Helm) -> None:
+    def notes(*options: str) -> str:
+        return helm.run("install", "splats", str(CHART), "--dry-run=client", *NO_CRD, *options).partition("NOTES:")[2]
+
+    assert notes().count("without a registry") == 2
+    assert "without a registry" not in notes("--set", "global.imageRegistry=registry.example")
+
+
+def test_a_service_monitor_without_a_service_is_refused(helm: Helm) -> None:
+    with pytest.raises(HelmError, match=r"use metrics\.podMonitor"):
+        helm.template("--set", "metrics.service.enabled=false,metrics.serviceMonitor.enabled=true")
+
+
 def test_version_with_a_plus_sign_makes_labels(helm: Helm, tmp_path: Path) -> None:
     """As a build's version has one; an API server takes no label with it."""
     copy = shutil.copytree(CHART, tmp_path / "chart")
@@ -207,6 +276,10 @@ def test_version_with_a_plus_sign_makes_labels(helm: Helm, tmp_path: Path) -> No
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
         ("worker.cpuFallback=yes", "/worker/cpuFallback"),
         ("worker.fixedUser=no", "/worker/fixedUser"),
+        ("image.digest=latest", "/image/digest"),
+        ("workers=0", "/workers"),
+        ("logLevel=loud", "/logLevel"),
+        ("metrics.serviceMonitor.interval=soon", "/metrics/serviceMonitor/interval"),
         ("replicas=two", "/replicas"),
         ("replicas=2,leaderElection.enabled=false", "/replicas"),
         ("leaderElection=false", "/leaderElection"),

@@ -44,7 +44,9 @@ def objects(kubectl: Kubectl) -> list[dict[str, Any]]:
 def account(kubectl: Kubectl, objects: list[dict[str, Any]], tmp_path: Path) -> Path:
     """Make the operator's account from the chart; gives its kubeconfig."""
     kinds = {each["kind"] for each in objects}
-    assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment"}, "anything else would be of the cluster"
+    assert kinds == {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service"}, (
+        "anything else would be of the cluster"
+    )
     for kind in ("ServiceAccount", "Role", "RoleBinding"):
         for manifest in of_kind(objects, kind):
             assert manifest["metadata"]["namespace"] == kubectl.namespace

@@ -36,9 +36,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "%s/%s" .Release.Namespace (include "splat-operator.fullname" .) -}}
 {{- end -}}
 
-{{/* An image's name; its dict holds image (repository, tag) and chart (for the tag where there is none). */}}
+{{/* An image's name; its dict holds image (a value) and root (the chart's). */}}
 {{- define "splat-operator.image" -}}
-{{- printf "%s:%s" .image.repository (.image.tag | default .chart.AppVersion) -}}
+{{- $registry := .image.registry | default .root.Values.global.imageRegistry -}}
+{{- with $registry }}{{ . }}/{{ end }}{{ .image.repository }}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{/*

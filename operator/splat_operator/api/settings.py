@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from splat_operator.api.names import DEFAULT_CONTROLLER
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+MAX_WORKERS = 64
 
 
 class SettingsError(ValueError):
@@ -64,11 +69,14 @@ class Settings:
     metrics_port: int = 8081
     """SPLATS_METRICS_PORT: TCP port of /metrics."""
 
+    log_level: str = "info"
+    """SPLATS_LOG_LEVEL: debug, info, warning or error."""
+
     workers: int = 8
-    """Passes at one time. They wait for the API server mostly; more of them only lengthens its queues."""
+    """SPLATS_WORKERS: passes at one time. They wait for the API server mostly; more only lengthens its queues."""
 
     progress_interval_s: float = 5.0
-    """Between two looks at the log of a running pod. Each costs the kubelet a request."""
+    """SPLATS_PROGRESS_INTERVAL_SECONDS: between two looks at the log of a running pod, which cost a request each."""
 
     config_error_grace_s: float = 20.0
     """How long a Secret may be missing: applied together with the resource, it may come a little later."""
@@ -83,8 +91,8 @@ class Settings:
     """How long a step that every run goes through may take before it is written into the status."""
 
     log_reads_per_s: float = 40.0
-    """Requests for progress, reads of logs and the statuses that they change, of all resources together: with more than
-    200 running pods they are looked at less often than above."""
+    """SPLATS_LOG_READS_PER_SECOND: requests for progress, reads of logs and the statuses that they change, of all
+    resources together: with more than 200 running pods they are looked at less often than above."""
 
     cleanup_deadline_s: float = 600.0
     """How long a deleted resource may wait for its outputs to be deleted; then it goes without."""
@@ -93,7 +101,7 @@ class Settings:
     """The same while the Job that deletes waits in a queue, for others' work to end."""
 
     relist_interval_s: float = 1800.0
-    """Between two lists of everything that is watched: the net under a lost watch event."""
+    """SPLATS_RELIST_INTERVAL_SECONDS: between two lists of everything that is watched: the net under a lost event."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -103,7 +111,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError("SPLATS_WORKER_IMAGE is not set; set it to the worker's image, such as splat-worker:0.1.0")
     return Settings(
         worker_image=image,
-        worker_image_pull_policy=_read_pull_policy(environment),
+        worker_image_pull_policy=_read_word(
+            environment, "SPLATS_WORKER_IMAGE_PULL_POLICY", Settings.worker_image_pull_policy, PULL_POLICIES
+        ),
         worker_fixed_user=_read_flag(environment, "SPLATS_WORKER_FIXED_USER", default=True),
         watch_namespaces=_read_list(environment, "SPLATS_WATCH_NAMESPACES"),
         controller_name=environment.get("SPLATS_CONTROLLER_NAME") or Settings.controller_name,
@@ -114,16 +124,39 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_unrestricted_pods=_read_flag(environment, "SPLATS_ALLOW_UNRESTRICTED_PODS"),
         lease=_read_lease(environment),
         identity=environment.get("SPLATS_IDENTITY") or socket.gethostname(),
+        log_level=_read_word(environment, "SPLATS_LOG_LEVEL", Settings.log_level, LOG_LEVELS),
+        workers=_read_count(environment, "SPLATS_WORKERS", Settings.workers),
+        progress_interval_s=_read_number(environment, "SPLATS_PROGRESS_INTERVAL_SECONDS", Settings.progress_interval_s),
+        log_reads_per_s=_read_number(environment, "SPLATS_LOG_READS_PER_SECOND", Settings.log_reads_per_s),
+        relist_interval_s=_read_number(environment, "SPLATS_RELIST_INTERVAL_SECONDS", Settings.relist_interval_s),
         health_port=_read_port(environment, "SPLATS_HEALTH_PORT", Settings.health_port),
         metrics_port=_read_port(environment, "SPLATS_METRICS_PORT", Settings.metrics_port),
     )
 
 
-def _read_pull_policy(environment: Mapping[str, str]) -> str:
-    policy = environment.get("SPLATS_WORKER_IMAGE_PULL_POLICY") or Settings.worker_image_pull_policy
-    if policy not in ("Always", "IfNotPresent", "Never"):
-        raise SettingsError(f"SPLATS_WORKER_IMAGE_PULL_POLICY is {policy!r}; set it to Always, IfNotPresent or Never")
-    return policy
+def _read_word(environment: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:
+    word = environment.get(name) or default
+    if word not in known:
+        raise SettingsError(f"{name} is {word!r}; set it to {', '.join(known[:-1])} or {known[-1]}")
+    return word
+
+
+def _read_count(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name) or str(default)
+    if not value.isdecimal() or not 0 < int(value) <= MAX_WORKERS:
+        raise SettingsError(f"{name} is {value!r}; set it to a number from 1 to {MAX_WORKERS}")
+    return int(value)
+
+
+def _read_number(environment: Mapping[str, str], name: str, default: float) -> float:
+    value = environment.get(name) or str(default)
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise SettingsError(f"{name} is {value!r}; set it to a number above 0")
+    return number
 
 
 def _read_list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

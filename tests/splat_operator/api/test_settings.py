@@ -18,7 +18,8 @@ def test_defaults() -> None:
 def test_empty_variables_are_unset_ones() -> None:
     names = (
         *("WORKER_IMAGE_PULL_POLICY", "WORKER_FIXED_USER", "WATCH_NAMESPACES", "CPU_FALLBACK"),
-        *("LEASE", "IDENTITY", "HEALTH_PORT", "METRICS_PORT"),
+        *("LEASE", "IDENTITY", "HEALTH_PORT", "METRICS_PORT", "LOG_LEVEL", "WORKERS"),
+        *("PROGRESS_INTERVAL_SECONDS", "LOG_READS_PER_SECOND", "RELIST_INTERVAL_SECONDS"),
     )
     assert read_settings({**IMAGE, **{f"SPLATS_{name}": "" for name in names}}) == read_settings(IMAGE)
 
@@ -40,6 +41,11 @@ def test_everything() -> None:
             "SPLATS_IDENTITY": "splat-operator-x",
             "SPLATS_HEALTH_PORT": "9080",
             "SPLATS_METRICS_PORT": "9081",
+            "SPLATS_LOG_LEVEL": "debug",
+            "SPLATS_WORKERS": "16",
+            "SPLATS_PROGRESS_INTERVAL_SECONDS": "2.5",
+            "SPLATS_LOG_READS_PER_SECOND": "100",
+            "SPLATS_RELIST_INTERVAL_SECONDS": "600",
         }
     )
     assert settings == Settings(
@@ -57,6 +63,11 @@ def test_everything() -> None:
         identity="splat-operator-x",
         health_port=9080,
         metrics_port=9081,
+        log_level="debug",
+        workers=16,
+        progress_interval_s=2.5,
+        log_reads_per_s=100.0,
+        relist_interval_s=600.0,
     )
 
 
@@ -73,6 +84,12 @@ def test_everything() -> None:
         ("SPLATS_LEASE", "a/b/c"),
         ("SPLATS_HEALTH_PORT", "http"),
         ("SPLATS_METRICS_PORT", "65536"),
+        ("SPLATS_LOG_LEVEL", "loud"),
+        ("SPLATS_WORKERS", "0"),
+        ("SPLATS_WORKERS", "65"),
+        ("SPLATS_PROGRESS_INTERVAL_SECONDS", "soon"),
+        ("SPLATS_LOG_READS_PER_SECOND", "0"),
+        ("SPLATS_RELIST_INTERVAL_SECONDS", "inf"),
     ],
 )
 def test_refusal_names_the_variable(variable: str, value: str) -> None:
