@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import kopf
@@ -57,7 +57,7 @@ class Operator:
         """Begin to answer probes, wait for the API to serve the resource, then begin to watch and to work."""
         runner = await health.serve(self.settings.health_port, lambda: health.problems(self.tasks, self.watches))
         self._closing.append(runner.cleanup)
-        state = metrics.StateCollector(self.store.phases, self._last_events)
+        state = metrics.StateCollector(self.store.phases, self._watch_times, self.queue.backlog)
         stop_metrics = metrics.serve(self.settings.metrics_port, state)
         self._closing.append(lambda: asyncio.to_thread(stop_metrics))
         connection = await Connection.open(may_write=lambda: self._may_write(), count=metrics.record_request)
@@ -131,9 +131,14 @@ class Operator:
         self._run(f"watch of {kind}{f' in {namespace}' if namespace else ''}", watch.run())
         return watch
 
-    def _last_events(self) -> dict[str, float]:
-        heard = [(watch.last_event, watch.kind) for watch in list(self.watches) if watch.last_event]
-        return {kind: moment for moment, kind in sorted(heard)}
+    def _watch_times(self) -> metrics.WatchTimes:
+        """Of several watches of one kind the last event, the oldest list and the longest silence."""
+        watches = list(self.watches)
+        return metrics.WatchTimes(
+            last_events=_by_kind(max, [(watch.kind, watch.last_event) for watch in watches]),
+            last_lists=_by_kind(min, [(watch.kind, watch.last_list) for watch in watches]),
+            silent_s=_by_kind(max, [(watch.kind, watch.silent_s) for watch in watches]),
+        )
 
     async def _sweep(self) -> None:
         series = metrics.NamespaceSeries()
@@ -143,6 +148,14 @@ class Operator:
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.tasks[name] = asyncio.create_task(work, name=name)
+
+
+def _by_kind(choose: Callable[[list[float]], float], values: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    known: dict[str, list[float]] = {}
+    for kind, value in values:
+        if value is not None:
+            known.setdefault(kind, []).append(value)
+    return {kind: choose(of_kind) for kind, of_kind in known.items()}
 
 
 def register(operator: Operator) -> None:

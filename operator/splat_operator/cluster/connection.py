@@ -26,6 +26,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 NO_ANSWER = 0
 BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE = 400, 403, 404, 409, 410, 422
+INTERNAL_ERROR = 500
 """What the API server answers with, as far as anything depends on it."""
 
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}

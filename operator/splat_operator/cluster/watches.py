@@ -65,6 +65,8 @@ class Watch:
         """Set once the store has all that there was."""
         self.last_event: float | None = None
         """Unix time of the last event."""
+        self.last_list: float | None = None
+        """Unix time at which all was listed last."""
         self._connection = connection
         self._store = store
         self._wake = wake
@@ -129,6 +131,7 @@ class Watch:
             del page  # Before the next one comes.
         self._tell(self._store.keep_only(self.kind, self.namespace, uids, version))
         self._version = version
+        self.last_list = time.time()
         self.has_listed.set()
 
     async def _follow(self) -> None:

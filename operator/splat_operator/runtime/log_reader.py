@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from splat_operator.api.model import Key, Pod, Progress
 from splat_operator.api.names import CONTAINER
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.connection import INTERNAL_ERROR, NO_ANSWER, ApiError, Connection
 from splat_operator.decide.report import merge_progress, parse_progress
 from splat_operator.decide.verdict import results
+from splat_operator.runtime.metrics import LOG_READS_FAILED
 
 QUERY = {"container": CONTAINER, "tailLines": "5", "limitBytes": "16384"}
 """The worker prints at most one progress line a second; a few lines back there is one."""
@@ -92,7 +93,9 @@ class LogReader:
         path = f"{paths.pods(key.namespace)}/{pod}/log"
         try:
             found = parse_progress(await self._connection.get_text(path, QUERY, timeout_s=TIMEOUT_S))
-        except ApiError:
+        except ApiError as error:
+            if error.code == NO_ANSWER or error.code >= INTERNAL_ERROR:  # Else the pod has ended meanwhile.
+                LOG_READS_FAILED.inc()
             return
         readings = self._readings.get(key, {})
         if found and pod in readings and found != readings[pod]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +18,8 @@ from splat_operator.api.times import parse_time
 
 SECONDS_BUCKETS = (1.0, *(2.5 * 2**n for n in range(16)))
 """Kueue's, and on up to a day: the last is 81920 s."""
+PASS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""A request has 30 s, and a pass may have two that wait as long."""
 RATIO_BUCKETS = (1, 2, 4, 8, 12, 16, 20, 30, 50)
 
 CACHE_HIT = "CacheHit"
@@ -52,7 +55,10 @@ LEADING = Gauge("splat_operator_leading", "1 where this process acts, 0 where it
 RECONCILE_TOTAL = Counter(
     "splat_operator_reconcile", "Passes by their result: ok, refused, conflict, error.", ["result"]
 )
-RECONCILE_DURATION = Histogram("splat_operator_reconcile_duration_seconds", "Time that a pass took.")
+RECONCILE_DURATION = Histogram(
+    "splat_operator_reconcile_duration_seconds", "Time that a pass took.", buckets=PASS_BUCKETS
+)
+LOG_READS_FAILED = Counter("splat_operator_log_reads_failed", "Logs of running pods that could not be read in time.")
 FINISHED_TOTAL = Counter(
     "splat_compressions_finished",
     "Runs that ended, counted when their status was written.",
@@ -91,31 +97,67 @@ GRACE_S = 3600.0
 
 
 Phases = Callable[[], Mapping[tuple[str, str], int]]
+ByKind = Mapping[str, float]
+Values = Iterable[tuple[Sequence[str], float]]
+"""Values of a gauge by those of its labels."""
+
+
+@dataclass(frozen=True)
+class WatchTimes:
+    """What is known of the watches, by the kind that they are of.
+
+    Attributes:
+        last_events: Unix time of the last event.
+        last_lists: Unix time at which all was listed last.
+        silent_s: seconds for which nothing at all was heard.
+    """
+
+    last_events: ByKind
+    last_lists: ByKind
+    silent_s: ByKind
 
 
 class StateCollector(Collector):
     """Tells at scrape time what there is, so that a namespace without any resource has no series.
 
+    All of its arguments are called from the scrape's thread.
+
     Args:
-        phases: how many resources there are by namespace and phase; called from the scrape's thread.
-        last_events: Unix time of each kind's last watch event, likewise.
+        phases: how many resources there are by namespace and phase.
+        watches: what is known of the watches.
+        backlog: how many resources wait for a pass, and the first of them for how many seconds.
     """
 
-    def __init__(self, phases: Phases, last_events: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self, phases: Phases, watches: Callable[[], WatchTimes], backlog: Callable[[], tuple[int, float]]
+    ) -> None:
         self._phases = phases
-        self._last_events = last_events
+        self._watches = watches
+        self._backlog = backlog
 
     def collect(self) -> Iterator[Metric]:
-        """The two gauges."""
-        gauge = GaugeMetricFamily("splat_compressions", "Resources in that phase.", labels=["namespace", "phase"])
-        for labels, count in self._phases().items():
-            gauge.add_metric(labels, count)
-        yield gauge
-        name = "splat_operator_watch_last_event_timestamp_seconds"
-        gauge = GaugeMetricFamily(name, "When the last watch event of that kind came in.", labels=["kind"])
-        for kind, moment in self._last_events().items():
-            gauge.add_metric([kind], moment)
-        yield gauge
+        """The gauges."""
+        yield _gauge("splat_compressions", "Resources in that phase.", ("namespace", "phase"), self._phases().items())
+        depth, age_s = self._backlog()
+        yield _gauge("splat_operator_queue_depth", "Resources that wait for a pass.", (), [((), depth)])
+        yield _gauge(
+            "splat_operator_queue_age_seconds", "For how long the first of them has waited.", (), [((), age_s)]
+        )
+        watches = self._watches()
+        for name, words, by_kind in (
+            ("last_event_timestamp_seconds", "When the last watch event of that kind came in.", watches.last_events),
+            ("last_list_timestamp_seconds", "When all objects of that kind were listed last.", watches.last_lists),
+            ("silent_seconds", "For how long a watch of that kind has heard nothing at all.", watches.silent_s),
+        ):
+            values = [((kind,), value) for kind, value in by_kind.items()]
+            yield _gauge(f"splat_operator_watch_{name}", words, ("kind",), values)
+
+
+def _gauge(name: str, words: str, labels: Sequence[str], values: Values) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, words, labels=labels)
+    for of_labels, value in values:
+        gauge.add_metric(of_labels, value)
+    return gauge
 
 
 def record_finish(namespace: str, result: str, reason: str, status: Mapping[str, Any]) -> None:

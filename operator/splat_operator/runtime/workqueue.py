@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -19,12 +20,17 @@ logger = logging.getLogger(__name__)
 
 
 class WorkQueue(Generic[K]):
-    """Add keys from anywhere in the event loop; `run` passes each to a function until it is cancelled."""
+    """Add keys from anywhere in the event loop; `run` passes each to a function until it is cancelled.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._ready: deque[K] = deque()
-        self._waiting: set[K] = set()
-        """Keys in `_ready`."""
+        self._waiting: dict[K, float] = {}
+        """Keys in `_ready`, and since when."""
         self._running: set[K] = set()
         self._dirty: set[K] = set()
         """Keys added while their pass ran: it may have looked too early, so they get another."""
@@ -32,13 +38,18 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._wakeup = asyncio.Semaphore(0)
 
+    def backlog(self) -> tuple[int, float]:
+        """How many keys wait for a pass, and for how many seconds the first of them. Called from another thread."""
+        since = list(self._waiting.copy().values())
+        return len(since), self._clock() - since[0] if since else 0.0
+
     def add(self, key: K) -> None:
         """Ask for a pass as soon as possible; a delayed one is not needed then."""
         self._cancel_timer(key)
         if key in self._running:
             self._dirty.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = self._clock()
             self._ready.append(key)
             self._wakeup.release()
 
@@ -65,7 +76,7 @@ class WorkQueue(Generic[K]):
         while True:
             await self._wakeup.acquire()
             key = self._ready.popleft()
-            self._waiting.discard(key)
+            self._waiting.pop(key, None)
             self._running.add(key)
             try:
                 delay_s = await process(key)

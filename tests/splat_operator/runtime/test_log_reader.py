@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from compressions import KEY, RESULT, running_pod, succeeded_pod
 from fake_connection import FakeConnection
@@ -151,16 +152,28 @@ async def test_a_kubelet_that_does_not_answer_holds_up_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ApiError(0, "no answer"), ApiError(400, "container is not running"), ApiError(404, "")]
+    ("error", "counted"),
+    [
+        (ApiError(0, "no answer"), 1),
+        (ApiError(502, "the kubelet"), 1),
+        (ApiError(400, "container is not running"), 0),
+        (ApiError(404, ""), 0),
+    ],
 )
-async def test_a_read_that_fails_is_made_again_in_turn(error: ApiError) -> None:
-    world = World()
+async def test_a_read_that_fails_is_made_again_in_turn(error: ApiError, counted: int) -> None:
+    """What cannot be read since the pod has ended is no failure to count."""
+    world, before = World(), _failed()
     world.api.logs[log_of("a")] = line(40)
     world.api.fails("logs", "pods", error)
     world.reader.follow(KEY, ["a"])
     async with world.running(6):
         assert world.read() == ["a", "a"]
     assert world.woken == [KEY]
+    assert _failed() - before == counted
+
+
+def _failed() -> float:
+    return REGISTRY.get_sample_value("splat_operator_log_reads_failed_total") or 0.0
 
 
 async def test_an_answer_that_comes_after_the_pod_has_ended_is_dropped() -> None:

@@ -22,7 +22,12 @@ NAMES = {
     "splat_operator_reconcile_total": "counter",
     "splat_operator_reconcile_duration_seconds": "histogram",
     "splat_operator_api_requests_total": "counter",
+    "splat_operator_log_reads_failed_total": "counter",
+    "splat_operator_queue_depth": "gauge",
+    "splat_operator_queue_age_seconds": "gauge",
     "splat_operator_watch_last_event_timestamp_seconds": "gauge",
+    "splat_operator_watch_last_list_timestamp_seconds": "gauge",
+    "splat_operator_watch_silent_seconds": "gauge",
     "splat_compressions": "gauge",
     "splat_compressions_finished_total": "counter",
     "splat_compression_queue_wait_seconds": "histogram",
@@ -51,7 +56,8 @@ def phases() -> dict[tuple[str, str], int]:
 def scrape(phases: dict[tuple[str, str], int], request: pytest.FixtureRequest) -> Iterator[Scrape]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    stop = metrics.serve(port, metrics.StateCollector(lambda: phases, lambda: {"jobs": 17.0}))
+    watches = metrics.WatchTimes(last_events={"jobs": 17.0}, last_lists={"jobs": 5.0}, silent_s={"jobs": 2.5})
+    stop = metrics.serve(port, metrics.StateCollector(lambda: phases, lambda: watches, lambda: (3, 1.5)))
 
     def read() -> str:
         with urlopen(f"http://{request.param}:{port}/metrics", timeout=5) as response:
@@ -77,6 +83,11 @@ def test_names_and_types(scrape: Scrape) -> None:
     assert dict(re.findall(r"^# TYPE (splat_\w+) (\w+)$", scrape(), re.MULTILINE)) == NAMES
 
 
+def test_the_page_has_every_metric() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    assert set(re.findall(r"`(splat_\w+)`", page)) == set(NAMES)
+
+
 def test_no_series_tells_when_another_was_created(scrape: Scrape) -> None:
     metrics.record_finish("created", "Succeeded", "Succeeded", STATUS)
     assert "_created" not in scrape()
@@ -95,8 +106,21 @@ def test_phases_are_counted_at_scrape_time(scrape: Scrape, phases: dict[tuple[st
     assert samples(scrape(), "splat_compressions") == {"a/Running": 2, "a/Pending": 1}, "series of what is gone"
 
 
-def test_the_last_event_of_each_watch(scrape: Scrape) -> None:
-    assert samples(scrape(), "splat_operator_watch_last_event_timestamp_seconds") == {"jobs": 17}
+def test_what_each_watch_has_heard(scrape: Scrape) -> None:
+    text = scrape()
+    assert samples(text, "splat_operator_watch_last_event_timestamp_seconds") == {"jobs": 17}
+    assert samples(text, "splat_operator_watch_last_list_timestamp_seconds") == {"jobs": 5}
+    assert samples(text, "splat_operator_watch_silent_seconds") == {"jobs": 2.5}
+
+
+def test_what_waits_for_a_pass(scrape: Scrape) -> None:
+    text = scrape()
+    assert samples(text, "splat_operator_queue_depth") == {"": 3}
+    assert samples(text, "splat_operator_queue_age_seconds") == {"": 1.5}
+
+
+def test_the_time_of_a_pass_is_told_up_to_a_minute(scrape: Scrape) -> None:
+    assert "60.0" in samples(scrape(), "splat_operator_reconcile_duration_seconds_bucket")
 
 
 def test_requests_are_counted_by_what_they_are(scrape: Scrape) -> None:

@@ -214,3 +214,21 @@ async def test_add_during_a_failing_pass_is_not_lost() -> None:
         queue.add("a")
         passes.let_go(9)
         assert await passes.started.get() == "a"
+
+
+async def test_the_backlog_is_what_waits_and_for_how_long() -> None:
+    now, recorder = [100.0], Recorder()
+    queue: WorkQueue[str] = WorkQueue(lambda: now[0])
+    assert queue.backlog() == (0, 0.0)
+    for key in ("a", "b", "a"):
+        queue.add(key)
+        now[0] += 2
+    assert queue.backlog() == (2, 6.0)
+    async with working(queue, recorder.process):
+        assert await recorder.started.get() == "a"
+        assert queue.backlog() == (1, 4.0), "one whose pass runs waits no more"
+        queue.add("a")
+        assert queue.backlog() == (1, 4.0), "its next one begins to wait when that has ended"
+        recorder.let_go(3)
+        await recorder.idle()
+        assert queue.backlog() == (0, 0.0)
