@@ -129,6 +129,16 @@ def test_notices_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(tmp_path: Path) -> None:
+    """As from a bucket: two pods that merge at once write the same manifest, and each reads one or the other's."""
+    (tmp_path / "key").write_bytes(b"before")
+    (tmp_path / "new").write_bytes(b"after")
+    store = LocalStore(tmp_path)
+    before = store.stat("key").etag
+    etag = store.download("key", tmp_path / "copy", lambda _moved: (tmp_path / "new").replace(tmp_path / "key"))
+    assert (etag, (tmp_path / "copy").read_bytes()) == (before, b"before")
+
+
 def test_a_link_out_of_the_folder_is_no_object(tmp_path: Path) -> None:
     (tmp_path / "outside").write_bytes(b"secret")
     (tmp_path / "store").mkdir()

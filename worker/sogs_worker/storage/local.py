@@ -79,13 +79,12 @@ class LocalStore:
             return describe(self._existing(key))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
-        """Copy the file to `path`."""
+        """Copy the file to `path`, as it was when that began if it is replaced meanwhile."""
         temporary = unfinished(path)
         try:
             with self._operation("read", key):
                 etag = copy_file(self._existing(key), temporary, progress)
-                now = version(self._existing(key).stat())
-            if etag != now:
+            if etag is None:
                 raise StorageError(f"{self.uri(key)} changed while it was read; run it again")
             temporary.replace(path)
         finally:
@@ -269,8 +268,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def copy_file(source: Path, target: Path, progress: Moved) -> str:
-    """Copy the bytes of a file, durably; return its version when that began."""
+def copy_file(source: Path, target: Path, progress: Moved) -> str | None:
+    """Copy the bytes of a file, durably; return its version, None if it was written to meanwhile."""
     with source.open("rb") as reader, target.open("wb") as writer:
         etag = version(os.fstat(reader.fileno()))
         while chunk := reader.read(CHUNK_BYTES):
@@ -278,4 +277,4 @@ def copy_file(source: Path, target: Path, progress: Moved) -> str:
             progress(len(chunk))
         writer.flush()
         os.fsync(writer.fileno())
-    return etag
+        return etag if version(os.fstat(reader.fileno())) == etag else None
