@@ -14,7 +14,7 @@ from cluster.cache import default_cache
 from e2e.kueue import MANAGED, Kueue, cluster_queue, flavor, local_queue
 from kubectl import Kubectl, condition
 
-pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker, pytest.mark.xdist_group("kueue")]
+pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker, pytest.mark.alone]
 Build = Callable[..., dict[str, Any]]
 QUEUE = "kueue.x-k8s.io/queue-name"
 
