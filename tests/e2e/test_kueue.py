@@ -39,6 +39,7 @@ def queues(kueue: Kueue, kubectl: Kubectl) -> Iterator[Callable[..., None]]:  # 
         kubectl.apply(flavor(made))
         kubectl.apply(cluster_queue(made, gpus=gpus, **spec))
         kubectl.apply(local_queue(name, made))
+        kubectl.wait("localqueue", name, "condition=Active")  # else Kueue may not know it when a Job comes
 
     yield make
     kubectl.run("delete", "splat,jobs", "--all", "--timeout=60s")
