@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from cluster.cache import default_cache
+from cluster.cache import default_cache, exclusive
 from cluster.python_tools import install_tools
 
 START_TIMEOUT_S = 60
@@ -76,7 +76,8 @@ class S3Server:
 def find_weed() -> Path:
     """Install the server's binary from its pin into the cache, once, and say where it is."""
     cache = default_cache()
-    install_tools(cache)
+    with exclusive(cache):  # processes of tests that run side by side each want one
+        install_tools(cache)
     return cache.bin / "weed"
 
 
