@@ -56,7 +56,7 @@ def plot_quality(rows: Sequence[Row], path: Path) -> bool:
             _draw_scene(axes, group)
         for axes in list(panels)[len(scenes) :]:
             axes.remove()
-        _save(figure, path)
+        save(figure, path)
     return True
 
 
@@ -77,7 +77,7 @@ def plot_time(rows: Sequence[Row], path: Path) -> bool:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-        _save(figure, path)
+        save(figure, path)
     return True
 
 
@@ -117,6 +117,7 @@ def _draw_times(axes: Axes, name: str, rows: Sequence[Row]) -> None:
         axes.plot(*bounds, "^", color=colour, markersize=10, label=f"{name}: ended there")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write an SVG that depends on nothing but what is drawn."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="svg", metadata={"Date": None})

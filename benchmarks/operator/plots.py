@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.operator.figures import Figures
-from benchmarks.plots import STYLE
+from benchmarks.plots import STYLE, save
 
 SHARES = range(0, 101, 10)
 
@@ -22,8 +22,7 @@ def plot(rows: Sequence[Figures], path: Path) -> None:
         bursts, waits = figure.subplots(1, 2)
         _draw_bursts(bursts, [row for row in rows if "succeeded_s" in row])
         _draw_waits(waits, [row for row in rows if "apply_to_job_ms" in row])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        save(figure, path)
 
 
 def _draw_bursts(axes: Axes, rows: Sequence[Figures]) -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.e2e
 GOLDEN = ROOT / "tests" / "chart" / "golden"
 NO_CRD = ("--set", "crds.enabled=false")
 
+DIGEST = f"sha256:{'ab' * 32}"
+
 # Every value away from its default.
 EVERYTHING = {
     "global": {"imageRegistry": "mirror.example", "imagePullSecrets": [{"name": "mirror"}]},
@@ -28,7 +30,7 @@ EVERYTHING = {
         "registry": "registry.example",
         "repository": "splat-operator",
         "tag": "dev",
-        "digest": f"sha256:{'ab' * 32}",
+        "digest": DIGEST,
         "pullPolicy": "Always",
     },
     "imagePullSecrets": [{"name": "registry"}],
@@ -224,9 +226,6 @@ def test_defaults_are_those_of_the_operator(helm: Helm) -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
     assert settings == Settings("splat-worker:0.1.0", lease=("splats", LEASE), identity="a-pod")
-
-
-DIGEST = f"sha256:{'ab' * 32}"
 
 
 @pytest.mark.parametrize(

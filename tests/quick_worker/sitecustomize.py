@@ -2,7 +2,7 @@
 
 Loading torch and encoding are most of a small run's time. Here an output is a line that tells scenes apart, and a
 scene with the comment `endless` is never done with. All else is the image's own: reading, publishing, progress and the
-termination message. `tests/contract/test_quick_worker.py` holds it to what the real one writes.
+termination message. `tests/sogs_worker/run/test_quick_worker.py` holds it to what the real one writes.
 """
 
 from __future__ import annotations
