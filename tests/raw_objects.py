@@ -56,6 +56,22 @@ def raw_pod(
     return {"metadata": meta, "spec": {"containers": []}, "status": status}
 
 
+def raw_workload(
+    version: str | int = 7, *, spec: Mapping[str, Any] | None = None, status: Mapping[str, Any] | None = None
+) -> Raw:
+    """Kueue's Workload of that Job."""
+    job = raw_job()["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"], "controller": True}
+    meta = {
+        "name": f"job-{job['name']}",
+        "namespace": job["namespace"],
+        "uid": "workload",
+        "resourceVersion": str(version),
+        "ownerReferences": [owner],
+    }
+    return copy.deepcopy({"metadata": meta, "spec": dict(spec or {}), "status": dict(status or {})})
+
+
 def raw_running_pod(version: str | int = 7, **changes: Any) -> Raw:
     """A pod whose worker runs."""
     worker = {"name": "worker", "state": {"running": {"startedAt": MADE_AT}}}

@@ -20,11 +20,11 @@ from splat_operator.api.model import Key
 from splat_operator.api.names import PLURAL
 from splat_operator.api.settings import Settings
 from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.cluster.discovery import wait_until_served
+from splat_operator.cluster.discovery import wait_for_queues, wait_until_served
 from splat_operator.cluster.events import EventPoster
 from splat_operator.cluster.executor import Executor
 from splat_operator.cluster.observer import Observer
-from splat_operator.cluster.paths import JOBS, PODS
+from splat_operator.cluster.paths import JOBS, PODS, WORKLOADS
 from splat_operator.cluster.store import Store
 from splat_operator.cluster.watches import Watch, wait_until_listed
 from splat_operator.runtime import health, metrics
@@ -45,10 +45,12 @@ class Operator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.store = Store(settings.controller_name)
+        self.store = Store(settings.controller_name, labels=(settings.cost_label,))
         self.watches: list[Watch] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
         """By name; all of them run from start to stop."""
+        self._scopes: tuple[str | None, ...] = settings.watch_namespaces or (None,)
+        """Namespaces to watch; None is all of them."""
         self._has_listed = False
         self._may_write: Callable[[], bool] = lambda: True
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -106,6 +108,8 @@ class Operator:
         observer, executor = Observer(connection, self.store, self.settings), Executor(connection, self.store)
         controller = Controller(observer, executor, poster, logs, self.settings)
         await self._list(connection)
+        for namespace in self._scopes:
+            self._run(_name(WORKLOADS, namespace), self._follow_queues(connection, namespace))
         await may_act.wait()
         metrics.LEADING.set(1)
         self._run("logs", logs.run())
@@ -119,16 +123,29 @@ class Operator:
         Pods are listed after Jobs: those of a Job that is deleted between the two would be missed.
         """
         for kinds in ((PLURAL, JOBS), (PODS,)):
-            scopes = self.settings.watch_namespaces or (None,)
-            begun = [self._watch(connection, kind, namespace) for kind in kinds for namespace in scopes]
+            begun = [self._watch(connection, kind, namespace) for kind in kinds for namespace in self._scopes]
+            for watch in begun:
+                self._run(_name(watch.kind, watch.namespace), watch.run())
             await wait_until_listed(begun)
         self._has_listed = True
 
-    def _watch(self, connection: Connection, kind: str, namespace: str | None) -> Watch:
+    async def _follow_queues(self, connection: Connection, namespace: str | None) -> None:
+        """Watch what Kueue says, for as long as there is a Kueue."""
+        while True:
+            api = await wait_for_queues(connection, namespace)
+            watch = self._watch(connection, WORKLOADS, namespace, api=api)
+            try:
+                await watch.run()
+            except ApiError as error:
+                logger.info("Kueue's Workloads are gone: %s", error)
+            self.watches.remove(watch)
+            for key in self.store.keep_only(WORKLOADS, namespace, set(), ""):
+                self.queue.add(key)
+
+    def _watch(self, connection: Connection, kind: str, namespace: str | None, *, api: str | None = None) -> Watch:
         interval_s = self.settings.relist_interval_s
-        watch = Watch(connection, self.store, kind, namespace, self.queue.add, relist_interval_s=interval_s)
+        watch = Watch(connection, self.store, kind, namespace, self.queue.add, relist_interval_s=interval_s, api=api)
         self.watches.append(watch)
-        self._run(f"watch of {kind}{f' in {namespace}' if namespace else ''}", watch.run())
         return watch
 
     def _watch_times(self) -> metrics.WatchTimes:
@@ -148,6 +165,10 @@ class Operator:
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.tasks[name] = asyncio.create_task(work, name=name)
+
+
+def _name(kind: str, namespace: str | None) -> str:
+    return f"watch of {kind}{f' in {namespace}' if namespace else ''}"
 
 
 def _by_kind(choose: Callable[[list[float]], float], values: Iterable[tuple[str, float | None]]) -> dict[str, float]:

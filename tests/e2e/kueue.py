@@ -70,7 +70,7 @@ class Kueue:
 
 def flavor(name: str) -> dict[str, Any]:
     """Describe any node."""
-    return _object("ResourceFlavor", name, {})
+    return _object("ResourceFlavor", name, spec={})
 
 
 def cluster_queue(name: str, *, gpus: int, **spec: Any) -> dict[str, Any]:
@@ -78,13 +78,18 @@ def cluster_queue(name: str, *, gpus: int, **spec: Any) -> dict[str, Any]:
     amounts = {"cpu": 1000, "memory": "1000Gi", "nvidia.com/gpu": gpus}
     quotas = [{"name": resource, "nominalQuota": amount} for resource, amount in amounts.items()]
     groups = [{"coveredResources": list(amounts), "flavors": [{"name": name, "resources": quotas}]}]
-    return _object("ClusterQueue", name, {"namespaceSelector": {}, "resourceGroups": groups, **spec})
+    return _object("ClusterQueue", name, spec={"namespaceSelector": {}, "resourceGroups": groups, **spec})
 
 
 def local_queue(name: str, of: str) -> dict[str, Any]:
     """Describe a namespace's entry to a queue."""
-    return _object("LocalQueue", name, {"clusterQueue": of})
+    return _object("LocalQueue", name, spec={"clusterQueue": of})
 
 
-def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": {"name": name}, "spec": spec}
+def priority_class(name: str, value: int) -> dict[str, Any]:
+    """Describe a priority; the higher value comes first."""
+    return _object("WorkloadPriorityClass", name, value=value)
+
+
+def _object(kind: str, name: str, **fields: Any) -> dict[str, Any]:
+    return {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": {"name": name}, **fields}

@@ -11,12 +11,15 @@ import pytest
 
 from bucket import Bucket
 from cluster.cache import default_cache
-from e2e.kueue import MANAGED, Kueue, cluster_queue, flavor, local_queue
-from kubectl import Kubectl, condition
+from e2e.kueue import MANAGED, Kueue, cluster_queue, flavor, local_queue, priority_class
+from kubectl import Kubectl
+from pages import manifests
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker, pytest.mark.alone]
 Build = Callable[..., dict[str, Any]]
-QUEUE = "kueue.x-k8s.io/queue-name"
+GROUP = "kueue.x-k8s.io"
+QUEUE = f"{GROUP}/queue-name"
+NO_ROOM = "insufficient unused quota for nvidia.com/gpu"
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +90,68 @@ def test_of_three_runs_for_two_gpus_one_waits_and_follows(
         kubectl.apply(compression(name, bucket.put(f"{name}.ply", endless_scene), queueName="scenes"))
         kubectl.finish(name, "Running")
     kubectl.apply(compression("third", bucket.put("third.ply", small_scene), queueName="scenes"))
-    assert "queue scenes" in condition(kubectl.finish("third", "Queued"))["message"]
+    kubectl.finish("third", "Queued")
+    kubectl.wait_for_words("third", NO_ROOM)
     kubectl.run("delete", "splat", "first")
     kubectl.finish("third")
     assert kubectl.get("splat", "second")["status"]["phase"] == "Running"
+
+
+@pytest.fixture
+def priorities(kueue: Kueue, kubectl: Kubectl) -> Iterator[tuple[str, str]]:  # noqa: ARG001
+    """The names of a low and a high priority."""
+    names = (f"{kubectl.namespace}-low", f"{kubectl.namespace}-high")
+    for value, name in enumerate(names):
+        kubectl.apply(priority_class(name, value))
+    yield names
+    kubectl.run("delete", "workloadpriorityclasses", *names)
+
+
+def test_the_pages_manifests_run(
+    kueue: Kueue,  # noqa: ARG001
+    kubectl: Kubectl,
+    bucket: Bucket,
+    compression: Build,
+    small_scene: Path,
+) -> None:
+    """As they are, but for the scene, its place and the worker that stands for the real one."""
+    *settings, pasted = manifests("kueue.md")
+    kubectl.run("label", "namespace", kubectl.namespace, *(f"{name}={value}" for name, value in MANAGED.items()))
+    try:
+        for body in settings:
+            kubectl.apply(body)
+        kubectl.wait("localqueue", "gpus", "condition=Active")
+        resource = compression("garden", bucket.put("garden.ply", small_scene))
+        kubectl.apply({**pasted, "spec": {**pasted["spec"], **resource["spec"]}})
+        kubectl.finish("garden")
+        labels = the_job(kubectl)["metadata"]["labels"]
+        assert (labels[QUEUE], labels[f"{GROUP}/priority-class"]) == ("gpus", "urgent")
+    finally:
+        kubectl.run("delete", "splat,jobs,localqueues", "--all", "--timeout=60s")
+        for body in reversed(settings):
+            kubectl.run("delete", body["kind"], body["metadata"]["name"], "--ignore-not-found", "--timeout=60s")
+
+
+def test_a_higher_priority_preempts_a_run_which_goes_on_later_and_loses_no_retry(
+    queues: Callable[..., None],
+    priorities: tuple[str, str],
+    kubectl: Kubectl,
+    bucket: Bucket,
+    compression: Build,
+    small_scene: Path,
+    endless_scene: Path,
+) -> None:
+    low, high = priorities
+    queues("scenes", gpus=1, preemption={"withinClusterQueue": "LowerPriority"})
+    several = {"queueName": "scenes", "retries": 0}
+    kubectl.apply(compression("low", bucket.put("low.ply", endless_scene), **several, queuePriorityClassName=low))
+    kubectl.finish("low", "Running")
+    kubectl.apply(compression("high", bucket.put("high.ply", small_scene), **several, queuePriorityClassName=high))
+    kubectl.finish("low", "Queued")
+    kubectl.finish("high")
+    status = kubectl.finish("low", "Running")["status"]
+    assert "failures" not in status
+    assert kubectl.reasons("low")["JobCreated"] == 1
 
 
 def test_a_cluster_that_queues_every_job_holds_a_run_until_it_names_a_queue(

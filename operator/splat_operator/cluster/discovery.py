@@ -1,4 +1,4 @@
-"""Does the API server know the resource?"""
+"""Does the API server know the resource, and Kueue's Workloads?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 import logging
 
 from splat_operator.api.names import PLURAL
-from splat_operator.cluster.connection import ApiError, Connection
-from splat_operator.cluster.paths import RESOURCE_API
+from splat_operator.cluster.connection import FORBIDDEN, NOT_FOUND, ApiError, Connection
+from splat_operator.cluster.paths import QUEUE_GROUP, RESOURCE_API, WORKLOADS, collection
 
 INTERVAL_S = 2.0
+QUEUE_INTERVAL_S = 15.0
+"""Kueue may be installed at any time, or never."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,3 +35,18 @@ async def _problem(connection: Connection) -> str | None:
         listed = {"resources": []}
     is_served = any(resource["name"] == PLURAL for resource in listed["resources"])
     return None if is_served else f"{RESOURCE_API} has no {PLURAL}: apply the CRD"
+
+
+async def wait_for_queues(connection: Connection, namespace: str | None) -> str:
+    """Wait until Kueue's Workloads can be listed there, or everywhere; returns the path of their API."""
+    while True:
+        try:
+            group = await connection.get(QUEUE_GROUP)
+            api = f"/apis/{group['preferredVersion']['groupVersion']}"
+            await connection.get(collection(WORKLOADS, namespace, api=api), {"limit": "1"})
+        except ApiError as error:
+            if error.code not in (FORBIDDEN, NOT_FOUND):
+                logger.warning("Kueue's Workloads cannot be listed: %s", error)
+            await asyncio.sleep(QUEUE_INTERVAL_S)
+        else:
+            return api

@@ -56,8 +56,9 @@ class Observer:
         pods = await self._list(paths.pods(key.namespace), key)
         observed = assemble(resource, jobs, pods)
         known = self._store.observe(key)
-        shared = known.same_destination if known else ()
-        return await self._explain(replace(observed, same_destination=shared), now)
+        if known:  # Neither decides what is done to a Job.
+            observed = replace(observed, admissions=known.admissions, same_destination=known.same_destination)
+        return await self._explain(observed, now)
 
     async def _list(self, path: str, key: Key) -> list[dict[str, Any]]:
         listed = await self._connection.get(path, {"labelSelector": f"{LABEL_COMPRESSION}={key.name}"})

@@ -66,6 +66,7 @@ def parse_resource(raw: Json) -> Resource:
         spec=parse_spec(raw.get("spec", {})),
         status=read_status(raw.get("status")),
         finalizers=tuple(meta.get("finalizers", ())),
+        labels=meta.get("labels") or {},
         deleted_at=parse_time(meta.get("deletionTimestamp")),
     )
 

@@ -7,14 +7,15 @@ from splat_operator.api.names import GROUP, PLURAL, VERSION
 
 RESOURCE_API = f"/apis/{GROUP}/{VERSION}"
 NODES = "/api/v1/nodes"
-JOBS, PODS = "jobs", "pods"
+JOBS, PODS, WORKLOADS = "jobs", "pods", "workloads"
 APIS = {PLURAL: RESOURCE_API, JOBS: "/apis/batch/v1", PODS: "/api/v1"}
-"""What is watched, by the plural's name."""
+"""What is always watched, by the plural's name."""
+QUEUE_GROUP = "/apis/kueue.x-k8s.io"
 
 
-def collection(kind: str, namespace: str | None) -> str:
-    """All objects of a watched kind, of one namespace or of the cluster."""
-    return f"{APIS[kind]}/{f'namespaces/{namespace}/' if namespace else ''}{kind}"
+def collection(kind: str, namespace: str | None, *, api: str | None = None) -> str:
+    """All objects of a watched kind, of one namespace or of the cluster; `api`: of a kind that is not always there."""
+    return f"{api or APIS[kind]}/{f'namespaces/{namespace}/' if namespace else ''}{kind}"
 
 
 def resource(key: Key) -> str:

@@ -17,7 +17,9 @@ from splat_operator.api.names import LABEL_COMPRESSION, PHASES, PLURAL
 from splat_operator.api.spec import Json, is_for, parse_spec
 from splat_operator.cluster.destinations import Destinations
 from splat_operator.cluster.parsing import assemble, parse_resource
+from splat_operator.cluster.paths import JOBS, PODS, WORKLOADS
 from splat_operator.cluster.stripping import pack, strip, unpack
+from splat_operator.cluster.workloads import key_of_workload, parse_workload
 
 DEPARTED_S = 600.0
 """How long it is remembered that a Job or pod is gone: watches of two kinds are seconds apart, not minutes."""
@@ -36,11 +38,12 @@ class _Entry:
     splatcompressions: tuple[bytes, ...] = ()
     jobs: tuple[bytes, ...] = ()
     pods: tuple[bytes, ...] = ()
+    workloads: tuple[bytes, ...] = ()
     phase: str = PHASES[0]
 
     @property
     def is_empty(self) -> bool:
-        return not (self.splatcompressions or self.jobs or self.pods)
+        return not (self.splatcompressions or self.jobs or self.pods or self.workloads)
 
 
 class Store:
@@ -49,10 +52,14 @@ class Store:
     Args:
         controller_name: whose resources are kept, by their spec.managedBy.
         clock: seconds that only grow.
+        labels: of resources, that something is counted by.
     """
 
-    def __init__(self, controller_name: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, controller_name: str, clock: Callable[[], float] = time.monotonic, *, labels: tuple[str, ...] = ()
+    ) -> None:
         self._controller_name = controller_name
+        self._labels = labels
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
         self._destinations = Destinations()
@@ -69,6 +76,8 @@ class Store:
         there before, perhaps with a label that made it another resource's.
         """
         key, uid = key_of(kind, raw), raw["metadata"]["uid"]
+        if kind == WORKLOADS and key not in self._entries:  # Of others' Jobs, as most are.
+            return set()
         if key is None:
             return self._lose(kind, raw)
         is_foreign = kind == PLURAL and not is_for(raw.get("spec", {}), self._controller_name)
@@ -76,13 +85,13 @@ class Store:
             return set()
         entry = self._entries.get(key) or self._entries.setdefault(key, _Entry(key))
         # Of resources of that name only the latest is kept, whatever its UID.
-        body, old = strip(kind, raw), _find(getattr(entry, kind), None if kind == PLURAL else uid)
+        body, old = strip(kind, raw, labels=self._labels), _find(getattr(entry, kind), None if kind == PLURAL else uid)
         if old and not _is_newer(_version(body), _version(old)):
             return set()
         if old and _uid(old) == uid and "deletionTimestamp" in old["metadata"]:
             # An event from before the operator's own deletion does not take it back.
             body["metadata"].setdefault("deletionTimestamp", old["metadata"]["deletionTimestamp"])
-        left = self._lose(kind, raw) if is_change and old is None and kind != PLURAL else set()
+        left = self._lose(kind, raw) if is_change and old is None and kind in (JOBS, PODS) else set()
         kept = () if kind == PLURAL else _without(getattr(entry, kind), uid)
         setattr(entry, kind, (*kept, pack(body)))
         if old and _sans_version(old) == _sans_version(body):
@@ -134,7 +143,8 @@ class Store:
         # A Job of an earlier spec may be there that was made without an answer; of the first spec it has the same name.
         is_behind = bool(has_children) or resource.generation > 1
         observed = assemble(resource, jobs, pods, is_behind=is_behind)
-        return replace(observed, same_destination=self._destinations.others(key))
+        admissions = tuple(parse_workload(unpack(packed)) for packed in entry.workloads)
+        return replace(observed, admissions=admissions, same_destination=self._destinations.others(key))
 
     def namespaces(self) -> set[str]:
         """Those that have resources."""
@@ -170,10 +180,9 @@ class Store:
         setattr(entry, kind, _without(getattr(entry, kind), uid))
         if entry.is_empty:
             del self._entries[key]
-        if kind != PLURAL:
+        if kind in (JOBS, PODS):
             self._note_departure(key)
-            return {key}
-        return {key} | self._destinations.note(key, None)
+        return {key} | (self._destinations.note(key, None) if kind == PLURAL else set())
 
     def _note_departure(self, key: Key) -> None:
         now = self._clock()
@@ -191,6 +200,8 @@ class Store:
 
 def key_of(kind: str, raw: Json) -> Key | None:
     """The resource that an object is about; None where its labels name none."""
+    if kind == WORKLOADS:
+        return key_of_workload(raw)
     meta = raw["metadata"]
     name = meta["name"] if kind == PLURAL else (meta.get("labels") or {}).get(LABEL_COMPRESSION)
     return Key(meta["namespace"], name) if name else None

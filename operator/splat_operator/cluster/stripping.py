@@ -21,7 +21,8 @@ from splat_operator.api.names import (
     PLURAL,
 )
 from splat_operator.api.spec import Json
-from splat_operator.cluster.paths import JOBS, PODS
+from splat_operator.cluster.paths import JOBS, PODS, WORKLOADS
+from splat_operator.cluster.workloads import strip_workload
 
 _LABELS = (LABEL_CLEANUP, LABEL_COMPRESSION, LABEL_MANAGED_BY, LABEL_QUEUE)
 _ANNOTATIONS = (ANNOTATION_INDEX, ANNOTATION_QUEUE, ANNOTATION_SUSPENDED, ANNOTATION_TEMPLATE, ANNOTATION_UID)
@@ -117,9 +118,9 @@ _PRESET = json.dumps(
 """What most objects say: the compressor refers to it, and so needs a third of the bytes for each."""
 
 
-def strip(kind: str, raw: Json) -> dict[str, Any]:
-    """The part of an object of a watched kind that parsing reads; the rest is dropped."""
-    return {"metadata": _strip_meta(raw["metadata"]), **_BODIES[kind](raw)}
+def strip(kind: str, raw: Json, *, labels: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The part of an object of a watched kind that parsing reads, and these labels; the rest is dropped."""
+    return {"metadata": _strip_meta(raw["metadata"], labels), **_BODIES[kind](raw)}
 
 
 def pack(body: Json) -> bytes:
@@ -136,8 +137,8 @@ def unpack(data: bytes) -> dict[str, Any]:
     return body
 
 
-def _strip_meta(meta: Json) -> dict[str, Any]:
-    labels, annotations = _only(meta.get("labels"), _LABELS), _only(meta.get("annotations"), _ANNOTATIONS)
+def _strip_meta(meta: Json, more: tuple[str, ...]) -> dict[str, Any]:
+    labels, annotations = _only(meta.get("labels"), (*_LABELS, *more)), _only(meta.get("annotations"), _ANNOTATIONS)
     owners = [
         _only(owner, ("apiVersion", "kind", "uid", "controller"))
         for owner in meta.get("ownerReferences") or []
@@ -186,4 +187,9 @@ def _only(mapping: Json | None, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: mapping[name] for name in names if name in mapping} if mapping else {}
 
 
-_BODIES: Mapping[str, Callable[[Json], dict[str, Any]]] = {PLURAL: _strip_resource, JOBS: _strip_job, PODS: _strip_pod}
+_BODIES: Mapping[str, Callable[[Json], dict[str, Any]]] = {
+    PLURAL: _strip_resource,
+    JOBS: _strip_job,
+    PODS: _strip_pod,
+    WORKLOADS: strip_workload,
+}

@@ -12,10 +12,10 @@ from contextlib import aclosing
 from functools import partial
 
 from splat_operator.api.model import Key
-from splat_operator.api.names import LABEL_MANAGED_BY, MANAGER, PLURAL
+from splat_operator.api.names import LABEL_MANAGED_BY, MANAGER
 from splat_operator.api.spec import Json
 from splat_operator.cluster import paths
-from splat_operator.cluster.connection import GONE, NO_ANSWER, ApiError, Connection
+from splat_operator.cluster.connection import GONE, NO_ANSWER, NOT_FOUND, ApiError, Connection
 from splat_operator.cluster.store import Store
 
 PAGE = 100
@@ -44,6 +44,7 @@ class Watch:
         namespace: None: all.
         wake: asks for a pass for a resource that something is new about.
         relist_interval_s: after which all is listed again, in case an event was lost.
+        api: path of the kind's API, of one that is not always there: the watch ends with it.
         clock: seconds that only grow.
         sleep: waits for that many seconds.
     """
@@ -57,6 +58,7 @@ class Watch:
         wake: Callable[[Key], None],
         *,
         relist_interval_s: float,
+        api: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -82,8 +84,10 @@ class Watch:
             "DELETED": store.remove,
             "MODIFIED": partial(store.put, is_change=True),
         }
-        self._path = paths.collection(kind, namespace)
-        self._selector = {} if kind == PLURAL else {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER}"}
+        self._path = paths.collection(kind, namespace, api=api)
+        self._is_optional = api is not None
+        is_labelled = kind in (paths.JOBS, paths.PODS)
+        self._selector = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGER}"} if is_labelled else {}
 
     @property
     def silent_s(self) -> float:
@@ -91,7 +95,7 @@ class Watch:
         return self._clock() - self._heard_at
 
     async def run(self) -> None:
-        """List and watch, until cancelled."""
+        """List and watch, until cancelled. Raises ApiError where the kind is there no more, and need not be."""
         list_again_at = self._clock()
         while True:
             try:
@@ -100,6 +104,8 @@ class Watch:
                     list_again_at = self._clock() + self._relist_interval_s
                 await self._follow()
             except ApiError as error:
+                if error.code == NOT_FOUND and self._is_optional:
+                    raise
                 if error.code == GONE:  # It has the changes since that version no longer.
                     self._version = ""
                 self._failures += 1

@@ -85,7 +85,13 @@ class Bench:
         self.store = Store(DEFAULT_CONTROLLER)
         self.store.put(PLURAL, raw_resource())
 
-    def make(self, kind: str = "pods", namespace: str | None = None, relist_interval_s: float = 1800) -> Watch:
+    def make(
+        self,
+        kind: str = "pods",
+        namespace: str | None = None,
+        relist_interval_s: float = 1800,
+        api: str | None = None,
+    ) -> Watch:
         return Watch(
             self.connection,
             self.store,
@@ -93,6 +99,7 @@ class Bench:
             namespace,
             self.woken.append,
             relist_interval_s=relist_interval_s,
+            api=api,
             clock=lambda: self.now_s,
             sleep=self.sleep,
         )

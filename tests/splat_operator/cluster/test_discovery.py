@@ -8,7 +8,7 @@ import pytest
 
 from fake_connection import FakeConnection
 from splat_operator.cluster import discovery
-from splat_operator.cluster.paths import RESOURCE_API
+from splat_operator.cluster.paths import QUEUE_GROUP, RESOURCE_API
 
 pytestmark = pytest.mark.asyncio
 
@@ -18,6 +18,7 @@ SERVED = {"resources": [{"name": "splatcompressions"}, {"name": "splatcompressio
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> FakeConnection:
     monkeypatch.setattr(discovery, "INTERVAL_S", 0)
+    monkeypatch.setattr(discovery, "QUEUE_INTERVAL_S", 0)
     return FakeConnection()
 
 
@@ -52,3 +53,32 @@ async def test_an_api_server_that_refuses_is_asked_again(api: FakeConnection, ca
         await discovery.wait_until_served(api)
     assert len(caplog.records) == 2, "each thing once"
     assert "no, 503; waiting" in caplog.text
+
+
+KUEUE = {"preferredVersion": {"groupVersion": "kueue.x-k8s.io/v1beta2"}}
+WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/scenes/workloads"
+
+
+async def test_kueue_may_come_at_any_time(api: FakeConnection, caplog: pytest.LogCaptureFixture) -> None:
+    waiting = asyncio.create_task(discovery.wait_for_queues(api, "scenes"))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    api.objects[QUEUE_GROUP] = KUEUE
+    api.fails("get", "workloads", 404, 404)  # The group may be served before its kinds are.
+    async with asyncio.timeout(5):
+        assert await waiting == "/apis/kueue.x-k8s.io/v1beta2"
+    assert [request.path for request in api.requests[-3:]] == [WORKLOADS, QUEUE_GROUP, WORKLOADS]
+    assert caplog.records == [], "most clusters have none, which is no reason to warn"
+
+
+async def test_without_the_right_to_list_workloads_kueue_is_not_heard(
+    api: FakeConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who makes the roles himself may keep it back."""
+    api.objects[QUEUE_GROUP] = KUEUE
+    api.fails("get", "workloads", 403, 403, 500)
+    async with asyncio.timeout(5):
+        await discovery.wait_for_queues(api, "scenes")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Kueue's Workloads cannot be listed: " in caplog.text

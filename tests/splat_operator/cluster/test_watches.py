@@ -13,10 +13,11 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
 from compressions import KEY
-from raw_objects import raw_job, raw_pod
+from raw_objects import raw_job, raw_pod, raw_workload
 from splat_operator.api.names import PLURAL
 from splat_operator.cluster import watches
-from splat_operator.cluster.connection import Connection
+from splat_operator.cluster.connection import ApiError, Connection
+from splat_operator.cluster.paths import WORKLOADS
 from splat_operator.cluster.watches import MAX_PAUSE_S, PAUSE_S, wait_until_listed
 
 from .bench import GONE, ApiServer, Bench, bookmark, event
@@ -70,6 +71,28 @@ async def test_what_is_watched(bench: Bench, kind: str, namespace: str | None, p
     async with bench.running(bench.make(kind, namespace)):
         assert bench.api.paths == [path]
     assert ("labelSelector" in bench.api.requests[0]) == (kind != PLURAL), "resources have no label of the operator's"
+
+
+KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
+
+
+async def test_workloads_have_no_label_of_the_operators(bench: Bench) -> None:
+    bench.api.lists(raw_workload(5))
+    async with bench.running(bench.make(WORKLOADS, "team", api=KUEUE)):
+        assert bench.api.paths[0] == f"{KUEUE}/namespaces/team/workloads"
+    assert "labelSelector" not in bench.api.requests[0]
+    assert bench.woken == [KEY]
+
+
+async def test_the_watch_of_what_need_not_be_there_ends_with_it(bench: Bench) -> None:
+    """Kueue was uninstalled; of the kinds that must be there it is an answer like others."""
+    bench.api.lists(raw_workload(5))
+    for _ in range(2):
+        bench.api.says(404, {"message": "the server could not find the requested resource"})
+    with pytest.raises(ApiError, match="could not find"):
+        await bench.make(WORKLOADS, api=KUEUE).run()
+    async with bench.running(bench.make()):
+        assert len(bench.pauses) == 1
 
 
 async def test_nothing_new_wakes_nobody(bench: Bench) -> None:

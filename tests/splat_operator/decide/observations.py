@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from compressions import KEY, RESULT, UID, at, name_of, said, stored
 from splat_operator.api.model import (
+    Admission,
     Container,
     InitContainer,
     Job,
@@ -51,6 +52,7 @@ EDITS: Mapping[str, st.SearchStrategy[Any]] = {
     "ttlSecondsAfterFinished": st.sampled_from([0, 60, 7200]),
     "parallelism": st.sampled_from([1, 3]),
     "nodeSelector": st.just({"pool": "gpu"}),
+    "queuePriorityClassName": st.just("high"),
     "preview": st.just(True),
     "source": st.sampled_from([{"uri": "s3://scenes/garden.ply"}, {"uri": "s3://scenes/raw/"}]),
     "podTemplate": st.sampled_from([{"spec": {"hostNetwork": True}}, {"spec": {"containers": {"image": "a"}}}]),
@@ -277,6 +279,11 @@ def looks(draw: Draw, *, is_deleted: bool = False) -> Observed:
         progress=draw(st.none() | progresses),
         cleanup=cleanup,
         orphans=tuple(orphans),
+        admissions=draw(
+            st.lists(st.builds(Admission, st.sampled_from([job.uid for job in own]), texts), max_size=2).map(tuple)
+        )
+        if own
+        else (),
         same_destination=draw(st.sampled_from([(), (), (Key("default", "twin"), Key("far", "twin"))])),
         pod_refusal=draw(st.sampled_from([None, "exceeded quota"])),
         has_gpu_nodes=draw(st.sampled_from([None, True, False])),

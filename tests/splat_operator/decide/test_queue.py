@@ -24,6 +24,7 @@ from compressions import (
     written,
 )
 from splat_operator.api.model import (
+    Admission,
     Container,
     CountWait,
     CreateJob,
@@ -47,6 +48,32 @@ def test_job_is_born_suspended_in_the_queue() -> None:
         "Queued",
         [("Normal", "JobCreated"), ("Normal", "Queued")],
     )
+
+
+def test_kueues_own_words_are_the_message() -> None:
+    waiting = observed(QUEUED, jobs=[job(QUEUED, is_suspended=True, queue="gpus")])
+    others = Admission("another-job", "something else")
+    words = Admission(waiting.jobs[0].uid, "insufficient unused quota for nvidia.com/gpu in flavor a, 1 more needed")
+    for admissions, expected in (
+        ((others,), f"Job {waiting.jobs[0].name} waits in queue gpus until Kueue admits it."),
+        ((others, words), f"Job {waiting.jobs[0].name} waits in queue gpus: {words.message}."),
+    ):
+        status = written(decide(replace(waiting, admissions=admissions)))
+        assert (status["phase"], condition(status, "Ready")["message"]) == ("Queued", expected)
+
+
+def test_the_priority_is_kueues_and_not_the_pods() -> None:
+    urgent = resource(queueName="gpus", queuePriorityClassName="urgent")
+    (created,) = of_type(decide(observed(urgent)), CreateJob)
+    assert created.manifest["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "urgent"
+    assert "priorityClassName" not in created.manifest["spec"]["template"]["spec"]
+    assert "urgent" not in str(created.manifest["spec"])
+
+
+def test_a_priority_that_is_changed_while_it_waits_is_the_next_jobs() -> None:
+    urgent = resource(queueName="gpus", queuePriorityClassName="urgent")
+    waiting = job(QUEUED, is_suspended=True, queue="gpus")
+    assert of_type(decide(observed(urgent, jobs=[waiting])), DeleteJob)
 
 
 def test_admission_and_preemption_are_left_alone() -> None:
