@@ -32,6 +32,9 @@ def embedded_values() -> dict[str, str]:
         "worker.image.repository": "localhost/splat-worker",
         "worker.image.tag": "dev",
         "worker.cpuFallback": "true",
+        # A machine with two cores is to run the pods of several tests at one time.
+        "worker.resources.requests.cpu": "50m",
+        "worker.resources.requests.memory": "128Mi",
         # The tag stays when the image changes; this makes the change one of the pod.
         "podAnnotations.splats\\.dev/image": archive.digest,
     }

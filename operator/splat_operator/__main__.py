@@ -8,7 +8,7 @@ import sys
 
 import kopf
 
-from splat_operator.api.settings import SettingsError, read_settings
+from splat_operator.api.environment import SettingsError, read_settings
 from splat_operator.main import Operator, register
 
 

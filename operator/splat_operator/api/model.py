@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -31,6 +32,8 @@ class Resource:
     status: Json = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
     """All of them, other controllers' too."""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Those at least that something is counted by."""
     deleted_at: datetime | None = None
     """When its deletion was asked for."""
 
@@ -128,6 +131,14 @@ class Pod:
 
 
 @dataclass(frozen=True)
+class Admission:
+    """What Kueue says about a Job that it has not let begin."""
+
+    job_uid: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """A progress line of the worker's log (docs/job.md)."""
 
@@ -155,6 +166,8 @@ class Observed:
     is_behind: bool = False
     """Whether the API server may have Jobs or pods that were not seen: a view from the store, of a resource that has or
     had some."""
+    admissions: tuple[Admission, ...] = ()
+    """Of the Jobs that Kueue manages; also of others' Jobs whose names are alike."""
     same_destination: tuple[Key, ...] = ()
     """Other resources that write to the same object."""
     pod_refusal: str | None = None

@@ -1,21 +1,13 @@
-"""The operator's settings, read from the environment once."""
+"""The operator's settings."""
 
 from __future__ import annotations
 
-import math
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from splat_operator.api.defaults import Defaults
 from splat_operator.api.names import DEFAULT_CONTROLLER
-
-LOG_LEVELS = ("debug", "info", "warning", "error")
-PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-MAX_WORKERS = 64
-
-
-class SettingsError(ValueError):
-    """The environment lacks a setting or holds one that cannot be used; `str(error)` is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,19 @@ class Settings:
     cpu_fallback: bool = False
     """SPLATS_CPU_FALLBACK: 1 lets a worker go on with the CPU where the node only advertises a GPU and has none."""
 
+    defaults: Defaults = field(default_factory=Defaults)
+    """SPLATS_WORKER_DEFAULTS: what specs get that leave it out, as JSON (see Defaults)."""
+
+    gpu_hour_prices: Mapping[str, float] = field(default_factory=dict)
+    """SPLATS_GPU_HOUR_PRICES: price of an hour of one GPU by its resource, as JSON, such as {"nvidia.com/gpu": 2.5};
+    runs on others have no cost."""
+
+    currency: str = ""
+    """SPLATS_CURRENCY: of these prices, such as USD."""
+
+    cost_label: str = ""
+    """SPLATS_COST_LABEL: label of resources by whose value GPU seconds and cost are counted, such as team."""
+
     allowed_sources: tuple[str, ...] = ()
     """SPLATS_ALLOWED_SOURCES: what spec.source.uri must begin with, separated by commas, each ending in a slash:
     `s3://scenes/` (a bucket), `https://example.com/`, `pvc://`; empty: anything."""
@@ -52,6 +57,14 @@ class Settings:
     allowed_endpoints: tuple[str, ...] = ()
     """SPLATS_ALLOWED_ENDPOINTS: S3 endpoints that a spec may name, separated by commas, `aws` for leaving it out;
     empty: any."""
+
+    allowed_images: tuple[str, ...] = ()
+    """SPLATS_ALLOWED_IMAGES: images that pods may have beside the worker's, separated by commas: a repository
+    (`registry.example/worker`, with any tag or digest), or all below a slash (`registry.example/team/`); empty: any."""
+
+    allowed_service_accounts: tuple[str, ...] = ()
+    """SPLATS_ALLOWED_SERVICE_ACCOUNTS: names that pods may run as beside the namespace's own `default`, separated by
+    commas; empty: any."""
 
     allow_unrestricted_pods: bool = False
     """SPLATS_ALLOW_UNRESTRICTED_PODS: 1 lets spec.podTemplate leave the Pod Security profile `restricted`."""
@@ -102,102 +115,3 @@ class Settings:
 
     relist_interval_s: float = 1800.0
     """SPLATS_RELIST_INTERVAL_SECONDS: between two lists of everything that is watched: the net under a lost event."""
-
-
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; an empty variable counts as unset. Raises SettingsError."""
-    image = environment.get("SPLATS_WORKER_IMAGE", "")
-    if not image:
-        raise SettingsError("SPLATS_WORKER_IMAGE is not set; set it to the worker's image, such as splat-worker:0.1.0")
-    return Settings(
-        worker_image=image,
-        worker_image_pull_policy=_read_word(
-            environment, "SPLATS_WORKER_IMAGE_PULL_POLICY", Settings.worker_image_pull_policy, PULL_POLICIES
-        ),
-        worker_fixed_user=_read_flag(environment, "SPLATS_WORKER_FIXED_USER", default=True),
-        watch_namespaces=_read_list(environment, "SPLATS_WATCH_NAMESPACES"),
-        controller_name=environment.get("SPLATS_CONTROLLER_NAME") or Settings.controller_name,
-        cpu_fallback=_read_flag(environment, "SPLATS_CPU_FALLBACK"),
-        allowed_sources=_read_prefixes(environment, "SPLATS_ALLOWED_SOURCES"),
-        allowed_destinations=_read_prefixes(environment, "SPLATS_ALLOWED_DESTINATIONS"),
-        allowed_endpoints=_read_endpoints(environment, "SPLATS_ALLOWED_ENDPOINTS"),
-        allow_unrestricted_pods=_read_flag(environment, "SPLATS_ALLOW_UNRESTRICTED_PODS"),
-        lease=_read_lease(environment),
-        identity=environment.get("SPLATS_IDENTITY") or socket.gethostname(),
-        log_level=_read_word(environment, "SPLATS_LOG_LEVEL", Settings.log_level, LOG_LEVELS),
-        workers=_read_count(environment, "SPLATS_WORKERS", Settings.workers),
-        progress_interval_s=_read_number(environment, "SPLATS_PROGRESS_INTERVAL_SECONDS", Settings.progress_interval_s),
-        log_reads_per_s=_read_number(environment, "SPLATS_LOG_READS_PER_SECOND", Settings.log_reads_per_s),
-        relist_interval_s=_read_number(environment, "SPLATS_RELIST_INTERVAL_SECONDS", Settings.relist_interval_s),
-        health_port=_read_port(environment, "SPLATS_HEALTH_PORT", Settings.health_port),
-        metrics_port=_read_port(environment, "SPLATS_METRICS_PORT", Settings.metrics_port),
-    )
-
-
-def _read_word(environment: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:
-    word = environment.get(name) or default
-    if word not in known:
-        raise SettingsError(f"{name} is {word!r}; set it to {', '.join(known[:-1])} or {known[-1]}")
-    return word
-
-
-def _read_count(environment: Mapping[str, str], name: str, default: int) -> int:
-    value = environment.get(name) or str(default)
-    if not value.isdecimal() or not 0 < int(value) <= MAX_WORKERS:
-        raise SettingsError(f"{name} is {value!r}; set it to a number from 1 to {MAX_WORKERS}")
-    return int(value)
-
-
-def _read_number(environment: Mapping[str, str], name: str, default: float) -> float:
-    value = environment.get(name) or str(default)
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise SettingsError(f"{name} is {value!r}; set it to a number above 0")
-    return number
-
-
-def _read_list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    words = (word.strip() for word in environment.get(name, "").split(","))
-    return tuple(word for word in words if word)
-
-
-def _read_prefixes(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    prefixes = _read_list(environment, name)
-    for prefix in prefixes:
-        # Without the slash s3://scenes would let s3://scenes-of-others pass.
-        if not (prefix.startswith(("s3://", "pvc://", "https://")) and prefix.endswith("/")):
-            raise SettingsError(f"{name} holds {prefix!r}; write s3://, https:// or pvc:// and end it with a slash")
-    return prefixes
-
-
-def _read_endpoints(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    endpoints = _read_list(environment, name)
-    for endpoint in endpoints:
-        if endpoint != "aws" and not endpoint.startswith(("https://", "http://")):
-            raise SettingsError(f"{name} holds {endpoint!r}; write aws or a URL such as https://s3.example:8333")
-    return tuple(endpoint.rstrip("/") for endpoint in endpoints)
-
-
-def _read_flag(environment: Mapping[str, str], name: str, *, default: bool = False) -> bool:
-    value = environment.get(name) or str(int(default))
-    if value not in ("0", "1"):
-        raise SettingsError(f"{name} is {value!r}; set it to 1 or 0")
-    return value == "1"
-
-
-def _read_lease(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    value = environment.get("SPLATS_LEASE", "")
-    namespace, _, name = value.partition("/")
-    if value and not (namespace and name and "/" not in name):
-        raise SettingsError(f"SPLATS_LEASE is {value!r}; set it to namespace/name, such as splat-operator/leader")
-    return (namespace, name) if value else None
-
-
-def _read_port(environment: Mapping[str, str], name: str, default: int) -> int:
-    value = environment.get(name) or str(default)
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise SettingsError(f"{name} is {value!r}; set it to a TCP port, 1 to 65535")
-    return int(value)

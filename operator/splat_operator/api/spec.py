@@ -95,6 +95,8 @@ class Scheduling:
     """Pods among which the scenes are divided."""
     queue: str | None = None
     """Kueue's LocalQueue."""
+    queue_priority: str | None = None
+    """Kueue's WorkloadPriorityClass."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,11 @@ def _parse_s3(raw: Json, side: Json) -> S3:
     Neither a claim nor a web server has to do with spec.s3, and its credentials are not for them.
     """
     is_s3 = side.get("uri", "").startswith("s3://")
-    s3 = {**(raw.get("s3", {}) if is_s3 else {}), **side.get("s3", {})}
+    return parse_connection({**(raw.get("s3", {}) if is_s3 else {}), **side.get("s3", {})})
+
+
+def parse_connection(s3: Json) -> S3:
+    """A connection as a spec writes it."""
     return S3(
         endpoint=s3.get("endpoint"),
         region=s3.get("region"),
@@ -191,4 +197,5 @@ def _parse_scheduling(raw: Json) -> Scheduling:
         pod_template=raw.get("podTemplate", {}),
         parallelism=raw.get("parallelism", Scheduling.parallelism),
         queue=raw.get("queueName"),
+        queue_priority=raw.get("queuePriorityClassName"),
     )

@@ -18,6 +18,11 @@ def job_name(*, resource_name: str, uid: str, output: Output) -> str:
     return f"{resource_name}-{digest([uid, _output(output)])}"
 
 
+def resource_of(job_name: str) -> str:
+    """The name of the resource that a Job of that name is of, if it is one of these."""
+    return job_name.rpartition("-")[0]
+
+
 def cleanup_name(*, resource_name: str, uid: str) -> str:
     """Name of the Job that deletes the resource's outputs, as long as the others' and different from them."""
     return f"{resource_name}-{digest([uid, 'cleanup'])}"
@@ -98,6 +103,7 @@ def _scheduling(scheduling: Scheduling) -> dict[str, Any]:
             "pod_template": (scheduling.pod_template, {}),
             "parallelism": (scheduling.parallelism, 1),
             "queue": (scheduling.queue, None),
+            "queue_priority": (scheduling.queue_priority, None),
         }
     )
 

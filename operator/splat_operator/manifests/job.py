@@ -27,6 +27,7 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> dict[str
 
     Raises MergeError where spec.podTemplate cannot be merged.
     """
+    complete, queue_labels = settings.defaults.complete(spec), _queue_labels(spec)
     job_labels, queue = labels(key.name), spec.scheduling.queue
     return {
         "apiVersion": "batch/v1",
@@ -34,7 +35,7 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> dict[str
         "metadata": {
             "name": job_name(resource_name=key.name, uid=uid, output=spec.output),
             "namespace": key.namespace,
-            "labels": {**job_labels, **({names.LABEL_QUEUE: queue} if queue else {})},
+            "labels": {**job_labels, **queue_labels},
             "annotations": {
                 names.ANNOTATION_TEMPLATE: template_hash(spec.scheduling),
                 names.ANNOTATION_UID: uid,
@@ -51,7 +52,7 @@ def build_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> dict[str
             **_shares(spec.scheduling.parallelism),
             "podFailurePolicy": _pod_failure_policy(),
             "template": build_template(
-                spec=spec, labels=job_labels, document=run_document(spec, key), settings=settings
+                spec=complete, labels=job_labels, document=run_document(complete, key), settings=settings
             ),
         },
     }
@@ -63,7 +64,7 @@ def build_cleanup_job(*, spec: Spec, key: Key, uid: str, settings: Settings) -> 
     It has no owner: a resource that is deleted in the foreground takes what it owns along first. It is in no queue, as
     it needs no GPU; where Kueue is to hold every Job, it is put into the resource's queue later.
     """
-    job_labels = labels(key.name)
+    job_labels, spec = labels(key.name), settings.defaults.complete(spec)
     # Nothing is mounted for the source, which may be gone, and its Secret too.
     destined = replace(spec.output, source=Source())
     scheduling = replace(
@@ -104,6 +105,12 @@ def labels(resource_name: str) -> dict[str, str]:
         names.LABEL_MANAGED_BY: names.MANAGER,
         names.LABEL_COMPRESSION: resource_name,
     }
+
+
+def _queue_labels(spec: Spec) -> dict[str, str]:
+    """What tells Kueue of a Job. A priority alone is for one that Kueue puts into a queue by itself."""
+    wanted = {names.LABEL_QUEUE: spec.scheduling.queue, names.LABEL_QUEUE_PRIORITY: spec.scheduling.queue_priority}
+    return {label: value for label, value in wanted.items() if value}
 
 
 def _mutable_fields(spec: Spec) -> dict[str, Any]:

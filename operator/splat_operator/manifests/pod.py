@@ -54,7 +54,7 @@ def _pod_spec(spec: Spec, settings: Settings) -> dict[str, Any]:
         },
         **scheduling.pod,
         "containers": [_container(spec, settings)],
-        "volumes": volumes.volumes(spec.output),
+        "volumes": volumes.volumes(spec.output, settings.defaults.scratch),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from splat_operator.api import names
+from splat_operator.api.defaults import Scratch
 from splat_operator.api.spec import Output
 
 SCRATCH = "/scratch"
@@ -13,13 +14,13 @@ CLAIMS = "/volumes"
 RUN_FILE = "/etc/splats/run.json"
 
 
-def volumes(output: Output) -> list[dict[str, Any]]:
+def volumes(output: Output, scratch: Scratch) -> list[dict[str, Any]]:
     """The pod's volumes."""
     _, _, file = RUN_FILE.rpartition("/")
     field = {"fieldPath": f"metadata.annotations['{names.ANNOTATION_RUN}']"}
     run = {"name": "run", "downwardAPI": {"items": [{"path": file, "fieldRef": field}]}}
     mounted = [{"name": name, "persistentVolumeClaim": {"claimName": claim}} for name, claim in claims(output).items()]
-    return [{"name": "scratch", "emptyDir": {}}, run, *mounted]
+    return [{"name": "scratch", **_scratch(scratch)}, run, *mounted]
 
 
 def mounts(output: Output) -> list[dict[str, Any]]:
@@ -38,6 +39,17 @@ def claims(output: Output) -> dict[str, str]:
     if sides["source"] == sides["destination"]:
         del sides["source"]
     return {name: claim for name, claim in sides.items() if claim}
+
+
+def _scratch(scratch: Scratch) -> dict[str, Any]:
+    if scratch.storage_class is None:
+        return {"emptyDir": {"sizeLimit": scratch.size} if scratch.size else {}}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": scratch.storage_class,
+        "resources": {"requests": {"storage": scratch.size}},
+    }
+    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
 
 
 def _claim(uri: str) -> str | None:

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
-from splat_operator.api.settings import Settings, SettingsError, read_settings
+from splat_operator.api.defaults import Defaults, Scratch
+from splat_operator.api.environment import SettingsError, read_settings
+from splat_operator.api.settings import Settings
 
 IMAGE = {"SPLATS_WORKER_IMAGE": "splat-worker:1"}
 
@@ -20,6 +22,7 @@ def test_empty_variables_are_unset_ones() -> None:
         *("WORKER_IMAGE_PULL_POLICY", "WORKER_FIXED_USER", "WATCH_NAMESPACES", "CPU_FALLBACK"),
         *("LEASE", "IDENTITY", "HEALTH_PORT", "METRICS_PORT", "LOG_LEVEL", "WORKERS"),
         *("PROGRESS_INTERVAL_SECONDS", "LOG_READS_PER_SECOND", "RELIST_INTERVAL_SECONDS"),
+        *("WORKER_DEFAULTS", "GPU_HOUR_PRICES", "CURRENCY", "COST_LABEL", "ALLOWED_IMAGES", "ALLOWED_SERVICE_ACCOUNTS"),
     )
     assert read_settings({**IMAGE, **{f"SPLATS_{name}": "" for name in names}}) == read_settings(IMAGE)
 
@@ -35,6 +38,12 @@ def test_everything() -> None:
             "SPLATS_ALLOWED_SOURCES": "s3://scenes/, pvc://",
             "SPLATS_ALLOWED_DESTINATIONS": "s3://scenes/compressed/",
             "SPLATS_ALLOWED_ENDPOINTS": "aws,https://s3.example:8333/",
+            "SPLATS_ALLOWED_IMAGES": "registry.example/team/,registry.example/worker",
+            "SPLATS_ALLOWED_SERVICE_ACCOUNTS": "reader, writer",
+            "SPLATS_WORKER_DEFAULTS": '{"tolerations": [{"key": "gpu"}], "scratch": {"size": "50Gi"}}',
+            "SPLATS_GPU_HOUR_PRICES": '{"nvidia.com/gpu": 2.5}',
+            "SPLATS_CURRENCY": "EUR",
+            "SPLATS_COST_LABEL": "team",
             "SPLATS_ALLOW_UNRESTRICTED_PODS": "1",
             "SPLATS_WORKER_FIXED_USER": "0",
             "SPLATS_LEASE": "splat-operator/splats",
@@ -57,6 +66,12 @@ def test_everything() -> None:
         allowed_sources=("s3://scenes/", "pvc://"),
         allowed_destinations=("s3://scenes/compressed/",),
         allowed_endpoints=("aws", "https://s3.example:8333"),
+        allowed_images=("registry.example/team/", "registry.example/worker"),
+        allowed_service_accounts=("reader", "writer"),
+        defaults=Defaults(pod={"tolerations": [{"key": "gpu"}]}, scratch=Scratch(size="50Gi")),
+        gpu_hour_prices={"nvidia.com/gpu": 2.5},
+        currency="EUR",
+        cost_label="team",
         allow_unrestricted_pods=True,
         worker_fixed_user=False,
         lease=("splat-operator", "splats"),
@@ -90,6 +105,9 @@ def test_everything() -> None:
         ("SPLATS_PROGRESS_INTERVAL_SECONDS", "soon"),
         ("SPLATS_LOG_READS_PER_SECOND", "0"),
         ("SPLATS_RELIST_INTERVAL_SECONDS", "inf"),
+        ("SPLATS_WORKER_DEFAULTS", "[]"),
+        ("SPLATS_WORKER_DEFAULTS", "{"),
+        ("SPLATS_GPU_HOUR_PRICES", "2.5"),
     ],
 )
 def test_refusal_names_the_variable(variable: str, value: str) -> None:
@@ -110,3 +128,21 @@ def test_a_prefix_that_would_let_more_pass_is_refused(prefix: str) -> None:
 def test_an_endpoint_that_nothing_could_match_is_refused() -> None:
     with pytest.raises(SettingsError, match="write aws or a URL"):
         read_settings({**IMAGE, "SPLATS_ALLOWED_ENDPOINTS": "aws,s3.example:8333"})
+
+
+def test_a_default_that_nobody_reads_is_refused() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^SPLATS_WORKER_DEFAULTS holds 'nodeselector'; set it to an object with s3"
+    ):
+        read_settings({**IMAGE, "SPLATS_WORKER_DEFAULTS": '{"nodeselector": {}}'})
+
+
+@pytest.mark.parametrize("price", ["-1", "true", '"2.5"', "NaN"])
+def test_a_price_that_is_none_is_refused(price: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SPLATS_GPU_HOUR_PRICES has .* for nvidia.com/gpu; set it to a number"):
+        read_settings({**IMAGE, "SPLATS_CURRENCY": "USD", "SPLATS_GPU_HOUR_PRICES": f'{{"nvidia.com/gpu": {price}}}'})
+
+
+def test_a_price_needs_a_currency() -> None:
+    with pytest.raises(SettingsError, match=r"^SPLATS_CURRENCY is not set; set it to that of "):
+        read_settings({**IMAGE, "SPLATS_GPU_HOUR_PRICES": '{"nvidia.com/gpu": 2}'})

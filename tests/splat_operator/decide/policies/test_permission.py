@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compressions import SETTINGS, resource
+from splat_operator.api.defaults import parse_defaults
 from splat_operator.decide.policies.permission import forbidden_place, forbidden_pod
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -97,6 +98,66 @@ def test_place(case: str) -> None:
         assert refusal.reason == "NotAllowed"
         assert words in refusal.message
         assert "token" not in refusal.message
+
+
+DEFAULT = parse_defaults({"s3": {"endpoint": "http://s3.example:8333"}})
+
+
+@pytest.mark.parametrize(("endpoint", "is_allowed"), [("http://s3.example:8333", True), ("aws", False)])
+def test_a_default_endpoint_is_judged_like_one_of_the_spec(endpoint: str, is_allowed: bool) -> None:
+    settings = replace(SETTINGS, defaults=DEFAULT, allowed_endpoints=(endpoint,))
+    assert (forbidden_place(resource(s3=None).spec, settings) is None) == is_allowed
+
+
+IMAGES = ("registry.example/team/", "registry.example/tool")
+PODS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "any": ({}, {"containers": [{"image": "evil"}], "serviceAccountName": "root"}, ""),
+    "the worker's own": ({"allowed_images": IMAGES}, {"containers": [{"image": SETTINGS.worker_image}]}, ""),
+    "below": ({"allowed_images": IMAGES}, {"containers": [{"image": "registry.example/team/a/b:1"}]}, ""),
+    "repository": ({"allowed_images": IMAGES}, {"containers": [{"image": "registry.example/tool"}]}, ""),
+    "tag": ({"allowed_images": IMAGES}, {"containers": [{"image": "registry.example/tool:1"}]}, ""),
+    "digest": ({"allowed_images": IMAGES}, {"containers": [{"image": "registry.example/tool@sha256:ab"}]}, ""),
+    "repository of a like name": (
+        {"allowed_images": IMAGES},
+        {"containers": [{"image": "registry.example/toolbox:1"}]},
+        "image registry.example/toolbox:1 is not allowed here: it must be of registry.example/team/ or",
+    ),
+    "repository below one": (
+        {"allowed_images": IMAGES},
+        {"containers": [{"image": "registry.example/tool/x"}]},
+        "image",
+    ),
+    "short name": ({"allowed_images": IMAGES}, {"containers": [{"image": "busybox"}]}, "image busybox"),
+    "another tag of the worker's": ({"allowed_images": IMAGES}, {"containers": [{"image": "splat-worker:2"}]}, "image"),
+    "init container": ({"allowed_images": IMAGES}, {"initContainers": [{"image": "evil"}]}, "image evil"),
+    "ephemeral container": ({"allowed_images": IMAGES}, {"ephemeralContainers": [{"image": "evil"}]}, "image evil"),
+    "volume": ({"allowed_images": IMAGES}, {"volumes": [{"image": {"reference": "evil"}}]}, "image evil"),
+    "what is no image": (
+        {"allowed_images": IMAGES},
+        {"containers": {"image": "evil"}, "volumes": [{"image": 1}, 2]},
+        "",
+    ),
+    "no account": ({"allowed_service_accounts": ("reader",)}, {}, ""),
+    "default account": ({"allowed_service_accounts": ("reader",)}, {"serviceAccountName": "default"}, ""),
+    "account": ({"allowed_service_accounts": ("reader",)}, {"serviceAccountName": "reader"}, ""),
+    "another account": (
+        {"allowed_service_accounts": ("reader",)},
+        {"serviceAccountName": "root"},
+        "service account root is not allowed here: it must be reader; correct it or ask",
+    ),
+    "by its old name": ({"allowed_service_accounts": ("reader",)}, {"serviceAccount": "root"}, "service account root"),
+}
+
+
+@pytest.mark.parametrize("case", PODS)
+def test_images_and_accounts(case: str) -> None:
+    limits, spec, words = PODS[case]
+    settings = replace(SETTINGS, allow_unrestricted_pods=True, **limits)
+    refusal = forbidden_pod({"metadata": {}, "spec": spec}, settings)
+    assert bool(refusal) == bool(words)
+    if refusal:
+        assert refusal.reason == "NotAllowed"
+        assert words in refusal.message
 
 
 def test_pod() -> None:
