@@ -54,7 +54,7 @@ def test_the_metrics_are_the_numbers_of_the_statuses_and_a_restart_counts_nothin
         assert of("splat_compressions_finished_total", result="Failed", reason="SourceMissing") == 1
         assert of("splat_compression_input_bytes_total") == succeeded["inputBytes"]
         assert of("splat_compression_output_bytes_total") == succeeded["outputBytes"]
-        assert of("splat_compression_gpu_seconds_total") == succeeded["gpuSeconds"]
+        assert of("splat_compression_gpu_seconds_total", label="") == succeeded["gpuSeconds"]
         assert in_all("splat_compression_ratio_count") == 1
         assert in_all("splat_compression_ratio_sum") == succeeded["compressionRatio"]
         for result, status in (("Succeeded", succeeded), ("Failed", failed)):

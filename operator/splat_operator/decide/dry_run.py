@@ -22,7 +22,7 @@ def explain(observed: Observed, manifest: Json, now: datetime, settings: Setting
     is_told = resource.status.get("observedGeneration") == resource.generation
     if is_told and find(resource.status, "Ready").get("reason") == DRY_RUN:
         return stopping
-    verdict = Verdict(SUCCEEDED, DRY_RUN, _describe(resource.spec, manifest, settings))
+    verdict = Verdict(SUCCEEDED, DRY_RUN, _describe(settings.defaults.complete(resource.spec), manifest, settings))
     return [*stopping, CheckJob(manifest), *write(observed, verdict, now=now)]
 
 

@@ -95,7 +95,6 @@ def merge_results(results: Sequence[Result]) -> Result:
         **parts[0],
         "outputs": outputs[:MAX_OUTPUTS],
         **{name: sum(part[name] for part in parts) for name in ("inputBytes", "outputBytes", "splats", "cacheHits")},
-        "gpuSeconds": round(sum(part["gpuSeconds"] for part in parts), 1),
         "device": ", ".join(devices),
     }
     return Result(_with_ratio(status), sum(result.scenes for result in results))
@@ -153,7 +152,6 @@ def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
         "inputBytes": input_bytes,
         "outputBytes": output_bytes,
         "splats": _whole(entry["splats"]),
-        "gpuSeconds": _number(entry.get("gpuSeconds", 0.0), digits=1),
         "cacheHits": _whole(entry.get("cacheHits", 0)),
         **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
     }

@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from splat_operator.api.model import Job, Observed, Pod
-from splat_operator.api.names import FAILED, PENDING, PERMANENT_EXIT_CODES, QUEUED, RUNNING, SUCCEEDED, SUSPENDED
+from splat_operator.api.names import (
+    FAILED,
+    PENDING,
+    PERMANENT_EXIT_CODES,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    SUSPENDED,
+    TERMINAL_PHASES,
+)
 from splat_operator.api.settings import Settings
 from splat_operator.decide.events import FINISHING
 from splat_operator.decide.policies.drift import is_held_by_others
@@ -15,6 +24,7 @@ from splat_operator.decide.policies.failure import is_failed_attempt, job_cause,
 from splat_operator.decide.policies.pending import Obstacle, current_pod, obstacle
 from splat_operator.decide.report import Result, merge_results, parse_result
 from splat_operator.decide.status import Verdict
+from splat_operator.decide.usage import used
 
 SUSPENDED_BY_USER = Verdict(SUSPENDED, "Suspended", "Suspended by spec.suspend; set it to false to run.")
 RESULT_MISSING = "ResultMissing"
@@ -22,6 +32,15 @@ RESULT_MISSING = "ResultMissing"
 
 def judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tuple[Verdict, float | None]:
     """Where the run stands, and in how many seconds time alone may change that; None: only events can."""
+    verdict, look_again_s = _judge(observed, job, now, settings)
+    if verdict.phase not in TERMINAL_PHASES:
+        return verdict, look_again_s
+    scheduling, pods = observed.resource.spec.scheduling, pods_of(observed, job)
+    usage = used(pods, scheduling, settings, ended=job.finished_at)
+    return replace(verdict, facts={**verdict.facts, **usage}), look_again_s
+
+
+def _judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tuple[Verdict, float | None]:
     spec, pods = observed.resource.spec, pods_of(observed, job)
     if job.is_complete:
         return _succeeded(job, pods), None
@@ -31,7 +50,7 @@ def judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tu
     if spec.suspend:
         return SUSPENDED_BY_USER, None
     if is_held_by_others(job, phase=observed.resource.status.get("phase")):
-        return queued(job.name, job.queue), None
+        return queued(job.name, job.queue, words=_words_of_kueue(observed, job)), None
     if begun := _begun(job, pods) or _ended(job, pods, spec.retries):
         return begun, None
     verdict, look_again_s = _pending(observed, job, pods, now, settings)
@@ -40,12 +59,18 @@ def judge(observed: Observed, job: Job, now: datetime, settings: Settings) -> tu
     return verdict, look_again_s
 
 
-def queued(job_name: str, queue: str | None) -> Verdict:
-    """The verdict on a Job that somebody else, Kueue as a rule, has not let begin."""
+def queued(job_name: str, queue: str | None, *, words: str = "") -> Verdict:
+    """The verdict on a Job that somebody else, Kueue as a rule, has not let begin; `words` are Kueue's own."""
+    if queue and words:
+        return Verdict(QUEUED, "Queued", f"Job {job_name} waits in queue {queue}: {words.rstrip('.')}.")
     if queue:
         return Verdict(QUEUED, "Queued", f"Job {job_name} waits in queue {queue} until Kueue admits it.")
     words = f"Job {job_name} is suspended, and not by this operator: it runs when Kueue, or who set it, sets"
     return Verdict(QUEUED, "Queued", f"{words} suspend to false.")
+
+
+def _words_of_kueue(observed: Observed, job: Job) -> str:
+    return next((each.message for each in observed.admissions if each.job_uid == job.uid), "")
 
 
 def pods_of(observed: Observed, job: Job) -> list[Pod]:

@@ -147,7 +147,8 @@ class Controller:
                     logger.info("%s: %s: %s", key, reason, message)
                     self._poster.post(observed.resource, action)
                 case CountFinish(result, reason, status):
-                    metrics.record_finish(key.namespace, result, reason, status)
+                    label = observed.resource.labels.get(self._settings.cost_label, "")
+                    metrics.record_finish(key.namespace, result, reason, status, label=label)
                 case CountWait(seconds):
                     metrics.record_wait(seconds)
                 case _:

@@ -87,11 +87,16 @@ RATIO = Histogram(
 )
 INPUT_BYTES = Counter("splat_compression_input_bytes", "Bytes of the scenes that were compressed.", ["namespace"])
 OUTPUT_BYTES = Counter("splat_compression_output_bytes", "Bytes that they were compressed to.", ["namespace"])
-GPU_SECONDS = Counter("splat_compression_gpu_seconds", "Time for which runs that ended held GPUs.", ["namespace"])
+GPU_SECONDS = Counter(
+    "splat_compression_gpu_seconds", "Time for which runs that ended held GPUs.", ["namespace", "label"]
+)
+COST = Counter("splat_compression_cost", "What that time cost.", ["namespace", "label", "currency"])
+MAX_LABELS = 100
+"""Values of the label that the administrator has chosen, for each namespace: users can invent them without end."""
 
-_TOTALS = {"inputBytes": INPUT_BYTES, "outputBytes": OUTPUT_BYTES, "gpuSeconds": GPU_SECONDS}
+_TOTALS = {"inputBytes": INPUT_BYTES, "outputBytes": OUTPUT_BYTES}
 """Fields of a status and what they are added to."""
-_OF_NAMESPACES = (FINISHED_TOTAL, *_TOTALS.values())
+_OF_NAMESPACES = (FINISHED_TOTAL, *_TOTALS.values(), GPU_SECONDS, COST)
 GRACE_S = 3600.0
 """How long the series of a namespace stay that has no resource any more."""
 
@@ -160,12 +165,14 @@ def _gauge(name: str, words: str, labels: Sequence[str], values: Values) -> Gaug
     return gauge
 
 
-def record_finish(namespace: str, result: str, reason: str, status: Mapping[str, Any]) -> None:
+def record_finish(namespace: str, result: str, reason: str, status: Mapping[str, Any], *, label: str = "") -> None:
     """Count a run that ended in the terminal phase `result`; `status` is the resource's, any field may be absent.
 
-    A run that found its outputs made already has compressed nothing: it is only counted.
+    A run that found its outputs made already has compressed nothing: only it and what it used are counted. `label` is
+    the value of the label that GPU seconds are counted by.
     """
     FINISHED_TOTAL.labels(namespace, result, reason if reason in KNOWN_REASONS else OTHER).inc()
+    _record_usage(namespace, label, status)
     if reason == CACHE_HIT:
         return
     started, ended = parse_time(status.get("startTime")), parse_time(status.get("completionTime"))
@@ -175,6 +182,14 @@ def record_finish(namespace: str, result: str, reason: str, status: Mapping[str,
         RATIO.observe(status["compressionRatio"])
     for field, total in _TOTALS.items():
         total.labels(namespace).inc(max(0, status.get(field, 0)))
+
+
+def _record_usage(namespace: str, label: str, status: Mapping[str, Any]) -> None:
+    known = {values[1] for values in _label_values(GPU_SECONDS) if values[0] == namespace}
+    label = label if label in known or len(known) < MAX_LABELS else OTHER
+    GPU_SECONDS.labels(namespace, label).inc(max(0, status.get("gpuSeconds", 0)))
+    if cost := status.get("cost"):
+        COST.labels(namespace, label, cost["currency"]).inc(max(0, cost["amount"]))
 
 
 def record_wait(seconds: float) -> None:

@@ -48,11 +48,12 @@ def test_job_is_indexed() -> None:
 def test_totals_are_of_all_pods() -> None:
     done = job(SHARED, completions=2, is_complete=True)
     pods = [part(1, splats=7, device="NVIDIA H100"), part(0), part(0)]
+    pods = [replace(pod, container=replace(pod.container, started_at=at(0))) for pod in pods]
     status = written(decide(observed(SHARED, jobs=[done], pods=pods)))
     assert status["phase"] == "Succeeded"
     assert [output["name"] for output in status["outputs"]] == ["scene-0", "scene-1"]
     assert (status["inputBytes"], status["outputBytes"], status["splats"]) == (2000, 200, 57)
-    assert (status["compressionRatio"], status["gpuSeconds"]) == (10.0, 2.4)
+    assert (status["compressionRatio"], status["gpuSeconds"]) == (10.0, 3 * 42.0)
     assert status["device"] == "NVIDIA H100, cpu"
     assert (status["progress"]["scenesDone"], status["progress"]["scenesTotal"]) == (2, 2)
 

@@ -85,7 +85,7 @@ class TestOrder:
 
         monkeypatch.setattr(world.api, "patch", note_patch)
         monkeypatch.setattr(world.poster, "post", note_post)
-        monkeypatch.setattr(metrics, "record_finish", lambda *_: made.append("finish"))
+        monkeypatch.setattr(metrics, "record_finish", lambda *_, **__: made.append("finish"))
         monkeypatch.setattr(metrics, "record_wait", lambda *_: made.append("wait"))
         return made
 

@@ -36,6 +36,7 @@ NAMES = {
     "splat_compression_input_bytes_total": "counter",
     "splat_compression_output_bytes_total": "counter",
     "splat_compression_gpu_seconds_total": "counter",
+    "splat_compression_cost_total": "counter",
 }
 STATUS = {
     "startTime": "2026-01-01T00:00:00Z",
@@ -205,6 +206,28 @@ def test_cache_hit_compressed_nothing(scrape: Scrape) -> None:
     text = scrape()
     assert samples(text, "splat_compressions_finished_total", namespace="cached") == {"CacheHit/Succeeded": 1}
     assert samples(text, "splat_compression_input_bytes_total", namespace="cached") == {}
+
+
+def test_what_a_run_used_is_counted_by_namespace_and_label(scrape: Scrape) -> None:
+    priced = {**STATUS, "cost": {"amount": 0.5, "currency": "EUR"}}
+    for label in ("vision", "vision", "maps"):
+        metrics.record_finish("priced", "Succeeded", "CacheHit", priced, label=label)
+    metrics.record_finish("priced", "Failed", "OOMKilled", {"gpuSeconds": 2.0})
+    text = scrape()
+    assert samples(text, "splat_compression_gpu_seconds_total", namespace="priced") == {
+        "vision": 25,
+        "maps": 12.5,
+        "": 2,
+    }
+    assert samples(text, "splat_compression_cost_total", namespace="priced") == {"EUR/vision": 1, "EUR/maps": 0.5}
+
+
+def test_labels_without_end_do_not_make_series_without_end(scrape: Scrape) -> None:
+    for number in range(metrics.MAX_LABELS + 20):
+        metrics.record_finish("many", "Succeeded", "Succeeded", STATUS, label=f"run-{number}")
+    found = samples(scrape(), "splat_compression_gpu_seconds_total", namespace="many")
+    assert len(found) == metrics.MAX_LABELS + 1
+    assert found[metrics.OTHER] == 20 * STATUS["gpuSeconds"]
 
 
 def test_clocks_that_differ_and_numbers_that_cannot_be(scrape: Scrape) -> None:
