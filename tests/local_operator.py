@@ -59,7 +59,7 @@ class LocalOperator:
         self._health_port, self._metrics_port = free_port(), free_port()
         self._environment = {
             **{name: value for name, value in kubectl.environment.items() if name != "KUBERNETES_SERVICE_HOST"},
-            **_worker_settings(kubectl),
+            **worker_settings(kubectl),
             **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
             "PYTHONPATH": str(ROOT / "operator"),
             "SPLATS_WATCH_NAMESPACES": kubectl.namespace,
@@ -162,7 +162,7 @@ def free_port() -> int:
     return port
 
 
-def _worker_settings(kubectl: Kubectl) -> dict[str, str]:
+def worker_settings(kubectl: Kubectl) -> dict[str, str]:
     """Read what the installed operator is told of its workers: their image is on the nodes."""
     everywhere = Kubectl(kubectl.environment, os.environ.get("NAMESPACE", "splat-operator"))
     (deployment,) = everywhere.list("deployments", "-l", "app.kubernetes.io/name=splat-operator")

@@ -28,7 +28,8 @@ def test_schema_knows_every_value_and_no_other() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     # A parent chart's values, which have no default here.
     parents = {"global.imageRegistry", "global.imagePullSecrets"}
-    assert _paths(values) - {"global"} == _schema_paths(schema, schema["definitions"]) - parents
+    leaves = _paths(values) - {"global"}
+    assert leaves == _schema_paths(schema, schema["definitions"], leaves=leaves) - parents
 
 
 def test_every_value_is_explained() -> None:
@@ -52,10 +53,14 @@ def _paths(values: dict[str, Any], prefix: str = "") -> set[str]:
     return paths
 
 
-def _schema_paths(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "") -> set[str]:
+def _schema_paths(
+    schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", *, leaves: set[str]
+) -> set[str]:
+    """Dotted paths that the schema has, those below a leaf excepted."""
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
-    if "properties" not in schema or prefix == "resources.":
+    if "properties" not in schema or prefix.rstrip(".") in leaves:
         return {prefix.rstrip(".")}
     children = schema["properties"].items()
-    return {path for name, child in children for path in _schema_paths(child, definitions, f"{prefix}{name}.")}
+    below = (_schema_paths(child, definitions, f"{prefix}{name}.", leaves=leaves) for name, child in children)
+    return {path for paths in below for path in paths}

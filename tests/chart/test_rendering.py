@@ -11,7 +11,9 @@ import yaml
 
 from chart.helm import CHART, ROOT, Helm, HelmError, of_kind
 from chart.rights import Right, granted
-from splat_operator.api.settings import Settings, read_settings
+from splat_operator.api.defaults import Defaults
+from splat_operator.api.environment import read_settings
+from splat_operator.api.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -36,6 +38,22 @@ EVERYTHING = {
     "imagePullSecrets": [{"name": "registry"}],
     "worker": {
         "image": {"repository": "team/splat-worker", "tag": "dev", "pullPolicy": "Never"},
+        "imagePullSecrets": [{"name": "worker"}],
+        "resources": {"requests": {"cpu": "1", "memory": "4Gi"}},
+        "nodeSelector": {"pool": "gpu"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "runtimeClassName": "nvidia",
+        "s3": {"endpoint": "https://s3.example:8333", "credentialsSecretRef": {"name": "s3-credentials"}},
+        "scratch": {"size": "50Gi", "storageClassName": "fast"},
+        "networkPolicy": {
+            "enabled": True,
+            "dns": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],
+            "egress": [
+                {"cidr": "10.0.5.0/24", "ports": [8333]},
+                {"cidr": "0.0.0.0/0"},
+                {"cidr": "::/0", "ports": [443]},
+            ],
+        },
         "cpuFallback": True,
         "fixedUser": False,
         "allowUnrestrictedPods": True,
@@ -44,7 +62,11 @@ EVERYTHING = {
         "sources": ["s3://scenes/", "https://example.com/"],
         "destinations": ["s3://scenes/compressed/"],
         "endpoints": ["aws", "https://s3.example:8333"],
+        "images": ["registry.example/team/", "registry.example:5000/worker"],
+        "serviceAccounts": ["reader"],
     },
+    "admissionPolicy": {"enabled": False},
+    "cost": {"gpuHour": {"nvidia.com/gpu": 2.5}, "currency": "EUR", "label": "team"},
     "watchNamespaces": ["scenes", "teams-a"],
     "controllerName": "example.com/next",
     "crds": {"enabled": False, "keep": False},
@@ -58,6 +80,12 @@ EVERYTHING = {
         "service": {"enabled": True, "annotations": {"prometheus.io/scrape": "true"}},
         "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
         "podMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
+    },
+    "networkPolicy": {
+        "enabled": True,
+        "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "apiServerPorts": [6443],
+        "apiServerCIDRs": ["10.0.0.10/32"],
     },
     "podDisruptionBudget": {"enabled": True, "minAvailable": "50%"},
     "resources": {"limits": {"memory": "1Gi"}},
@@ -191,7 +219,8 @@ def test_without_election_there_are_no_rights_on_leases(helm: Helm) -> None:
 
 def test_no_rights_are_made_where_others_make_them(helm: Helm) -> None:
     kinds = {body["kind"] for body in helm.objects(*NO_CRD, "--set", "rbac.create=false")}
-    assert kinds == {"ServiceAccount", "Deployment", "Service"}
+    policies = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert kinds == {"ServiceAccount", "Deployment", "Service", *policies}
 
 
 def test_several_operators_elect_one(helm: Helm) -> None:
@@ -225,7 +254,9 @@ def test_defaults_are_those_of_the_operator(helm: Helm) -> None:
     (deployment,) = of_kind(helm.objects(*NO_CRD), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
-    assert settings == Settings("splat-worker:0.1.0", lease=("splats", LEASE), identity="a-pod")
+    requests = {"requests": {"cpu": "500m", "memory": "2Gi"}}
+    defaults = Defaults(resources=requests)
+    assert settings == Settings("splat-worker:0.1.0", lease=("splats", LEASE), identity="a-pod", defaults=defaults)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +311,23 @@ def test_version_with_a_plus_sign_makes_labels(helm: Helm, tmp_path: Path) -> No
         ("logLevel=loud", "/logLevel"),
         ("metrics.serviceMonitor.interval=soon", "/metrics/serviceMonitor/interval"),
         ("replicas=two", "/replicas"),
+        ("worker.s3.endpiont=https://s3.example", "endpiont"),
+        ("worker.scratch.storageClassName=fast", "worker.scratch.storageClassName needs worker.scratch.size"),
+        ("cost.gpuHour.nvidia\\.com/gpu=free", "/cost/gpuHour/nvidia.com~1gpu"),
+        ("allowed.images={registry.example/worker:1}", "/allowed/images/0"),
+        ("worker.networkPolicy.enabled=true", "worker.networkPolicy needs watchNamespaces"),
+        *(
+            (f"worker.networkPolicy.egress[0].cidr={cidr}", "/worker/networkPolicy/egress/0/cidr")
+            for cidr in (
+                "169.254.0.0/16",
+                "169.254.169.254/32",
+                "169.0.0.0/8",
+                "128.0.0.0/1",
+                "fd00::/8",
+                "fc00::/7",
+                "s3",
+            )
+        ),
         ("replicas=2,leaderElection.enabled=false", "/replicas"),
         ("leaderElection=false", "/leaderElection"),
         ("watchNamespaces={Scenes}", "/watchNamespaces/0"),

@@ -338,6 +338,11 @@ _RUNS = [
         {"queueName": "GPUs"},
         f"spec.queueName must be a LocalQueue's name, {NAME_WORDS}",
     ),
+    _spec(
+        "priority class in capitals",
+        {"queuePriorityClassName": "High"},
+        f"spec.queuePriorityClassName must be a WorkloadPriorityClass's name, {NAME_WORDS}",
+    ),
     *(
         _spec(
             f"managed by {name!r}",

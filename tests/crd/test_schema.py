@@ -25,15 +25,16 @@ SPEC = """
 source.uri source.sha256 destination.uri encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed
 gate.minPSNR gate.maxSizeBytes gate.minRatio preview gpu.resourceName gpu.count parallelism resources nodeSelector
 tolerations affinity topologySpreadConstraints priorityClassName runtimeClassName serviceAccountName imagePullSecrets
-podTemplate image imagePullPolicy queueName suspend retries activeDeadlineSeconds pendingDeadlineSeconds
-ttlSecondsAfterFinished deletionPolicy cache dryRun managedBy
+podTemplate image imagePullPolicy queueName queuePriorityClassName suspend retries activeDeadlineSeconds
+pendingDeadlineSeconds ttlSecondsAfterFinished deletionPolicy cache dryRun managedBy
 """
 STATUS = """
 observedGeneration phase conditions[].type conditions[].status conditions[].reason conditions[].message
 conditions[].lastTransitionTime conditions[].observedGeneration progress.percent progress.stage progress.etaSeconds
 progress.scenesDone progress.scenesTotal outputs[].name outputs[].uri outputs[].sha256 outputs[].bytes
 outputs[].sourceBytes outputs[].splats outputs[].ratio outputs[].psnr outputs[].previewUri manifestUri inputBytes
-outputBytes compressionRatio splats gpuSeconds engine device cacheHits jobName startTime completionTime duration retryOn
+outputBytes compressionRatio splats gpuSeconds cost.amount cost.currency engine device cacheHits jobName startTime
+completionTime duration retryOn
 failures[].pod failures[].reason failures[].exitCode failures[].message failures[].time
 """
 CONTRACT = [

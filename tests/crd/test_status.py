@@ -57,6 +57,7 @@ SUCCEEDED: dict[str, Any] = {
     "compressionRatio": 16.25,
     "splats": 200000,
     "gpuSeconds": 30.5,
+    "cost": {"amount": 0.021181, "currency": "USD"},
     "engine": "native",
     "device": "cuda",
     "cacheHits": 0,

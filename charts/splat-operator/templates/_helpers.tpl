@@ -31,6 +31,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{/* Who acts on resources without spec.managedBy. */}}
+{{- define "splat-operator.defaultController" -}}splats.dev/splat-operator{{- end -}}
+
 {{/* Namespace and name of the Lease. */}}
 {{- define "splat-operator.lease" -}}
 {{- printf "%s/%s" .Release.Namespace (include "splat-operator.fullname" .) -}}
@@ -41,6 +44,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $registry := .image.registry | default .root.Values.global.imageRegistry -}}
 {{- with $registry }}{{ . }}/{{ end }}{{ .image.repository }}
 {{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- end -}}
+
+{{/* What specs get that leave it out, as JSON: fields of worker's values that are set. */}}
+{{- define "splat-operator.workerDefaults" -}}
+{{- $defaults := dict -}}
+{{- range $name := list "imagePullSecrets" "resources" "nodeSelector" "tolerations" "runtimeClassName" "s3" -}}
+{{- with index $.Values.worker $name }}{{ $_ := set $defaults $name . }}{{ end -}}
+{{- end -}}
+{{- with .Values.worker.scratch -}}
+{{- if and .storageClassName (not .size) }}{{ fail "worker.scratch.storageClassName needs worker.scratch.size" }}{{ end -}}
+{{- $scratch := dict -}}
+{{- range $name, $value := . }}{{ if $value }}{{ $_ := set $scratch $name $value }}{{ end }}{{ end -}}
+{{- if $scratch }}{{ $_ := set $defaults "scratch" $scratch }}{{ end -}}
+{{- end -}}
+{{- toJson $defaults -}}
 {{- end -}}
 
 {{/*
@@ -73,4 +91,8 @@ the workers' pods.
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list]
+# What Kueue says about a Job that waits in its queue.
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [list, watch]
 {{- end -}}
