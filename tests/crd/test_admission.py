@@ -170,6 +170,9 @@ def applied(
         pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.compressed.ply"}}}, id="compressed PLY"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.spz"}}}, id="SPZ"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),
+        pytest.param(
+            {"spec": {"source": {"uri": "pvc://raw/a.ply"}, "destination": {"uri": "pvc://out/"}}}, id="claims alone"
+        ),
         pytest.param({"spec": {"s3": {"serverSideEncryption": {"type": "AES256"}}}}, id="encryption without a key"),
         pytest.param({"spec": {"s3": {"insecureSkipTLSVerify": True}}}, id="no check of certificates"),
         pytest.param({"spec": {"resources": {"limits": {"amd.com/gpu": 1}}}}, id="another extended resource"),
