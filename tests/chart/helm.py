@@ -33,7 +33,8 @@ class Helm:
         return answer.stdout
 
     def template(self, *options: str, release: str = "splats", namespace: str = "splats") -> str:
-        return self.run("template", release, str(CHART), "--namespace", namespace, *options)
+        """What the chart renders, without the objects of `helm test`."""
+        return self.run("template", release, str(CHART), "--namespace", namespace, "--skip-tests", *options)
 
     def objects(self, *options: str, release: str = "splats", namespace: str = "splats") -> list[dict[str, Any]]:
         text = self.template(*options, release=release, namespace=namespace)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from chart.helm import CHART, ROOT, Helm, HelmError, of_kind
+from chart.helm import CHART, ROOT, Helm, of_kind
 from chart.rights import Right, granted
 from splat_operator.api.defaults import Defaults
 from splat_operator.api.environment import read_settings
@@ -103,6 +103,7 @@ EVERYTHING = {
     "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
     "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
     "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca"}],
+    "test": {"spec": {"gpu": {"count": 0}}, "timeoutSeconds": 60},
     "extraObjects": [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-ca"}},
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: as-text}\n",
@@ -151,8 +152,9 @@ def test_everything_is_away_from_its_default() -> None:
     assert [name for name in defaults if EVERYTHING[name] == defaults[name]] == []
 
 
-def test_lint(helm: Helm) -> None:
-    assert "0 chart(s) failed" in helm.run("lint", str(CHART), "--strict")
+def test_lint(helm: Helm, everything: tuple[str, str]) -> None:
+    for options in ((), everything):
+        assert "0 chart(s) failed" in helm.run("lint", str(CHART), "--strict", *options)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +166,6 @@ def test_crd_is_the_file_with_the_releases_metadata(helm: Helm, keep: str, annot
     assert rendered["metadata"].pop("labels")["app.kubernetes.io/name"] == "splat-operator"
     assert rendered["metadata"].pop("annotations", None) == annotations
     assert rendered == source
-
-
-def test_crd_can_be_left_out(helm: Helm) -> None:
-    assert of_kind(helm.objects(*NO_CRD), "CustomResourceDefinition") == []
 
 
 def test_rights_in_the_whole_cluster(helm: Helm) -> None:
@@ -217,29 +215,6 @@ def test_without_election_there_are_no_rights_on_leases(helm: Helm) -> None:
     assert of_kind(objects, "Role") == []
 
 
-def test_no_rights_are_made_where_others_make_them(helm: Helm) -> None:
-    kinds = {body["kind"] for body in helm.objects(*NO_CRD, "--set", "rbac.create=false")}
-    policies = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
-    assert kinds == {"ServiceAccount", "Deployment", "Service", *policies}
-
-
-def test_several_operators_elect_one(helm: Helm) -> None:
-    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", "replicas=3"), "Deployment")
-    assert deployment["spec"]["replicas"] == 3
-    assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    env = {each["name"]: each for each in container["env"]}
-    assert env["SPLATS_LEASE"]["value"] == f"splats/{LEASE}"
-    assert env["SPLATS_IDENTITY"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-
-
-def test_one_operator_without_election_is_never_two(helm: Helm) -> None:
-    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", "leaderElection.enabled=false"), "Deployment")
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert not {"SPLATS_LEASE", "SPLATS_IDENTITY"} & {each["name"] for each in container["env"]}
-
-
 def test_settings_are_those_that_the_operator_reads(helm: Helm, everything: tuple[str, str]) -> None:
     """The operator itself reads what the chart makes of both ends of each value."""
     for options in ((*NO_CRD, "--set", "replicas=2"), everything):
@@ -254,92 +229,23 @@ def test_defaults_are_those_of_the_operator(helm: Helm) -> None:
     (deployment,) = of_kind(helm.objects(*NO_CRD), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
-    requests = {"requests": {"cpu": "500m", "memory": "2Gi"}}
-    defaults = Defaults(resources=requests)
-    assert settings == Settings("splat-worker:0.1.0", lease=("splats", LEASE), identity="a-pod", defaults=defaults)
+    defaults = Defaults(resources={"requests": {"cpu": "500m", "memory": "2Gi"}})
+    assert settings == Settings(
+        settings.worker_image, lease=("splats", LEASE), identity="a-pod", defaults=defaults
+    )
 
 
-@pytest.mark.parametrize(
-    ("options", "image"),
-    [
-        ("image.tag=dev", "splat-operator:dev"),
-        ("image.registry=registry.example", "registry.example/splat-operator:0.1.0"),
-        ("global.imageRegistry=mirror.example", "mirror.example/splat-operator:0.1.0"),
-        ("global.imageRegistry=mirror.example,image.registry=own.example", "own.example/splat-operator:0.1.0"),
-        (f"image.tag=dev,image.digest={DIGEST}", f"splat-operator@{DIGEST}"),
-    ],
-)
-def test_an_image_is_named_by(helm: Helm, options: str, image: str) -> None:
-    (deployment,) = of_kind(helm.objects(*NO_CRD, "--set", options), "Deployment")
+def test_images_that_the_annotations_list_are_those_that_run(helm: Helm) -> None:
+    (deployment,) = of_kind(helm.objects(*NO_CRD), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == image
+    worker = next(each["value"] for each in container["env"] if each["name"] == "SPLATS_WORKER_IMAGE")
+    annotations = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
+    listed = yaml.safe_load(annotations["artifacthub.io/images"])
+    assert [each["image"] for each in listed] == [container["image"], worker]
 
 
-def test_notes_warn_of_images_that_no_registry_has(helm: Helm) -> None:
-    def notes(*options: str) -> str:
-        return helm.run("install", "splats", str(CHART), "--dry-run=client", *NO_CRD, *options).partition("NOTES:")[2]
-
-    assert notes().count("without a registry") == 2
-    assert "without a registry" not in notes("--set", "global.imageRegistry=registry.example")
-
-
-def test_a_service_monitor_without_a_service_is_refused(helm: Helm) -> None:
-    with pytest.raises(HelmError, match=r"use metrics\.podMonitor"):
-        helm.template("--set", "metrics.service.enabled=false,metrics.serviceMonitor.enabled=true")
-
-
-def test_version_with_a_plus_sign_makes_labels(helm: Helm, tmp_path: Path) -> None:
-    """As a build's version has one; an API server takes no label with it."""
-    copy = shutil.copytree(CHART, tmp_path / "chart")
-    about = yaml.safe_load((copy / "Chart.yaml").read_text())
-    (copy / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": "0.1.0+build.5", "appVersion": "0.1.0+b"}))
-    for body in yaml.safe_load_all(helm.run("template", "splats", str(copy))):
-        labels = body["metadata"]["labels"]
-        assert labels["helm.sh/chart"] == "splat-operator-0.1.0_build.5"
-        assert labels["app.kubernetes.io/version"] == "0.1.0_b"
-
-
-@pytest.mark.parametrize(
-    ("option", "words"),
-    [
-        ("imge.tag=dev", "imge"),
-        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
-        ("worker.cpuFallback=yes", "/worker/cpuFallback"),
-        ("worker.fixedUser=no", "/worker/fixedUser"),
-        ("image.digest=latest", "/image/digest"),
-        ("workers=0", "/workers"),
-        ("logLevel=loud", "/logLevel"),
-        ("metrics.serviceMonitor.interval=soon", "/metrics/serviceMonitor/interval"),
-        ("replicas=two", "/replicas"),
-        ("worker.s3.endpiont=https://s3.example", "endpiont"),
-        ("worker.scratch.storageClassName=fast", "worker.scratch.storageClassName needs worker.scratch.size"),
-        ("cost.gpuHour.nvidia\\.com/gpu=free", "/cost/gpuHour/nvidia.com~1gpu"),
-        ("allowed.images={registry.example/worker:1}", "/allowed/images/0"),
-        ("worker.networkPolicy.enabled=true", "worker.networkPolicy needs watchNamespaces"),
-        *(
-            (f"worker.networkPolicy.egress[0].cidr={cidr}", "/worker/networkPolicy/egress/0/cidr")
-            for cidr in (
-                "169.254.0.0/16",
-                "169.254.169.254/32",
-                "169.0.0.0/8",
-                "128.0.0.0/1",
-                "fd00::/8",
-                "fc00::/7",
-                "s3",
-            )
-        ),
-        ("replicas=2,leaderElection.enabled=false", "/replicas"),
-        ("leaderElection=false", "/leaderElection"),
-        ("watchNamespaces={Scenes}", "/watchNamespaces/0"),
-        ("serviceAccount.create=false", "serviceAccount.name must name an existing ServiceAccount"),
-    ],
-)
-def test_refuses_wrong_values(helm: Helm, option: str, words: str) -> None:
-    with pytest.raises(HelmError) as refusal:
-        helm.template("--set", option)
-    assert words in str(refusal.value)
-
-
-def test_release_named_after_the_chart_is_not_named_twice(helm: Helm) -> None:
-    (deployment,) = of_kind(helm.objects(release="splat-operator"), "Deployment")
-    assert deployment["metadata"]["name"] == "splat-operator"
+def test_suites_of_helm_unittest(chart_tools: Path) -> None:
+    """They stand in the chart's folder `tests`, and each of them makes a decision of the templates plain."""
+    command = [str(chart_tools / "helm-unittest"), "--strict", str(CHART)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -85,6 +85,14 @@ _REAL_GPUS = Group(
 
 # What single tests and benchmarks add to a cluster. None needs them for itself, so none waits for them.
 FAKE_NODES = Group("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, expected_s=100)
+CHART_TOOLS = Group(
+    "charts",
+    {
+        "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
+        "helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+    },
+    expected_s=100,
+)
 QUEUES = Group("kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, expected_s=150, chart="charts/kueue")
 
 
