@@ -65,9 +65,31 @@ def install_packages(*, builds: bool = True) -> None:
         _apt_get(arguments)
 
 
-def _apt_get(arguments: list[str]) -> None:
+def unpack_package(package: str, folder: Path) -> None:
+    """Put a Debian package's files below a folder, without installing it, which may start a service.
+
+    Raises:
+        ClusterError: without apt-get, or when it fails.
+    """
+    if not shutil.which("apt-get"):
+        raise ClusterError(f"This machine has no apt-get to fetch {package} with: use a Debian machine.")
+    say(f"fetching the Debian package {package}")
+    draft = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    _apt_get(["update"])
+    _apt_get(["download", package], folder=draft)
+    (archive,) = draft.glob("*.deb")
+    subprocess.run(["dpkg-deb", "--extract", archive, draft], check=True)
+    archive.unlink()
+    draft.rename(folder)
+
+
+def _apt_get(arguments: list[str], *, folder: Path | None = None) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(["apt-get", "-qq", *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["apt-get", "-qq", *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise ClusterError(f"apt-get {arguments[0]} failed: {last}")
