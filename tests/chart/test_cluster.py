@@ -12,7 +12,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from chart.helm import Helm
+from chart.helm import CHART, Helm, HelmError
 from chart.rights import granted, held
 
 pytestmark = pytest.mark.e2e
@@ -57,6 +57,16 @@ def test_election_can_be_turned_off_and_on(helm: Helm, environment: dict[str, st
             _kubectl(environment, "apply", "--server-side", manifest=manifest)
     finally:
         _kubectl(environment, "delete", "--wait=false", manifest=on)
+
+
+def test_the_crd_of_another_release_is_taken_only_where_that_is_asked_for(helm: Helm) -> None:
+    second = ("install", f"test-{secrets.token_hex(4)}", str(CHART), "--namespace", NAMESPACE, "--dry-run=server")
+    with pytest.raises(HelmError) as refusal:
+        helm.run(*second)
+    for words in ('"splatcompressions.splats.dev"', "exists and cannot be imported", "invalid ownership metadata"):
+        assert words in str(refusal.value)
+    for option in ("--take-ownership", "--set=crds.enabled=false"):
+        assert "kind: Deployment" in helm.run(*second, option)
 
 
 Applied = Callable[..., tuple[list[dict[str, Any]], str]]
