@@ -19,7 +19,7 @@ NONE_FOUND := 5
 N ?= 10000
 OUT ?= docs
 
-.PHONY: help setup demo test test-fast test-e2e test-gpu bench bench-operator lint build cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-e2e test-gpu bench bench-operator lint chart build cluster cluster-down cluster-env images install pins
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -52,6 +52,9 @@ lint: setup  ## formatting, lint, types, layers
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
+
+chart: setup  ## write what the chart repeats of other files: its README's values, its annotations, the CRD
+	@PYTHONPATH=tests $(BIN)/python -m chart.generated
 
 build:  # what the cluster is made of, without starting it
 	@[ $(CLUSTER) = current ] || $(TOOL) cluster build

@@ -3,24 +3,80 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
 import yaml
 
+from chart.generated import CRD, generate
 from chart.helm import CHART, ROOT
+from chart.values_table import Value, read_values
 
 
-def test_copy_of_the_crd_is_the_crd() -> None:
-    """Remedy: cp crds/splats.dev_splatcompressions.yaml charts/splat-operator/files/."""
-    name = "splats.dev_splatcompressions.yaml"
-    assert (CHART / "files" / name).read_text() == (ROOT / "crds" / name).read_text()
+def test_what_repeats_other_files_does() -> None:
+    """Remedy: make chart."""
+    assert {path: path.read_text() for path in generate()} == generate()
 
 
 def test_versions_agree() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    project = tomllib.loads((ROOT / "operator" / "pyproject.toml").read_text())["project"]
-    assert (chart["version"], chart["appVersion"]) == (project["version"], project["version"])
+    projects = [tomllib.loads((ROOT / name / "pyproject.toml").read_text()) for name in ("operator", "worker")]
+    assert {chart["appVersion"], *(each["project"]["version"] for each in projects)} == {chart["version"]}
+
+
+def test_pages_name_this_version() -> None:
+    """Who pastes their commands gets what the chart looks for."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    pattern = r"(?:splat-(?:operator|worker)[:-]|--version )(\d+\.\d+\.\d+)"
+    for name in ("README.md", "charts/splat-operator/README.md", "Dockerfile.operator", "Dockerfile.worker"):
+        assert set(re.findall(pattern, (ROOT / name).read_text())) == {version}, name
+
+
+def test_annotations_describe_this_version() -> None:
+    """As Artifact Hub reads them: lists, as YAML in text."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    changes, (crd,), examples, images = (
+        yaml.safe_load(chart["annotations"][f"artifacthub.io/{name}"])
+        for name in ("changes", "crds", "crdsExamples", "images")
+    )
+    section = (ROOT / "CHANGELOG.md").read_text().partition(f"\n## {chart['version']}")[2].partition("\n## ")[0]
+    assert len(changes) == section.count("\n- ") > 0
+    assert crd["name"] == yaml.safe_load((ROOT / "crds" / CRD).read_text())["metadata"]["name"]
+    assert examples == [yaml.safe_load((ROOT / "examples" / "job.yaml").read_text())]
+    assert {image["image"].rpartition(":")[2] for image in images} == {chart["appVersion"]}
+
+
+def test_table_of_values_has_comments_types_and_defaults() -> None:
+    text = """# A prefix | of
+# names.
+name: ""
+
+# Where it runs.
+nodeSelector: {}
+tolerations: []
+
+# Which one acts.
+election:
+  # True: one.
+  enabled: true
+  mode: strict
+"""
+    properties = {
+        "name": {"type": "string"},
+        "nodeSelector": {"$ref": "#/definitions/strings"},
+        "tolerations": {"type": "array"},
+        "election": {"properties": {"enabled": {"type": "boolean"}, "mode": {"enum": ["strict", "loose"]}}},
+    }
+    schema = {"properties": properties, "definitions": {"strings": {"type": "object"}}}
+    assert list(read_values(text, schema)) == [
+        Value("name", "string", '""', r"A prefix \| of names."),
+        Value("nodeSelector", "object", "{}", "Where it runs."),
+        Value("tolerations", "array", "[]", "Where it runs."),
+        Value("election", "object", "", "Which one acts."),
+        Value("election.enabled", "boolean", "true", "True: one."),
+        Value("election.mode", "`strict`, `loose`", '"strict"', ""),
+    ]
 
 
 def test_schema_knows_every_value_and_no_other() -> None:
