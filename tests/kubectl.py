@@ -61,6 +61,12 @@ class Kubectl:
         """Delete one object and wait until it is gone."""
         self.run("delete", kind, name, f"--timeout={timeout_s}s", *arguments)
 
+    def evict(self, pod: str) -> None:
+        """End a pod as the drain of its node would."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        self.run("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+
     def wait(self, kind: str, name: str, condition: str, timeout_s: int = TIMEOUT_S) -> None:
         """Wait for a condition, `kubectl wait --for`'s words; say how the object looked when it did not come."""
         try:

@@ -89,9 +89,7 @@ def test_an_evicted_pod_uses_up_no_retry(
     kubectl.finish("garden", "Running")
     (pod,) = kubectl.list("pods")
     name = pod["metadata"]["name"]
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-    path = f"/api/v1/namespaces/{kubectl.namespace}/pods/{name}/eviction"
-    kubectl.run("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    kubectl.evict(name)
     kubectl.wait("pod", name, "delete")
     bucket.put("garden.ply", small_scene)  # the next attempt need not be long
     (failure,) = kubectl.finish("garden")["status"]["failures"]

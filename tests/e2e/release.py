@@ -1,0 +1,57 @@
+"""A release of the chart beside the installed one, as its README says, for what a test does to releases."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from chart.helm import CHART, Helm
+from kubectl import Kubectl
+
+INSTALLED = "splat-operator"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release in the namespace of `kubectl`, with the images of the installed one.
+
+    Attributes:
+        kubectl: of its namespace.
+        folder: for its values.
+        name: of the release.
+    """
+
+    kubectl: Kubectl
+    folder: Path
+    name: str = "next"
+
+    @property
+    def controller(self) -> str:
+        """What it acts for: `spec.managedBy` of its resources."""
+        return f"test.splats.dev/{self.kubectl.namespace}"
+
+    def install(self, chart: Path = CHART) -> None:
+        """Install it and wait until its operator is ready."""
+        beside = ("--set", f"crds.enabled=false,controllerName={self.controller}")
+        self.helm("install", str(chart), "--values", str(self._images()), *beside, "--wait")
+
+    def upgrade(self, *options: str) -> None:
+        """Upgrade it to the working tree's chart with the values that it has, and wait likewise."""
+        self.helm("upgrade", str(CHART), "--reset-then-reuse-values", *options, "--wait")
+
+    def helm(self, command: str, *arguments: str) -> str:
+        """Run a command of Helm on it; what it prints. Raises HelmError."""
+        helm = Helm(dict(self.kubectl.environment))
+        return helm.run(command, self.name, *arguments, "--namespace", self.kubectl.namespace)
+
+    def _images(self) -> Path:
+        """The values of the installed release about its images, which are on the nodes; every chart knows those."""
+        namespace = os.environ.get("NAMESPACE", INSTALLED)
+        helm = Helm(dict(self.kubectl.environment))
+        values = json.loads(helm.run("get", "values", INSTALLED, "--namespace", namespace, "--output", "json"))
+        worker = {name: value for name, value in values["worker"].items() if name in ("image", "cpuFallback")}
+        path = self.folder / "images.json"
+        path.write_text(json.dumps({"image": values["image"], "worker": worker}))
+        return path
