@@ -72,3 +72,20 @@ def test_the_crd_and_its_resources_outlive_releases_and_are_taken_up_again(
     helm.run("upgrade", "second", str(chart), *where, *ALONE, "--set", "crds.keep=false")
     helm.run("uninstall", "second", *where)
     kubectl.wait("crd", crd, "delete")
+
+
+def test_the_crd_changes_with_the_chart_and_back(helm: Helm, kubectl: Kubectl, chart: Path, crd: str) -> None:
+    where = ("--namespace", kubectl.namespace)
+
+    def short_names() -> list[str]:
+        return list(kubectl.get("crd", crd)["spec"]["names"].get("shortNames", []))
+
+    helm.run("install", "first", str(chart), *where, *ALONE)
+    path = chart / "files" / CRD
+    path.write_text(
+        path.read_text().replace("plural: relics", f"plural: relics\n    shortNames: [{kubectl.namespace}]")
+    )
+    helm.run("upgrade", "first", str(chart), *where, *ALONE)
+    assert short_names() == [kubectl.namespace]
+    helm.run("rollback", "first", *where)
+    assert short_names() == []

@@ -94,22 +94,31 @@ def test_runs_go_on_through_upgrade_rollback_and_a_new_installation(
     assert len(kubectl.list("jobs")) == 2
 
 
+@pytest.mark.long
 def test_helm_test_compresses_a_scene_and_says_what_is_wrong_with_one_of_the_users(
     kubectl: Kubectl, bucket: Bucket, compression: Build, release: Release
 ) -> None:
+    def log() -> str:
+        of_the_test = "--selector=app.kubernetes.io/name=splat-operator-test"
+        assert kubectl.list("splats,roles,rolebindings,serviceaccounts", of_the_test) == []
+        return kubectl.run("logs", of_the_test)
+
     release.install()
     said = release.helm("test", "--logs")
-    assert "succeeded" in said
-    of_the_test = "--selector=app.kubernetes.io/name=splat-operator-test"
-    assert kubectl.list("splats,roles,rolebindings,serviceaccounts", of_the_test) == []
+    assert log() in said
+    assert "-test succeeded: Compressed to pvc://test/scene.sog" in said
 
     missing = bucket.uri("missing.ply")
-    release.upgrade("--set-json", f"test.spec={json.dumps(compression('theirs', missing)['spec'])}")
-    with pytest.raises(HelmError):
-        release.helm("test")
-    words = kubectl.run("logs", f"{release.name}-splat-operator-test")
-    assert f"-test failed: {missing} does not exist" in words
-    assert kubectl.list("splats,roles,rolebindings,serviceaccounts", of_the_test) == []
+    cases = [
+        ({}, 120, f"-test failed: {missing} does not exist"),
+        ({"gpu": {"count": 99}}, 3, "-test has not ended within 3 s: "),
+    ]
+    for spec, timeout_s, words in cases:
+        theirs = json.dumps(compression("theirs", missing, **spec)["spec"])
+        release.upgrade("--set-json", f"test.spec={theirs}", "--set", f"test.timeoutSeconds={timeout_s}")
+        with pytest.raises(HelmError):
+            release.helm("test")
+        assert words in log()
 
 
 def resources_of(kubectl: Kubectl, release: Release) -> float:
