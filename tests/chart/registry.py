@@ -21,9 +21,10 @@ TIMEOUT_S = 20
 def find_registry(cache: Cache) -> Path:
     """The program; fetches its package on first use."""
     folder = cache.root / "debian" / "docker-registry"
-    with exclusive(cache):
-        if not folder.exists():
-            unpack_package("docker-registry", folder)
+    if not folder.exists():  # asked without the lock, which another holds for minutes while it builds
+        with exclusive(cache):
+            if not folder.exists():
+                unpack_package("docker-registry", folder)
     return folder / "usr" / "bin" / "docker-registry"
 
 

@@ -14,7 +14,7 @@ from chart.helm import CHART, ROOT
 from chart.values_table import Value, read_values
 
 
-def test_what_repeats_other_files_does() -> None:
+def test_generated_parts_are_current() -> None:
     """Remedy: make chart."""
     assert {path: path.read_text() for path in generate()} == generate()
 

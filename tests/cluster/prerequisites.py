@@ -77,8 +77,11 @@ def unpack_package(package: str, folder: Path) -> None:
     draft = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    _apt_get(["update"])
-    _apt_get(["download", package], folder=draft)
+    try:
+        _apt_get(["download", package], folder=draft)
+    except ClusterError:  # where the lists of packages are old, or were never fetched
+        _apt_get(["update"])
+        _apt_get(["download", package], folder=draft)
     (archive,) = draft.glob("*.deb")
     subprocess.run(["dpkg-deb", "--extract", archive, draft], check=True)
     archive.unlink()
