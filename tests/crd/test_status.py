@@ -72,6 +72,7 @@ SUCCEEDED: dict[str, Any] = {
 }
 
 FAILED: dict[str, Any] = {
+    "observedGeneration": 1,
     "phase": "Failed",
     "conditions": _conditions(ready="False", stalled="True", message=FAILURE),
     "retryOn": "44136fa355",
@@ -91,6 +92,11 @@ def _get(resources: Resources, environment: dict[str, str], name: str, *options:
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     heads, row = answer.stdout.splitlines()
     return heads.split(), row
+
+
+def test_a_resource_that_no_operator_has_seen_says_so(resources: Resources) -> None:
+    resources.create(merged(SMALLEST, {"metadata": {"name": "unseen"}}), dry_run=False)
+    assert resources.get("unseen")["status"] == {"observedGeneration": -1}
 
 
 @pytest.mark.parametrize("status", [SUCCEEDED, FAILED], ids=["succeeded", "failed"])

@@ -96,7 +96,7 @@ def test_an_operator_of_one_namespace_works_there_and_cannot_look_elsewhere(
         assert "out/garden.sog" not in bucket.names()
         log = operator.log()
 
-    assert "status" not in neighbour.get("splat", "garden")
+    assert "phase" not in neighbour.get("splat", "garden")["status"]
     assert neighbour.list("jobs") == []
     user, environment = f"system:serviceaccount:{kubectl.namespace}:{NAME}", dict(kubectl.environment)
     assert held(environment, user, kubectl.namespace) == granted(objects, NAME, kubectl.namespace)
