@@ -5,8 +5,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.cache import Cache, key_of, link_into
@@ -35,7 +35,7 @@ class Group:
         link_flags: What -ldflags gets besides `-s -w`.
         links: Other names of the first binary.
         cgo: Whether it is linked with the machine's C library.
-        chart: Where the first binary's module has a Helm chart, which is copied to `chart` beside the binaries.
+        folders: What is copied beside the binaries: its name there -> a module and the folder in it.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Group:
     link_flags: str = ""
     links: tuple[str, ...] = ()
     cgo: bool = False
-    chart: str = ""
+    folders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def key(self, go_version: str) -> str:
         """Names the result: the same pins, sources, flags and compiler give the same."""
         packages = [f"{name}={package}" for name, package in self.binaries.items()]
-        parameters = (*_FLAGS, *self.flags, self.link_flags, *packages, *([self.chart] if self.chart else []))
+        parameters = (*_FLAGS, *self.flags, self.link_flags, *packages, *(path for _, path in self.folders.values()))
         return key_of(go_version, *parameters, folder=_MODULES / self.name)
 
 
@@ -93,7 +93,19 @@ CHART_TOOLS = Group(
     },
     expected_s=100,
 )
-QUEUES = Group("kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, expected_s=150, chart="charts/kueue")
+QUEUES = Group(
+    "kueue",
+    {"kueue": "sigs.k8s.io/kueue/cmd/kueue"},
+    expected_s=150,
+    folders={"chart": ("sigs.k8s.io/kueue", "charts/kueue")},
+)
+GITOPS = Group(
+    "argocd",
+    {"argocd-application-controller": ".", "gitops-health": "./gitops-health", "flux-manifests": "./flux-manifests"},
+    expected_s=400,
+    links=("argocd-repo-server",),
+    folders={"crds": ("github.com/argoproj/argo-cd/v3", "manifests/crds")},
+)
 
 
 def groups(*, real_gpus: bool) -> tuple[Group, ...]:
@@ -133,17 +145,17 @@ def _build(go: Path, group: Group, result: Path) -> None:
         _go_build(go, group, package, draft / name)
     for link in group.links:
         (draft / link).symlink_to(next(iter(group.binaries)))
-    if group.chart:
-        shutil.copytree(_module_of(go, group) / group.chart, draft / "chart", copy_function=shutil.copyfile)
+    for name, (module, folder) in group.folders.items():
+        shutil.copytree(_module_folder(go, group, module) / folder, draft / name, copy_function=shutil.copyfile)
     draft.rename(result)
     say(f"built {group.name} in {time.monotonic() - started:.0f} s")
 
 
-def _module_of(go: Path, group: Group) -> Path:
-    """Where the compiler keeps the sources of the first binary's module."""
-    command = [str(go), "list", "-f", "{{.Module.Dir}}", next(iter(group.binaries.values()))]
-    folder, environment = _MODULES / group.name, {**os.environ, **_ENVIRONMENT}
-    return Path(subprocess.check_output(command, cwd=folder, env=environment, text=True).strip())
+def _module_folder(go: Path, group: Group, module: str) -> Path:
+    """Where the compiler keeps the sources of a module."""
+    environment = {**os.environ, **_ENVIRONMENT}
+    command = [str(go), "list", "-m", "-f", "{{.Dir}}", module]
+    return Path(subprocess.check_output(command, cwd=_MODULES / group.name, env=environment, text=True).strip())
 
 
 def _go_build(go: Path, group: Group, package: str, output: Path) -> None:

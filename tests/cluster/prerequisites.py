@@ -55,13 +55,26 @@ def install_packages(*, builds: bool = True) -> None:
     Raises:
         ClusterError: without apt-get, or when it fails.
     """
-    missing = missing_packages(builds=builds)
-    if not missing:
+    _install(missing_packages(builds=builds))
+
+
+def install_package(package: str, *, evidence: str) -> None:
+    """Install a package that only some tests use, unless `evidence`, a command or file that it brings, is there.
+
+    Raises:
+        ClusterError: without apt-get, or when it fails.
+    """
+    if not _present(evidence):
+        _install([package])
+
+
+def _install(packages: list[str]) -> None:
+    if not packages:
         return
     if not shutil.which("apt-get"):
-        raise ClusterError(f"This machine lacks {', '.join(missing)} and apt-get: install them by its own means.")
-    say(f"installing Debian packages: {' '.join(missing)}")
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        raise ClusterError(f"This machine lacks {', '.join(packages)} and apt-get: install them by its own means.")
+    say(f"installing Debian packages: {' '.join(packages)}")
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         _apt_get(arguments)
 
 
