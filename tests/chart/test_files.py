@@ -95,8 +95,8 @@ def test_every_value_is_explained() -> None:
     assert mute == []
 
 
-KUBERNETES_OWN = ("resources", "podSecurityContext", "securityContext")
-"""Values that the API server knows the fields of."""
+OPEN = ("resources", "podSecurityContext", "securityContext", "labels")
+"""Values with defaults whose fields are not the chart's: the API server knows them, or anything may be one."""
 
 
 def _paths(values: dict[str, Any], prefix: str = "") -> set[str]:
@@ -104,7 +104,7 @@ def _paths(values: dict[str, Any], prefix: str = "") -> set[str]:
     paths = set()
     for name, value in values.items():
         path = f"{prefix}{name}"
-        is_branch = isinstance(value, dict) and value and name not in KUBERNETES_OWN
+        is_branch = isinstance(value, dict) and value and name not in OPEN
         paths |= _paths(value, f"{path}.") if is_branch else {path}
     return paths
 

@@ -80,6 +80,19 @@ EVERYTHING = {
         "service": {"enabled": True, "annotations": {"prometheus.io/scrape": "true"}},
         "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
         "podMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "selector": 'namespace="splats", service="compressor-metrics"',
+            "noLeader": {"for": "2m"},
+            "blind": {"silentSeconds": 120},
+            "queueStuck": {"ageSeconds": 60},
+            "passErrors": {"for": "1h"},
+            "failing": {"share": 0.25, "runs": 20, "window": "1d"},
+            "waiting": {"for": "4h"},
+            "ratioLow": {"below": 10.5, "runs": 10, "window": "1d"},
+        },
+        "dashboard": {"enabled": True, "labels": {"dashboards": "gpu"}, "annotations": {"grafana_folder": "GPU"}},
     },
     "networkPolicy": {
         "enabled": True,
@@ -230,9 +243,7 @@ def test_defaults_are_those_of_the_operator(helm: Helm) -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     settings = read_settings({each["name"]: each.get("value", "a-pod") for each in container["env"]})
     defaults = Defaults(resources={"requests": {"cpu": "500m", "memory": "2Gi"}})
-    assert settings == Settings(
-        settings.worker_image, lease=("splats", LEASE), identity="a-pod", defaults=defaults
-    )
+    assert settings == Settings(settings.worker_image, lease=("splats", LEASE), identity="a-pod", defaults=defaults)
 
 
 def test_images_that_the_annotations_list_are_those_that_run(helm: Helm) -> None:

@@ -106,6 +106,13 @@ GITOPS = Group(
     links=("argocd-repo-server",),
     folders={"crds": ("github.com/argoproj/argo-cd/v3", "manifests/crds")},
 )
+_PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+METRICS = Group(
+    "prometheus",
+    {name: f"{_PROMETHEUS}/{name}" for name in ("prometheus", "promtool")},
+    expected_s=120,
+    flags=("-tags=remove_all_sd,enable_kubernetes_sd",),
+)
 
 
 def groups(*, real_gpus: bool) -> tuple[Group, ...]:

@@ -34,6 +34,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* Who acts on resources without spec.managedBy. */}}
 {{- define "splat-operator.defaultController" -}}splats.dev/splat-operator{{- end -}}
 
+{{/* The Service for metrics. */}}
+{{- define "splat-operator.metricsName" -}}
+{{- include "splat-operator.fullname" . | trunc 55 | trimSuffix "-" }}-metrics
+{{- end -}}
+
+{{/* Which series are this release's, by labels that the Prometheus operator sets on what a monitor scrapes. */}}
+{{- define "splat-operator.series" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if $metrics.prometheusRule.selector -}}
+{{- $metrics.prometheusRule.selector -}}
+{{- else if and $metrics.podMonitor.enabled (not $metrics.serviceMonitor.enabled) -}}
+namespace="{{ .Release.Namespace }}", job="{{ .Release.Namespace }}/{{ include "splat-operator.fullname" . }}"
+{{- else -}}
+namespace="{{ .Release.Namespace }}", job="{{ include "splat-operator.metricsName" . }}"
+{{- end -}}
+{{- end -}}
+
 {{/* Namespace and name of the Lease. */}}
 {{- define "splat-operator.lease" -}}
 {{- printf "%s/%s" .Release.Namespace (include "splat-operator.fullname" .) -}}
