@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,15 @@ class Bucket:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self.client.download_file(bucket, key, str(path))
         return path
+
+
+def open_bucket(environment: Mapping[str, str], owner: str) -> Bucket:
+    """Room for a namespace in the bucket `scenes` of the cluster's S3."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
+    return Bucket(client, "scenes", f"{owner}/")

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from bucket import Bucket
+from bucket import Bucket, open_bucket
 from crd.environment import NoClusterError, cluster_environment
 from kubectl import Kubectl, secret
 from scenes import made_scene
@@ -49,14 +48,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 def bucket(environment: Mapping[str, str], kubectl: Kubectl) -> Bucket:
     """Room in the bucket `scenes`."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_REGION"],
-    )
-    return Bucket(client, "scenes", f"{kubectl.namespace}/")
+    return open_bucket(environment, kubectl.namespace)
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from bucket import Bucket
+from bucket import open_bucket
 from kubectl import Kubectl, secret
 from scenes import made_scene
 
@@ -44,7 +42,7 @@ def compress_for(kubectl: Kubectl, controller: str, folder: Path, seconds: float
         folder: for the scenes.
         seconds: how long.
     """
-    bucket = _bucket(kubectl)
+    bucket = open_bucket(kubectl.environment, kubectl.namespace)
     files = [made_scene(folder / f"{count}.ply", count) for count in SIZES]
     deadline = time.monotonic() + seconds
     for number in itertools.count(1):
@@ -61,18 +59,6 @@ def compress_for(kubectl: Kubectl, controller: str, folder: Path, seconds: float
         time.sleep(PAUSE_S)
 
 
-def _bucket(kubectl: Kubectl) -> Bucket:
-    environment = kubectl.environment
-    client = boto3.client(
-        "s3",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_REGION"],
-    )
-    return Bucket(client, "scenes", f"{kubectl.namespace}/")
-
-
 def _compression(kubectl: Kubectl, name: str, source: str, destination: str, controller: str) -> dict[str, Any]:
     endpoint = kubectl.environment["S3_ENDPOINT_IN_CLUSTER"]
     s3 = {"endpoint": endpoint, "addressingStyle": "path", "credentialsSecretRef": {"name": "s3-credentials"}}
@@ -80,11 +66,5 @@ def _compression(kubectl: Kubectl, name: str, source: str, destination: str, con
         "apiVersion": "splats.dev/v1alpha1",
         "kind": "SplatCompression",
         "metadata": {"name": name},
-        "spec": {
-            "source": {"uri": source},
-            "destination": {"uri": destination},
-            "s3": s3,
-            "managedBy": controller,
-            "gpu": {"count": 1},
-        },
+        "spec": {"source": {"uri": source}, "destination": {"uri": destination}, "s3": s3, "managedBy": controller},
     }

@@ -11,7 +11,7 @@ import pytest
 from chart.helm import CHART
 from prometheus.dashboard import VARIABLE, queries
 
-GRAFANAS_OWN = {"__range", "__rate_interval"}
+GRAFANAS_OWN = {"__interval", "__range", "__rate_interval"}
 
 
 @pytest.fixture

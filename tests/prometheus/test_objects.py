@@ -20,7 +20,7 @@ from kubectl import Kubectl, KubectlError
 pytestmark = pytest.mark.e2e
 
 KINDS = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
-PINS = Path(__file__).parents[1] / "cluster" / "go" / "monitoring"
+PINS = Path(__file__).parent / "definitions"
 MODULE = "github.com/prometheus-operator/prometheus-operator"
 ALL_ON = [word for kind in KINDS for word in ("--set", f"metrics.{kind[0].lower()}{kind[1:]}.enabled=true")]
 
