@@ -17,7 +17,7 @@ from kubectl import Kubectl
 pytestmark = pytest.mark.e2e
 
 NAMES = {"kind": "Relic", "listKind": "RelicList", "plural": "relics", "singular": "relic"}
-ALONE = ("--set", "replicas=0,rbac.create=false,metrics.service.enabled=false")
+ALONE = ("--set", "replicas=0,rbac.create=false,metrics.service.enabled=false,admissionPolicy.enabled=false")
 
 
 @pytest.fixture

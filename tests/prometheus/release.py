@@ -20,7 +20,9 @@ def install(kubectl: Kubectl, folder: Path) -> str:
     values = {
         **_images(helm),
         "crds": {"enabled": False},
+        # What is of the whole cluster would outlive the namespace.
         "rbac": {"aggregateToDefaultRoles": False},
+        "admissionPolicy": {"enabled": False},
         "controllerName": controller,
         "watchNamespaces": [kubectl.namespace],
     }
