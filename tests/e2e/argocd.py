@@ -88,35 +88,6 @@ def _summary(status: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-class Repository:
-    """A git repository on this machine, with the branch `main`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._git("init", "--quiet", "--initial-branch=main")
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"file://{self.folder}"
-
-    def commit(self) -> str:
-        """Commit the folder as it is; the commit's name."""
-        self._git("add", "--all")
-        self._git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=Change")
-        return self._git("rev-parse", "HEAD").strip()
-
-    def write(self, path: str, *manifests: Mapping[str, Any]) -> None:
-        """Write a file of manifests."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump_all(manifests))
-
-    def _git(self, *arguments: str) -> str:
-        return subprocess.check_output(["git", "-C", str(self.folder), *arguments], text=True)
-
-
 @contextmanager
 def running(cache: Cache, kubectl: Kubectl, folder: Path) -> Iterator[ArgoCD]:
     """Install Argo CD until the block ends, with its default settings but for shorter waits.

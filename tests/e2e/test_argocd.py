@@ -18,8 +18,9 @@ import pytest
 from bucket import Bucket
 from chart.helm import CHART, ROOT, Helm
 from cluster.cache import default_cache
-from e2e.argocd import APPLICATIONS, ArgoCD, Repository, running
+from e2e.argocd import APPLICATIONS, ArgoCD, running
 from e2e.gitops_health import UNOBSERVED, judge
+from git_repository import Repository
 from kubectl import Kubectl, condition
 from pages import command, manifests
 
