@@ -63,7 +63,7 @@ class ArgoCD:
         def is_over() -> bool:
             return REFRESH not in self.get(name)["metadata"].get("annotations", {})
 
-        wait_until(f"The comparison of {name}", is_over, timeout_s=TIMEOUT_S, hint="its controller may be busy")
+        wait_until(f"The comparison of {name}", is_over, timeout_s=TIMEOUT_S, hint="it may be busy", poll_s=0.3)
         return self.get(name)
 
     def wait(self, name: str, *, health: str, revision: str) -> None:

@@ -31,6 +31,12 @@ Apply = Callable[..., str]
 PAGE = "gitops.md"
 NOBODY = "test.splats.dev/nobody"
 PATIENCE_S = 60
+EVERY_KIND = {
+    "allowed": {"sources": ["s3://scenes/"], "destinations": ["s3://scenes/"]},
+    "networkPolicy": {"enabled": True},
+    "podDisruptionBudget": {"enabled": True},
+}
+"""Values with which the chart has all kinds that it can have here: the API server fills fields in, in each its own."""
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +136,8 @@ def test_the_chart_gets_healthy_and_stays_synced_and_its_crd_outlives_it(
     revision = repository.commit()
     controller = f"test.splats.dev/{kubectl.namespace}"
     own = {"watchNamespaces": [kubectl.namespace], "controllerName": controller}
-    operator, crd = apply("splat-operator", {**images_on_the_node(kubectl), **own}), apply("splat-crd")
+    values = {**images_on_the_node(kubectl), **own, **EVERY_KIND}
+    operator, crd = apply("splat-operator", values), apply("splat-crd")
     for name in (operator, crd):
         argocd.wait(name, health="Healthy", revision=revision)
     for name in (operator, crd):
