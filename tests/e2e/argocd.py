@@ -24,7 +24,7 @@ APPLICATIONS = "applications.argoproj.io"
 REFRESH = "argocd.argoproj.io/refresh"
 START_TIMEOUT_S = 60
 TIMEOUT_S = 90
-ASK_AFTER_S = 15
+ASK_AFTER_S = 5
 """By itself Argo CD looks every two minutes for what it has missed, such as a CRD established while it lists."""
 PART_OF = {"app.kubernetes.io/part-of": "argocd"}
 """Label without which Argo CD does not see its own settings."""
