@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import secrets
@@ -66,7 +65,7 @@ def apply(argocd: ArgoCD, kubectl: Kubectl, repository: Repository) -> Iterator[
     names = []
 
     def apply(name: str, values: Mapping[str, Any] | None = None) -> str:
-        application = copy.deepcopy(next(each for each in manifests(PAGE) if is_application(each, name)))
+        application = next(each for each in manifests(PAGE) if is_application(each, name))
         application["metadata"]["name"] = f"{name}-{kubectl.namespace}"
         source, destination = application["spec"]["source"], application["spec"]["destination"]
         source["repoURL"] = repository.url
