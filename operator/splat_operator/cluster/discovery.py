@@ -7,7 +7,7 @@ import logging
 
 from splat_operator.api.names import PLURAL
 from splat_operator.cluster.connection import FORBIDDEN, NOT_FOUND, ApiError, Connection
-from splat_operator.cluster.paths import QUEUE_GROUP, RESOURCE_API, WORKLOADS, collection
+from splat_operator.cluster.paths import API_GROUPS, QUEUE_GROUP, RESOURCE_API, WORKLOADS, collection
 
 INTERVAL_S = 2.0
 QUEUE_INTERVAL_S = 15.0
@@ -41,12 +41,19 @@ async def wait_for_queues(connection: Connection, namespace: str | None) -> str:
     """Wait until Kueue's Workloads can be listed there, or everywhere; returns the path of their API."""
     while True:
         try:
-            group = await connection.get(QUEUE_GROUP)
-            api = f"/apis/{group['preferredVersion']['groupVersion']}"
-            await connection.get(collection(WORKLOADS, namespace, api=api), {"limit": "1"})
+            if api := await _find_queues(connection, namespace):
+                return api
         except ApiError as error:
             if error.code not in (FORBIDDEN, NOT_FOUND):
                 logger.warning("Kueue's Workloads cannot be listed: %s", error)
-            await asyncio.sleep(QUEUE_INTERVAL_S)
-        else:
-            return api
+        await asyncio.sleep(QUEUE_INTERVAL_S)
+
+
+async def _find_queues(connection: Connection, namespace: str | None) -> str | None:
+    """The API's path, None without Kueue. Raises ApiError where its Workloads cannot be listed (yet)."""
+    groups = {group["name"]: group for group in (await connection.get(API_GROUPS))["groups"]}
+    if QUEUE_GROUP not in groups:
+        return None
+    api = f"{API_GROUPS}/{groups[QUEUE_GROUP]['preferredVersion']['groupVersion']}"
+    await connection.get(collection(WORKLOADS, namespace, api=api), {"limit": "1"})
+    return api

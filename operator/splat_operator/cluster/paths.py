@@ -10,7 +10,8 @@ NODES = "/api/v1/nodes"
 JOBS, PODS, WORKLOADS = "jobs", "pods", "workloads"
 APIS = {PLURAL: RESOURCE_API, JOBS: "/apis/batch/v1", PODS: "/api/v1"}
 """What is always watched, by the plural's name."""
-QUEUE_GROUP = "/apis/kueue.x-k8s.io"
+QUEUE_GROUP = "kueue.x-k8s.io"
+API_GROUPS = "/apis"
 
 
 def collection(kind: str, namespace: str | None, *, api: str | None = None) -> str:

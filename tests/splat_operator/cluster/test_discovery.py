@@ -8,7 +8,7 @@ import pytest
 
 from fake_connection import FakeConnection
 from splat_operator.cluster import discovery
-from splat_operator.cluster.paths import QUEUE_GROUP, RESOURCE_API
+from splat_operator.cluster.paths import API_GROUPS, QUEUE_GROUP, RESOURCE_API
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,20 +55,21 @@ async def test_an_api_server_that_refuses_is_asked_again(api: FakeConnection, ca
     assert "no, 503; waiting" in caplog.text
 
 
-KUEUE = {"preferredVersion": {"groupVersion": "kueue.x-k8s.io/v1beta2"}}
+KUEUE = {"name": QUEUE_GROUP, "preferredVersion": {"groupVersion": "kueue.x-k8s.io/v1beta2"}}
 WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/scenes/workloads"
 
 
 async def test_kueue_may_come_at_any_time(api: FakeConnection, caplog: pytest.LogCaptureFixture) -> None:
+    api.objects[API_GROUPS] = {"groups": [{"name": "apps"}]}
     waiting = asyncio.create_task(discovery.wait_for_queues(api, "scenes"))
     for _ in range(9):
         await asyncio.sleep(0)
     assert not waiting.done()
-    api.objects[QUEUE_GROUP] = KUEUE
+    api.objects[API_GROUPS] = {"groups": [{"name": "apps"}, KUEUE]}
     api.fails("get", "workloads", 404, 404)  # The group may be served before its kinds are.
     async with asyncio.timeout(5):
         assert await waiting == "/apis/kueue.x-k8s.io/v1beta2"
-    assert [request.path for request in api.requests[-3:]] == [WORKLOADS, QUEUE_GROUP, WORKLOADS]
+    assert [request.path for request in api.requests[-3:]] == [WORKLOADS, API_GROUPS, WORKLOADS]
     assert caplog.records == [], "most clusters have none, which is no reason to warn"
 
 
@@ -76,7 +77,7 @@ async def test_without_the_right_to_list_workloads_kueue_is_not_heard(
     api: FakeConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who makes the roles himself may keep it back."""
-    api.objects[QUEUE_GROUP] = KUEUE
+    api.objects[API_GROUPS] = {"groups": [KUEUE]}
     api.fails("get", "workloads", 403, 403, 500)
     async with asyncio.timeout(5):
         await discovery.wait_for_queues(api, "scenes")
