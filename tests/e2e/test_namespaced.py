@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.quick_worker]
 Build = Callable[..., dict[str, Any]]
 
 NAME = "one-namespace"
-CHART_VALUES = ("fullnameOverride=" + NAME, "crds.enabled=false", "rbac.aggregateToDefaultRoles=false")
+CHART_VALUES = (
+    *("fullnameOverride=" + NAME, "crds.enabled=false"),
+    *("rbac.aggregateToDefaultRoles=false", "admissionPolicy.enabled=false"),
+)
 
 
 @pytest.fixture
