@@ -24,6 +24,7 @@ def install(kubectl: Kubectl, folder: Path) -> str:
         "rbac": {"aggregateToDefaultRoles": False},
         "admissionPolicy": {"enabled": False},
         "controllerName": controller,
+        "cost": {"gpuHour": {"nvidia.com/gpu": 2.5}},
         "watchNamespaces": [kubectl.namespace],
     }
     (folder / "values.json").write_text(json.dumps(values))
