@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,6 +41,15 @@ class Helm:
     def objects(self, *options: str, release: str = "splats", namespace: str = "splats") -> list[dict[str, Any]]:
         text = self.template(*options, release=release, namespace=namespace)
         return [body for body in yaml.safe_load_all(text) if body]
+
+
+def installed_images(helm: Helm) -> dict[str, Any]:
+    """Values for the images of the installed release, which the nodes have; all versions of the chart know them."""
+    release = "splat-operator"
+    namespace = os.environ.get("NAMESPACE", release)
+    values = json.loads(helm.run("get", "values", release, "--namespace", namespace, "--output", "json"))
+    worker = {name: value for name, value in values["worker"].items() if name in ("image", "cpuFallback")}
+    return {"image": values["image"], "worker": worker}
 
 
 def of_kind(objects: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from chart.helm import CHART, Helm
+from chart.helm import CHART, Helm, installed_images
 from kubectl import Kubectl
-
-INSTALLED = "splat-operator"
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,6 @@ class Release:
         return helm.run(command, self.name, *arguments, "--namespace", self.kubectl.namespace)
 
     def _images(self) -> Path:
-        """The values of the installed release about its images, which are on the nodes; every chart knows those."""
-        namespace = os.environ.get("NAMESPACE", INSTALLED)
-        helm = Helm(dict(self.kubectl.environment))
-        values = json.loads(helm.run("get", "values", INSTALLED, "--namespace", namespace, "--output", "json"))
-        worker = {name: value for name, value in values["worker"].items() if name in ("image", "cpuFallback")}
         path = self.folder / "images.json"
-        path.write_text(json.dumps({"image": values["image"], "worker": worker}))
+        path.write_text(json.dumps(installed_images(Helm(dict(self.kubectl.environment)))))
         return path

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bucket import Bucket
-from chart.helm import CHART, ROOT, Helm
+from chart.helm import CHART, ROOT, Helm, installed_images
 from cluster.cache import default_cache
 from e2e.argocd import APPLICATIONS, ArgoCD, running
 from e2e.gitops_health import UNOBSERVED, judge
@@ -102,14 +102,6 @@ def with_names_of_its_own(crd: str, group: str) -> str:
     return crd
 
 
-def images_on_the_node(kubectl: Kubectl) -> dict[str, Any]:
-    """Read which images the installed release names."""
-    release = os.environ.get("NAMESPACE", "splat-operator")
-    values = Helm(dict(kubectl.environment)).run("get", "values", release, "--namespace", release, "--output", "json")
-    installed = json.loads(values)
-    return {"image": installed["image"], "worker": {"image": installed["worker"]["image"]}}
-
-
 @pytest.fixture
 def crds(kubectl: Kubectl, repository: Repository) -> Iterator[dict[str, str]]:
     """Copy the chart and the CRD into the repository; the name of the chart's CRD and that of the other."""
@@ -137,7 +129,7 @@ def test_the_chart_gets_healthy_and_stays_synced_and_its_crd_outlives_it(
     revision = repository.commit()
     controller = f"test.splats.dev/{kubectl.namespace}"
     own = {"watchNamespaces": [kubectl.namespace], "controllerName": controller}
-    values = {**images_on_the_node(kubectl), **own, **EVERY_KIND}
+    values = {**installed_images(Helm(dict(kubectl.environment))), **own, **EVERY_KIND}
     operator, crd = apply("splat-operator", values), apply("splat-crd")
     for name in (operator, crd):
         argocd.wait(name, health="Healthy", revision=revision)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from pages import fences
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 RULES = "splat-operator.rules.yaml"
@@ -15,7 +16,7 @@ RULES = "splat-operator.rules.yaml"
 
 def examples(language: str) -> list[str]:
     """The page's blocks in that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return fences(PAGE.name, language)
 
 
 def values_example() -> dict[str, Any]:

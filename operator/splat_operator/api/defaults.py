@@ -8,9 +8,16 @@ from typing import Any
 
 from splat_operator.api.spec import POD_FIELDS, S3, Json, Scheduling, Spec, parse_connection
 
-SPEC_FIELDS = ("s3", "resources", "nodeSelector", "tolerations", "runtimeClassName", "imagePullSecrets")
-"""Fields of a spec that can have such a default."""
-DEFAULT_FIELDS = (*SPEC_FIELDS, "scratch")
+DEFAULT_FIELDS: Mapping[str, type] = {
+    "s3": dict,
+    "resources": dict,
+    "nodeSelector": dict,
+    "tolerations": list,
+    "runtimeClassName": str,
+    "imagePullSecrets": list,
+    "scratch": dict,
+}
+"""Fields of a spec that can have such a default, and `scratch`, with their types."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,13 @@ def _read_defaults(environment: Mapping[str, str]) -> Defaults:
         raise SettingsError(
             f"SPLATS_WORKER_DEFAULTS holds {unknown[0]!r}; set it to an object with {', '.join(DEFAULT_FIELDS)}"
         )
-    return parse_defaults(raw)
+    for name, value in raw.items():
+        if not isinstance(value, DEFAULT_FIELDS[name]):
+            raise SettingsError(f"SPLATS_WORKER_DEFAULTS has {value!r} for {name}; set it to what a spec has there")
+    defaults = parse_defaults(raw)
+    if defaults.scratch.storage_class and not defaults.scratch.size:
+        raise SettingsError("SPLATS_WORKER_DEFAULTS has a storageClassName for scratch and no size; set both")
+    return defaults
 
 
 def _read_prices(environment: Mapping[str, str]) -> dict[str, float]:

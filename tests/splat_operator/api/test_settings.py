@@ -146,3 +146,14 @@ def test_a_price_that_is_none_is_refused(price: str) -> None:
 def test_a_price_needs_a_currency() -> None:
     with pytest.raises(SettingsError, match=r"^SPLATS_CURRENCY is not set; set it to that of "):
         read_settings({**IMAGE, "SPLATS_GPU_HOUR_PRICES": '{"nvidia.com/gpu": 2}'})
+
+
+@pytest.mark.parametrize("default", ['{"s3": "minio"}', '{"tolerations": {}}', '{"runtimeClassName": 1}'])
+def test_a_default_of_a_wrong_type_is_refused(default: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SPLATS_WORKER_DEFAULTS has .*; set it to what a spec has there"):
+        read_settings({**IMAGE, "SPLATS_WORKER_DEFAULTS": default})
+
+
+def test_a_volume_for_scratch_needs_a_size() -> None:
+    with pytest.raises(SettingsError, match="for scratch and no size; set both"):
+        read_settings({**IMAGE, "SPLATS_WORKER_DEFAULTS": '{"scratch": {"storageClassName": "fast"}}'})
