@@ -106,6 +106,9 @@ GITOPS = Group(
     links=("argocd-repo-server",),
     folders={"crds": ("github.com/argoproj/argo-cd/v3", "manifests/crds")},
 )
+FIREWALL = Group(
+    "firewall", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}, expected_s=120
+)
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 METRICS = Group(
     "prometheus",

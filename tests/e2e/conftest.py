@@ -11,6 +11,7 @@ import pytest
 
 from bucket import Bucket, open_bucket
 from crd.environment import NoClusterError, cluster_environment
+from e2e.release import Release
 from kubectl import Kubectl, secret
 from scenes import made_scene
 
@@ -60,6 +61,14 @@ def kubectl(environment: Mapping[str, str]) -> Iterator[Kubectl]:
     client.apply(secret("s3-credentials", environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]))
     yield client
     client.run("delete", "namespace", client.namespace, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def release(kubectl: Kubectl, tmp_path: Path) -> Iterator[Release]:
+    """A second release of the chart, for the test to install in its namespace."""
+    made = Release(kubectl, tmp_path)
+    yield made
+    made.helm("uninstall", "--ignore-not-found", "--no-hooks")
 
 
 @pytest.fixture

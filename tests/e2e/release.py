@@ -29,10 +29,10 @@ class Release:
         """What it acts for: `spec.managedBy` of its resources."""
         return f"test.splats.dev/{self.kubectl.namespace}"
 
-    def install(self, chart: Path = CHART) -> None:
+    def install(self, chart: Path = CHART, *options: str) -> None:
         """Install it and wait until its operator is ready."""
         beside = ("--set", f"crds.enabled=false,controllerName={self.controller}")
-        self.helm("install", str(chart), "--values", str(self._images()), *beside, "--wait")
+        self.helm("install", str(chart), "--values", str(self._images()), *beside, *options, "--wait")
 
     def upgrade(self, *options: str) -> None:
         """Upgrade it to the working tree's chart with the values that it has, and wait likewise."""

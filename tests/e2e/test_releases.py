@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,6 @@ Build = Callable[..., dict[str, Any]]
 
 OF_RUNS = "--selector=splats.dev/compression"
 PREVIOUS = ROOT / "tests" / "chart" / "releases" / "splat-operator-0.1.0.tgz"
-
-
-@pytest.fixture
-def release(kubectl: Kubectl, tmp_path: Path) -> Iterator[Release]:
-    made = Release(kubectl, tmp_path)
-    yield made
-    made.helm("uninstall", "--ignore-not-found", "--no-hooks")
 
 
 class Runs:
