@@ -47,6 +47,15 @@ def test_annotations_describe_this_version() -> None:
     assert {image["image"].rpartition(":")[2] for image in images} == {chart["appVersion"]}
 
 
+def test_artifact_hub_passes_over_what_is_no_release() -> None:
+    repository = yaml.safe_load((ROOT / "charts" / "artifacthub-repo.yml").read_text())
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    (ignored,) = repository["ignore"]
+    assert ignored["name"] == chart["name"]
+    assert re.search(ignored["version"], f"{chart['version']}-rc.1")
+    assert not re.search(ignored["version"], chart["version"])
+
+
 def test_table_of_values_has_comments_types_and_defaults() -> None:
     text = """# A prefix | of
 # names.
