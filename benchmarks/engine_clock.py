@@ -45,8 +45,8 @@ def main(arguments: Sequence[str]) -> None:
     from sogs_worker.engines import choose_engine
     from sogs_worker.engines.parameters import Parameters
     from sogs_worker.formats import read_scene
-    from sogs_worker.formats.sog import write_sog
-    from sogs_worker.loading import load_encoder
+    from sogs_worker.formats.sog.file import write_sog
+    from sogs_worker.scenes.accelerator import load_encoder
 
     device = load_encoder("auto", engine)
     stage_of = {"native": native_stage, "sogs": sogs_stage}[engine]

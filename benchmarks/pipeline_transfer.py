@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.transfer_ways import open_our_store
-from sogs_worker.storage.integrity import digest_file
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3.store import S3Store
+from sogs_worker.storage.transfer.integrity import digest_file
 
 PREFIX = "benchmark-of-pipeline/"
 SOURCES = "in/"

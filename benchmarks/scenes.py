@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from sogs_worker.errors import WorkerError
-from sogs_worker.formats.ply_header import Header, read_header
+from sogs_worker.formats.ply.header import Header, read_header
 
 UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 VAGUE = ("scene", "point_cloud")

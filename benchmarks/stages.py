@@ -112,7 +112,7 @@ def _measure_parts(
 
 def _encode_and_read(splats: Splats, bundle: Path, device: str) -> QuantizedSplats:
     from sogs_worker.engines import native
-    from sogs_worker.formats.sog import read_quantized, write_sog
+    from sogs_worker.formats.sog.file import read_quantized, write_sog
 
     write_sog(bundle, native.encode(splats, parameters=Parameters(quality=LEVEL), device=device))
     return read_quantized(bundle)
@@ -145,7 +145,7 @@ def _colour_bytes(sh0: Coded) -> int:
     """Return the size of the image that the constant coefficients would have to themselves."""
     import torch
 
-    from sogs_worker.formats.planes import build_plane
-    from sogs_worker.formats.vp8l import encode_vp8l
+    from sogs_worker.formats.sog.planes import build_plane
+    from sogs_worker.formats.sog.vp8l import encode_vp8l
 
     return len(encode_vp8l(build_plane(torch.tensor(sh0.indices))))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.scenes import open_header
-from sogs_worker.formats.ply_header import Element
+from sogs_worker.formats.ply.header import Element
 
 BLOCK_ROWS = 1 << 17
 SAMPLE_ROWS = 100_000

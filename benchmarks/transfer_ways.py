@@ -19,7 +19,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 from sogs_worker.storage.connection import Connection
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3.store import S3Store
 
 MIB = 1 << 20
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sogs_worker.formats.ply import write_ply
+from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.splats import Splats
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from sogs_worker.formats.ply import write_ply
+from sogs_worker.formats.ply.file import write_ply
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("SPLATS_DATA", ROOT.parent / "shared" / "data"))

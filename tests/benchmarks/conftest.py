@@ -18,7 +18,7 @@ from benchmarks.results import Row
 from benchmarks.scenes import Scene, open_scene
 
 from s3_server import S3Server, running_server
-from sogs_worker.formats.ply import write_ply
+from sogs_worker.formats.ply.file import write_ply
 from splat_builders import build_splats, replace
 
 

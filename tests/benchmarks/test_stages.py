@@ -8,7 +8,7 @@ from benchmarks.scenes import Scene
 from benchmarks.stages import PARTS, measure_stages
 
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.ply import write_ply
+from sogs_worker.formats.ply.file import write_ply
 
 
 def test_parts_add_up_to_the_whole(drawable_scene: Scene, tmp_path: Path) -> None:

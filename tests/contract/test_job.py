@@ -13,15 +13,16 @@ from unittest.mock import ANY
 
 import pytest
 
-from sogs_worker import errors, joblog, progress
-from sogs_worker.display import Lines
+from sogs_worker import errors
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.gate import Gate
-from sogs_worker.manifest import Output, Result
+from sogs_worker.job.termination import encode_failure, encode_success
+from sogs_worker.publish.manifest import Output, Result
+from sogs_worker.reporting import log, progress
+from sogs_worker.reporting.display import Lines
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location
-from sogs_worker.task import Deletion, Place, Task, parse_task
-from sogs_worker.termination import encode_failure, encode_success
+from sogs_worker.task.gate import Gate
+from sogs_worker.task.task import Deletion, Place, Task, parse_task
 from splat_operator.api import names
 from splat_operator.api.model import Key, Progress
 from splat_operator.api.spec import parse_spec
@@ -201,9 +202,9 @@ def test_the_operator_reads_the_workers_progress(capsys: pytest.CaptureFixture[s
     seconds = itertools.count().__next__
     told = progress.Progress(Lines(sys.stdout, seconds), clock=lambda: 0.0)
     told.report("read", 0.0)
-    joblog.write_message("something else")
+    log.write_message("something else")
     told.report("encode", 0.4)
-    joblog.write_message("and more")
+    log.write_message("and more")
     assert parse_progress(capsys.readouterr().out) == Progress(
         percent=40, stage="encode", eta_s=0, scenes_done=0, scenes_total=1
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sogs_worker.formats.ply import read_ply, write_ply
+from sogs_worker.formats.ply.file import read_ply, write_ply
 from splat_builders import build_splats
 
 pytestmark = pytest.mark.e2e
@@ -58,7 +58,7 @@ def test_worker_compresses_a_scene_and_reads_it_back(worker_image):
 
 
 def test_worker_has_all_it_imports(worker_image):
-    done = worker_image.execute("python", "-c", "import boto3, PIL.Image, rich, sogs_worker.cli")
+    done = worker_image.execute("python", "-c", "import boto3, PIL.Image, rich, sogs_worker.cli.commands")
     assert (done.returncode, done.stderr) == (0, "")
 
 

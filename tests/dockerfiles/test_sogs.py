@@ -9,7 +9,7 @@ import re
 import pytest
 
 from images.image import ROOT
-from sogs_worker.formats.ply import write_ply
+from sogs_worker.formats.ply.file import write_ply
 from splat_builders import build_splats
 
 PACKAGES = ("cupy", "kornia", "plas", "sogs", "torchpq")

@@ -16,7 +16,7 @@ from PIL import Image
 from bucket import Bucket
 from kubectl import Kubectl
 from scenes import real_scene
-from sogs_worker.formats.ply import read_ply
+from sogs_worker.formats.ply.file import read_ply
 from viewers.peers import decode_with_splat_transform, draw_with_playcanvas, orbit, psnr
 
 pytestmark = pytest.mark.e2e

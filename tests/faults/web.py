@@ -14,7 +14,7 @@ from faults.connections import PATIENT
 from faults.files import Files, serving
 from faults.proxy import FaultProxy
 from sogs_worker.storage.connection import Connection
-from sogs_worker.storage.http import HttpStore
+from sogs_worker.storage.http.store import HttpStore
 
 QUERY = "X-Amz-Expires=60&X-Amz-Signature=c0ffee5ec2e7"
 """Of the address that tests read from; nobody may see it."""

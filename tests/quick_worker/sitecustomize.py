@@ -2,7 +2,7 @@
 
 Loading torch and encoding are most of a small run's time. Here an output is a line that tells scenes apart, and a
 scene with the comment `endless` is never done with. All else is the image's own: reading, publishing, progress and the
-termination message. `tests/sogs_worker/run/test_quick_worker.py` holds it to what the real one writes.
+termination message. `tests/sogs_worker/job/test_quick_worker.py` holds it to what the real one writes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ ENDLESS = b"\ncomment endless\n"
 
 def replace_encoder() -> None:
     """Put two functions in the place of those that load torch and that encode a scene."""
-    from sogs_worker import loading, production
+    from sogs_worker.scenes import accelerator, make
 
-    loading.load_torch = lambda _device: "cpu"
-    production.produce = produce
+    accelerator.load_torch = lambda _device: "cpu"
+    make.produce = produce
 
 
 def produce(scene: Any, recipe: Any, *, device: str, uri: str, folder: Path, progress: Any) -> Any:  # noqa: ARG001
-    """Make a bundle's place-holder; see `sogs_worker.production.produce`."""
-    from sogs_worker.dropped import Dropped
-    from sogs_worker.production import Product
-    from sogs_worker.targets import name_target
+    """Make a bundle's place-holder; see `sogs_worker.scenes.make.produce`."""
+    from sogs_worker.encode.dropped import Dropped
+    from sogs_worker.naming import name_target
+    from sogs_worker.scenes.make import Product
 
     progress("encode", 0.5)
     content = scene.path.read_bytes()
@@ -48,5 +48,5 @@ def produce(scene: Any, recipe: Any, *, device: str, uri: str, folder: Path, pro
     return Product(folder, (), target, picture, len(content), splats, Dropped(), None)
 
 
-if sys.orig_argv[1:3] == ["-m", "sogs_worker.job"]:
+if sys.orig_argv[1:3] == ["-m", "sogs_worker.job.process"]:
     replace_encoder()

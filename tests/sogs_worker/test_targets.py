@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from sogs_worker.cli.targets import plan_outputs
 from sogs_worker.engines.parameters import FORMATS
 from sogs_worker.errors import UsageError
-from sogs_worker.outputs import Origin
-from sogs_worker.targets import beside, name_target, plan_outputs, stem_of
+from sogs_worker.naming import Origin, beside, name_target, stem_of
 
 UNBUNDLED = [name for name in FORMATS if name != "sog"]
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from scenes import ROOT, made_scene
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.meta_fields import FILES
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog, write_sog
-from sogs_worker.formats.sog_v1 import DocumentV1
-from sogs_worker.formats.upgrade import upgrade
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_sog, write_sog
+from sogs_worker.formats.sog.layout import EncodedScene
+from sogs_worker.formats.sog.meta_fields import FILES
+from sogs_worker.formats.sog.upgrade import upgrade
+from sogs_worker.formats.sog.version1 import DocumentV1
 from viewers.peers import decode_with_splat_transform, draw_with_playcanvas, orbit, psnr, stack
 
 GOLDEN = ROOT / "tests" / "golden" / "sogs-v1"

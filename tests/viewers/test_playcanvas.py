@@ -13,8 +13,8 @@ import pytest
 from scenes import made_scene, real_scene
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog, write_sog
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_sog, write_sog
 from viewers.peers import ViewerError, draw_with_playcanvas, orbit, psnr
 
 Fault = Callable[[dict[str, bytes]], None]

@@ -14,8 +14,8 @@ from sogs_worker.engines import native
 from sogs_worker.engines.parameters import QUALITIES as NAMES
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog, write_sog, write_unbundled
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_sog, write_sog, write_unbundled
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 from splat_builders import covariances
 from viewers.peers import Columns, decode_with_splat_transform, stack

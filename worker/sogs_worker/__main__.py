@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sogs_worker.cli import main
+from sogs_worker.cli.commands import main
 from sogs_worker.errors import InterruptedRunError
 
 BROKEN_PIPE = 141

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sogs_worker import cli
-from sogs_worker.formats.ply import read_ply, write_ply
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.cli import commands
+from sogs_worker.formats.ply.file import read_ply, write_ply
+from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats, replace
 
 WORKER = Path(__file__).parents[3] / "worker"
@@ -28,7 +28,7 @@ def scene(tmp_path: Path) -> Path:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
     """Run a command in this process; return its exit code and what it wrote."""
-    code = cli.main([str(each) for each in arguments])
+    code = commands.main([str(each) for each in arguments])
     return code, *capsys.readouterr()
 
 
@@ -253,7 +253,7 @@ def test_sigterm_ends_it_with_its_exit_code_and_no_output(tmp_path: Path) -> Non
 
 HELP = """
 import sys
-from sogs_worker.cli import main
+from sogs_worker.cli.commands import main
 try:
     main(sys.argv[1:])
 finally:

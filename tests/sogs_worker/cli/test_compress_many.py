@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from archive_builders import KINDS, pack
-from sogs_worker import cli
-from sogs_worker.formats.ply import write_ply
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.cli import commands
+from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
 
 QUICK = ("--device", "cpu", "--quality", "fast")
@@ -27,7 +27,7 @@ def scene(count: int, folder: Path) -> bytes:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, list[str]]:
     """Run `compress`; return its exit code, its output and the sentences on standard error."""
-    code = cli.main(["compress", *QUICK, *map(str, arguments)])
+    code = commands.main(["compress", *QUICK, *map(str, arguments)])
     output, errors = capsys.readouterr()
     return code, output, [line for line in errors.splitlines() if not line.startswith("{")]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sogs_worker import cli
-from sogs_worker.formats.ply import write_ply
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.cli import commands
+from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
 
 QUICK = ("--device", "cpu", "--quality", "fast")
@@ -25,7 +25,7 @@ def scene(tmp_path: Path) -> Path:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path, output_format: str) -> tuple[int, str, str]:
     """Run `compress`; return its exit code, its output, and what it says on standard error but progress."""
-    code = cli.main(["compress", *QUICK, "--format", output_format, *map(str, arguments)])
+    code = commands.main(["compress", *QUICK, "--format", output_format, *map(str, arguments)])
     output, errors = capsys.readouterr()
     return code, output, "\n".join(line for line in errors.splitlines() if not line.startswith("{"))
 
@@ -53,7 +53,7 @@ def test_the_record_is_of_all_files(scene: Path, capsys: pytest.CaptureFixture[s
 def test_what_is_written_is_read_by_the_other_commands(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = scene.with_name("out")
     call(capsys, scene, f"{out}/", output_format="sog-unbundled")
-    assert cli.main(["inspect", str(out / "garden" / "meta.json"), "--json"]) == 0
+    assert commands.main(["inspect", str(out / "garden" / "meta.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splats"] == 60
     assert call(capsys, out, f"{out}-again/", output_format="sog")[0] == 0
     assert len(read_sog(scene.with_name("out-again") / "garden.sog")) == 60

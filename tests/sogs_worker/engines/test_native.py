@@ -11,10 +11,9 @@ import torch
 
 from devices import on_a_gpu
 from scenes import DATA, made_scene, real_scene
-from sogs_worker.compress import SceneReport, compress_file
-from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import upload
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.importance import coarseness
 from sogs_worker.engines import native
 from sogs_worker.engines.native import encode
@@ -24,9 +23,10 @@ from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate import View, compare, draw, orbit_views
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_meta, read_sog, write_sog
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_meta, read_sog, write_sog
 from sogs_worker.render.camera import Camera
+from sogs_worker.scenes.compress import SceneReport, compress_file
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, covariances, replace
 

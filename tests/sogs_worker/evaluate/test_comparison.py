@@ -24,7 +24,7 @@ from sogs_worker.evaluate import (
     format_evaluation,
     orbit_views,
 )
-from sogs_worker.formats.ply import read_ply, write_ply
+from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.render.camera import Camera, look_at
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace

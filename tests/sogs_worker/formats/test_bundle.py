@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats import bundle
-from sogs_worker.formats.bundle import FolderFiles, ZipFiles, write_bundle
+from sogs_worker.formats.sog import bundle
+from sogs_worker.formats.sog.bundle import FolderFiles, ZipFiles, write_bundle
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_.0123456789", min_size=1, max_size=20)
 

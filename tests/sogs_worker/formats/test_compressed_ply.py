@@ -12,7 +12,8 @@ import pytest
 from packed_scenes import pack_compressed_ply
 from scenes import real_scene
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats import compressed_ply, read_scene
+from sogs_worker.formats import read_scene
+from sogs_worker.formats.ply import compressed as compressed_ply
 from sogs_worker.splats import Splats
 
 HEADER = """ply

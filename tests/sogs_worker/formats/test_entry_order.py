@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices import on_every_device
-from sogs_worker.formats import entry_order
-from sogs_worker.formats.entry_order import order_entries
-from sogs_worker.formats.planes import build_palette_plane
-from sogs_worker.formats.vp8l import encode_vp8l
+from sogs_worker.formats.sog import entry_order
+from sogs_worker.formats.sog.entry_order import order_entries
+from sogs_worker.formats.sog.planes import build_palette_plane
+from sogs_worker.formats.sog.vp8l import encode_vp8l
 
 
 def mixed(count: int, seed: int = 0) -> torch.Tensor:

@@ -28,12 +28,12 @@ from packed_scenes import (
     pack_spz,
     pack_spz4,
 )
+from sogs_worker.cli.inspect import format_description, inspect_file
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.ply import write_ply
-from sogs_worker.inspect import format_description, inspect_file
+from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.formats.sog.layout import EncodedScene
 from splat_builders import build_splats
 
 IS_LONG = "FUZZ_EXAMPLES" in os.environ

@@ -7,15 +7,15 @@ import threading
 import numpy as np
 import pytest
 
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats import layout as module
-from sogs_worker.formats.layout import EncodedScene, Layout
-from sogs_worker.formats.planes import read_palette_entries
-from sogs_worker.formats.webp import decode_webp
+from sogs_worker.formats.sog import layout as module
+from sogs_worker.formats.sog.layout import EncodedScene, Layout
+from sogs_worker.formats.sog.planes import read_palette_entries
+from sogs_worker.formats.sog.webp import decode_webp
 
 COUNT = 30
 CODEBOOK = np.linspace(-1, 1, 256, dtype=np.float32)

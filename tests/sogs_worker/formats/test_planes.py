@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats.planes import build_palette_plane, build_plane, plane_size, read_palette_entries, read_texels
-from sogs_worker.formats.webp import decode_webp
+from sogs_worker.formats.sog.planes import (
+    build_palette_plane,
+    build_plane,
+    plane_size,
+    read_palette_entries,
+    read_texels,
+)
+from sogs_worker.formats.sog.webp import decode_webp
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

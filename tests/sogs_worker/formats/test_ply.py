@@ -10,8 +10,8 @@ import pytest
 
 from scenes import real_scene
 from sogs_worker.errors import BadInputError, SourceMissingError
-from sogs_worker.formats import ply
-from sogs_worker.formats.ply import read_ply, write_ply
+from sogs_worker.formats.ply import file as ply
+from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.splats import Splats
 from splat_builders import NAMES, build_rows, build_splats
 

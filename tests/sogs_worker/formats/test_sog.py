@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from scenes import DATA, real_scene
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
 from sogs_worker.formats import read_scene, scene_bytes
-from sogs_worker.formats.layout import EncodedScene, Layout
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_meta, read_quantized, read_sog, write_sog, write_unbundled
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_meta, read_quantized, read_sog, write_sog, write_unbundled
+from sogs_worker.formats.sog.layout import EncodedScene, Layout
 
 
 def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> QuantizedSplats:
@@ -164,7 +164,9 @@ def test_a_scene_replaces_all_of_an_earlier_one(tmp_path: Path) -> None:
 def test_a_scene_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(90)))
     before = contents(tmp_path)
-    monkeypatch.setattr("sogs_worker.formats.sog.remove", lambda path: (_ for _ in ()).throw(StorageError(f"{path}")))
+    monkeypatch.setattr(
+        "sogs_worker.formats.sog.file.remove", lambda path: (_ for _ in ()).throw(StorageError(f"{path}"))
+    )
     with pytest.raises(StorageError, match=r"meta\.json"):
         write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(100)))
     assert contents(tmp_path) == before

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from packed_scenes import build_sog_v1, dump, encode_webp
+from sogs_worker.cli.inspect import format_description, inspect_file
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import read_scene, scene_bytes
-from sogs_worker.formats.sog import read_meta, read_quantized
-from sogs_worker.inspect import format_description, inspect_file
+from sogs_worker.formats.sog.file import read_meta, read_quantized
 
 Planes = dict[str, bytes]
 

@@ -14,7 +14,7 @@ import zstandard
 from packed_scenes import compress_zstd, pack_spz, pack_spz4, pack_spz_body, pack_spz_header
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.zstd import decompress_zstd
+from sogs_worker.formats.spz.zstd import decompress_zstd
 
 HALF = 0.5**0.5
 

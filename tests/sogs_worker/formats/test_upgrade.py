@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from packed_scenes import build_sog_v1, encode_webp
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.sog import read_sog, write_sog
-from sogs_worker.formats.sog_v1 import DocumentV1
-from sogs_worker.formats.upgrade import upgrade
+from sogs_worker.formats.sog.file import read_sog, write_sog
+from sogs_worker.formats.sog.layout import EncodedScene
+from sogs_worker.formats.sog.upgrade import upgrade
+from sogs_worker.formats.sog.version1 import DocumentV1
 from sogs_worker.splats import Splats
 
 ALIKE = ("means_l.webp", "means_u.webp", "quats.webp", "shN_centroids.webp", "shN_labels.webp")

@@ -40,8 +40,9 @@ FLOODED = 1_190_000
 MEASURE = """
 import json, re, sys, time
 from pathlib import Path
-from sogs_worker import compress, engines
-from sogs_worker.cli import main
+from sogs_worker import engines
+from sogs_worker.scenes import compress
+from sogs_worker.cli.commands import main
 
 def memory(field):
     return 1024 * int(re.search(field + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
@@ -186,6 +187,6 @@ def test_each_is_refused_soon_and_with_little_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(3, 5), (100, 1)])
 def test_the_image_of_one_colour_is_an_image(width: int, height: int) -> None:
-    from sogs_worker.formats.webp import decode_webp
+    from sogs_worker.formats.sog.webp import decode_webp
 
     assert decode_webp(one_colour(width, height)).shape == (height, width, 4)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scenes import DATA
-from sogs_worker.cli import main
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.cli.commands import main
+from sogs_worker.formats.sog.file import read_sog
 
 FOLDER = DATA / "malformed"
 

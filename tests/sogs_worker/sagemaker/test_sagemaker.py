@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from archive_builders import pack
-from sogs_worker import cli
-from sogs_worker.formats.ply import write_ply
-from sogs_worker.formats.sog import read_sog
+from sogs_worker.cli import commands
+from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
 
 KEYS = {
@@ -63,7 +63,7 @@ def scene(path: Path, count: int) -> bytes:
 def call(ml: Path, *options: str) -> int:
     processing = ml / "processing"
     arguments = ["--input", processing / "input", "--output", processing / "output", "--device", "cpu", *options]
-    return cli.main(["sagemaker", *map(str, arguments)])
+    return commands.main(["sagemaker", *map(str, arguments)])
 
 
 def summary(ml: Path) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def test_the_environment_has_defaults_and_arguments_win(ml: Path, monkeypatch: p
 def test_a_rerun_does_not_leave_the_summary_of_the_run_before(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(ml / "processing" / "input" / "a.ply", 10)
     assert call(ml, "--quality", "fast") == 0
-    monkeypatch.setattr("sogs_worker.batch.compress_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("sogs_worker.cli.batch.compress_file", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call(ml)
     assert not (ml / "processing" / "output" / "real_sogs_compression_summary.json").exists()
@@ -252,7 +252,7 @@ def test_a_stop_is_told(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     scene(ml / "processing" / "input" / "a.ply", 10)
-    monkeypatch.setattr("sogs_worker.batch.compress_file", stop)
+    monkeypatch.setattr("sogs_worker.cli.batch.compress_file", stop)
     assert call(ml) == 75
     assert (ml / "output" / "message").read_text() == "interrupted, no half-written output is left"
     assert [path.name for path in (ml / "processing" / "output").iterdir()] == ["sogs_output_0"]

@@ -15,8 +15,8 @@ from s3_server import S3Server
 from sogs_worker.errors import SourceMissingError, UsageError
 from sogs_worker.storage.base import Condition, ConflictError, IfAbsent, IfMatch, ListedObject, Receipt, Store
 from sogs_worker.storage.connection import Connection, Credentials
-from sogs_worker.storage.local import LocalStore
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.local.store import LocalStore
+from sogs_worker.storage.s3.store import S3Store
 
 MIB = 1 << 20
 

@@ -36,7 +36,7 @@ from sogs_worker.errors import (
     WorkerError,
 )
 from sogs_worker.storage.connection import Credentials, Patience
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3.store import S3Store
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

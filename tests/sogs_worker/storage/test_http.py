@@ -17,9 +17,9 @@ from faults.proxy import FaultProxy, Rule, answer, first_do
 from faults.web import QUERY, Web
 from s3_server import S3Server
 from sogs_worker.errors import BadInputError, ConfigurationError, StorageError, UsageError, WorkerError
-from sogs_worker.storage.http import HttpStore
-from sogs_worker.storage.http_address import Address
-from sogs_worker.storage.partial import RANGE_BYTES
+from sogs_worker.storage.http.address import Address
+from sogs_worker.storage.http.store import HttpStore
+from sogs_worker.storage.transfer.partial import RANGE_BYTES
 
 SMALL = np.random.default_rng(0).bytes(1000)
 LARGE = np.random.default_rng(1).bytes(RANGE_BYTES + 1000)
@@ -191,7 +191,7 @@ class TestVersions:
         web.files.headers = {}
         etag = store.stat("garden.ply").etag
         assert store.stat("garden.ply").etag == etag
-        monkeypatch.setattr("sogs_worker.storage.http_file.THIS_RUN", "another")
+        monkeypatch.setattr("sogs_worker.storage.http.file.THIS_RUN", "another")
         assert store.stat("garden.ply").etag != etag
 
 
@@ -249,6 +249,6 @@ def test_the_library_logs_nothing(web: Web) -> None:
 
 
 def test_the_sdk_is_not_loaded() -> None:
-    code = "import sys, sogs_worker.storage.http; print('botocore' in sys.modules)"
+    code = "import sys, sogs_worker.storage.http.store; print('botocore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.fullmatch("False\n", done.stdout)

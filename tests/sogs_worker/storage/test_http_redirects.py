@@ -11,7 +11,7 @@ import pytest
 from faults.proxy import Fault, Request, Rule, answer, everything
 from faults.web import OTHER_SECRET, QUERY, SECRET, Web
 from sogs_worker.errors import ConfigurationError, NotPermittedError, StorageError
-from sogs_worker.storage.partial import RANGE_BYTES
+from sogs_worker.storage.transfer.partial import RANGE_BYTES
 
 CONTENT = np.random.default_rng(0).bytes(RANGE_BYTES + 1000)
 """Two ranges."""

@@ -13,8 +13,8 @@ import pytest
 
 from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import IfAbsent, IfMatch
-from sogs_worker.storage.local import LocalStore
-from sogs_worker.storage.sidecar import unfinished, write_description
+from sogs_worker.storage.local.sidecar import unfinished, write_description
+from sogs_worker.storage.local.store import LocalStore
 
 USER = 65532
 DIGEST = hashlib.sha256(b"new").hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sogs_worker.storage.partial import RANGE_BYTES, Partial, split
+from sogs_worker.storage.transfer.partial import RANGE_BYTES, Partial, split
 
 SIZE = 2 * RANGE_BYTES + 5
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from sogs_worker.storage.connection import Patience
-from sogs_worker.storage.retry import Budget, Contact, Verdict
+from sogs_worker.storage.transfer.retry import Budget, Contact, Verdict
 
 PATIENCE = Patience(contact_s=5, budget_s=60, first_pause_s=1, longest_pause_s=8)
 

@@ -20,7 +20,7 @@ from sogs_worker.errors import (
     WorkerError,
 )
 from sogs_worker.storage.connection import Connection, Encryption
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3.store import S3Store
 
 CONTENT = b"a scene"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -11,7 +11,7 @@ from faults.connections import build_connection
 from faults.proxy import FaultProxy
 from s3_server import S3Server
 from sogs_worker.errors import ConfigurationError
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3.store import S3Store
 
 
 def stat(s3: S3Server, proxy: FaultProxy, bucket: str, folder: Path, ca_pem: str | None) -> None:

@@ -15,11 +15,11 @@ from faults.connections import PATIENT, build_connection
 from faults.proxy import FaultProxy, Request, Rule, answer, cut_answer, first_do, lose_answer, method
 from s3_server import S3Server
 from sogs_worker.errors import ServiceUnavailableError, StorageError
-from sogs_worker.storage import s3 as s3_module
 from sogs_worker.storage.base import ConflictError, IfAbsent, IfMatch, Receipt
 from sogs_worker.storage.connection import Encryption
-from sogs_worker.storage.partial import RANGE_BYTES
-from sogs_worker.storage.s3 import S3Store
+from sogs_worker.storage.s3 import store as s3_module
+from sogs_worker.storage.s3.store import S3Store
+from sogs_worker.storage.transfer.partial import RANGE_BYTES
 
 SMALL = np.random.default_rng(0).bytes(1000)
 LARGE = np.random.default_rng(1).bytes(RANGE_BYTES + 1000)
@@ -160,7 +160,7 @@ class TestParts:
     def test_decide_a_condition_at_the_end(
         self, store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("sogs_worker.storage.s3_upload.ATOMIC_BYTES", 0)
+        monkeypatch.setattr("sogs_worker.storage.s3.upload.ATOMIC_BYTES", 0)
         put(store, tmp_path, LARGE, condition=IfAbsent())
         with pytest.raises(ConflictError):
             put(store, tmp_path, LARGE, condition=IfAbsent())

@@ -9,7 +9,7 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.splats import Splats
 
 if TYPE_CHECKING:
-    from sogs_worker.formats.layout import EncodedScene
+    from sogs_worker.formats.sog.layout import EncodedScene
 
 
 class Engine(Protocol):

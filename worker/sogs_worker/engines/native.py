@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.importance import coarseness, importance
 from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.encode.opacity import quantize_opacities
@@ -24,7 +24,7 @@ from sogs_worker.encode.symmetry import canonical_axes
 from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Quality
-from sogs_worker.formats.layout import EncodedScene, Layout
+from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.render.scene import build_shapes
 from sogs_worker.render.survey import survey
 from sogs_worker.render.visibility import seen_energy

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import UNBUNDLED, read_meta, read_sog
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
 from sogs_worker.formats.splat import read_splat
-from sogs_worker.formats.spz import read_spz
+from sogs_worker.formats.spz.file import read_spz
 from sogs_worker.splats import Splats
 
 READERS = {".ply": read_ply, ".spz": read_spz, ".splat": read_splat, ".sog": read_sog, ".json": read_sog}

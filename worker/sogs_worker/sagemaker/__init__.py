@@ -7,19 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sogs_worker.archives.local import LocalScene, find_scenes
+from sogs_worker.cli.output import INTERRUPTED, print_fault, print_outcome
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import SourceMissingError, WorkerError
 from sogs_worker.files import make_folder
-from sogs_worker.outputs import name_outputs
-from sogs_worker.results import INTERRUPTED, print_fault, print_outcome
+from sogs_worker.naming import BUNDLED, name_outputs, name_target
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
 from sogs_worker.sagemaker.summary import FILE_NAME, Item, Made, build_summary
-from sogs_worker.targets import BUNDLED, name_target
+from sogs_worker.source.local import LocalScene, find_scenes
 
 # What loads torch is imported once there is something to do.
 if TYPE_CHECKING:
-    from sogs_worker.batch import Outcome
+    from sogs_worker.cli.batch import Outcome
 
 
 def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]) -> int:
@@ -77,8 +76,8 @@ def _process(
 
 def _compress(scenes: Sequence[LocalScene], output: Path, *, parameters: Parameters, device: str) -> Iterator[Outcome]:
     """Compress the i-th scene to `sogs_output_{i}`, and log how it goes."""
-    from sogs_worker.batch import compress_scenes
-    from sogs_worker.display import showing_progress
+    from sogs_worker.cli.batch import compress_scenes
+    from sogs_worker.reporting.display import showing_progress
 
     names = name_outputs([scene.origin for scene in scenes])
     folders = [output / f"sogs_output_{index}" for index in range(len(scenes))]

@@ -18,7 +18,7 @@ def open_readable(
     """Open the place of a location for reading; see `open_store`."""
     if location.scheme != "https":
         return open_store(location, connection, scratch=scratch, volumes=volumes)
-    from sogs_worker.storage.http import HttpStore
+    from sogs_worker.storage.http.store import HttpStore
 
     return HttpStore(location.root, connection, query=location.query)
 
@@ -37,13 +37,13 @@ def open_store(location: Location, connection: Connection, *, scratch: Path, vol
         ConfigurationError: the connection's certificates or credentials cannot be used.
     """
     if location.scheme == "pvc":
-        from sogs_worker.storage.local import LocalStore
+        from sogs_worker.storage.local.store import LocalStore
 
         if volumes is None or not (volumes / location.root).is_dir():
             raise UsageError(f"the claim {location.root!r} of {location.uri} is not mounted here; give a path instead")
         return LocalStore(volumes / location.root, location.address)
     if location.scheme == "https":
         raise UsageError(f"{location.uri} cannot be written to; name s3://bucket/prefix/ or pvc://claim/path/")
-    from sogs_worker.storage.s3 import S3Store
+    from sogs_worker.storage.s3.store import S3Store
 
     return S3Store(location.root, connection, scratch=scratch)

@@ -17,7 +17,7 @@ from packed_scenes import build_sog_v1, dump
 from sogs_worker.engines.sogs.arrays import OPAQUE_LOGIT, to_arrays
 from sogs_worker.engines.sogs.process import SHARES, run_original
 from sogs_worker.errors import NoGPUError, StorageError, WorkerError
-from sogs_worker.formats.layout import EncodedScene
+from sogs_worker.formats.sog.layout import EncodedScene
 from splat_builders import build_splats, replace
 
 STAND_IN = """

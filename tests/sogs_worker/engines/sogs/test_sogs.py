@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from scenes import DATA, made_scene
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.sogs import encode
 from sogs_worker.engines.sogs.packages import PACKAGES
 from sogs_worker.formats import read_scene
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.ply import read_ply
-from sogs_worker.formats.sog import read_sog, write_sog
+from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.sog.file import read_sog, write_sog
+from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, replace
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from packed_scenes import build_sog_v1
-from sogs_worker.dropped import Dropped
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.sogs.arrays import to_arrays
 from sogs_worker.engines.sogs.squares import (
     count_cropped,
@@ -21,9 +21,9 @@ from sogs_worker.engines.sogs.squares import (
     keep_texels,
 )
 from sogs_worker.errors import WorkerError
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.sog_v1 import DocumentV1
-from sogs_worker.formats.webp import decode_webp
+from sogs_worker.formats.sog.layout import EncodedScene
+from sogs_worker.formats.sog.version1 import DocumentV1
+from sogs_worker.formats.sog.webp import decode_webp
 from sogs_worker.splats import Splats
 from splat_builders import build_splats
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sogs_worker.formats.vp8l.bits import Fields, pack
+from sogs_worker.formats.sog.vp8l.bits import Fields, pack
 
 
 @settings(max_examples=60, deadline=None)

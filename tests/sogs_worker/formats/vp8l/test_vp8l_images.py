@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from devices import on_a_gpu
-from sogs_worker.formats import vp8l
-from sogs_worker.formats.vp8l import encode_vp8l, selection
-from sogs_worker.formats.vp8l.choice import Transform
-from sogs_worker.formats.webp import decode_webp
+from sogs_worker.formats.sog import vp8l
+from sogs_worker.formats.sog.vp8l import encode_vp8l, selection
+from sogs_worker.formats.sog.vp8l.choice import Transform
+from sogs_worker.formats.sog.webp import decode_webp
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sogs_worker.formats.vp8l.prefix_codes import canonical_codes, code_lengths
+from sogs_worker.formats.sog.vp8l.prefix_codes import canonical_codes, code_lengths
 
 
 def huffman_size(counts: list[int]) -> tuple[int, int]:

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import torch
 
-from sogs_worker.dropped import Dropped
 from sogs_worker.encode.clean import drop_unusable
+from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.sogs.process import run_original
 from sogs_worker.engines.sogs.squares import count_cropped, fill_square, keep_texels
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.upgrade import upgrade
+from sogs_worker.formats.sog.layout import EncodedScene
+from sogs_worker.formats.sog.upgrade import upgrade
 from sogs_worker.splats import Splats
 
 

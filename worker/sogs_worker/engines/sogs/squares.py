@@ -14,12 +14,12 @@ from torch import Tensor
 
 from sogs_worker.engines.sogs.packages import Original
 from sogs_worker.errors import WorkerError
-from sogs_worker.formats.layout import EncodedScene
-from sogs_worker.formats.meta_fields import FILES
-from sogs_worker.formats.planes import build_plane, read_texels
-from sogs_worker.formats.sog_v1 import DocumentV1
-from sogs_worker.formats.vp8l import encode_vp8l
-from sogs_worker.formats.webp import decode_webp
+from sogs_worker.formats.sog.layout import EncodedScene
+from sogs_worker.formats.sog.meta_fields import FILES
+from sogs_worker.formats.sog.planes import build_plane, read_texels
+from sogs_worker.formats.sog.version1 import DocumentV1
+from sogs_worker.formats.sog.vp8l import encode_vp8l
+from sogs_worker.formats.sog.webp import decode_webp
 from sogs_worker.splats import Splats
 
 Prints = NDArray[np.int64]

@@ -1,0 +1,67 @@
+"""What a scene file holds: counts, bands, bounds, codebooks and bytes, without judging it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sogs_worker.encode.clean import is_usable
+from sogs_worker.formats import read_scene, scene_bytes
+from sogs_worker.formats.sog.file import read_meta
+from sogs_worker.formats.sog.meta import Meta
+from sogs_worker.splats import Floats
+
+SOG_SUFFIXES = (".sog", ".json")
+
+
+def inspect_file(path: Path) -> dict[str, Any]:
+    """Describe a scene file as a JSON object.
+
+    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `bounds` of the
+    others; for SOG also `codebooks` (least and greatest value of each), `files` (bytes of each), and for its version 2
+    `palette` (entries).
+
+    Raises:
+        WorkerError: if it cannot be read.
+    """
+    splats = read_scene(path)
+    usable = is_usable(splats)
+    description: dict[str, Any] = {
+        "file": str(path),
+        "bytes": scene_bytes(path),
+        "splats": len(splats),
+        "shBands": splats.sh_bands,
+        "unusable": int((~usable).sum()),
+        "bounds": _describe_bounds(splats.positions[usable]),
+    }
+    return description | (_describe_bundle(path) if path.suffix.lower() in SOG_SUFFIXES else {})
+
+
+def format_description(description: dict[str, Any]) -> str:
+    """Write a description for people, a line a fact."""
+    lines = [
+        f"{description['file']}  {description['bytes']:,} bytes",
+        f"splats     {description['splats']:,}, {description['unusable']:,} of them unusable",
+        f"SH bands   {description['shBands']}",
+    ]
+    if bounds := description["bounds"]:
+        lines += [f"{name:<10} {'  '.join(f'{value:.4g}' for value in bounds[name])}" for name in ("min", "max")]
+    if "files" in description:
+        lines += [f"palette    {description['palette']:,} entries"] if "palette" in description else []
+        lines += [
+            f"codebook   {name} {low:.4g} to {high:.4g}" for name, (low, high) in description["codebooks"].items()
+        ]
+        lines += [f"{size:>12,}  {name}" for name, size in description["files"].items()]
+    return "\n".join(lines)
+
+
+def _describe_bounds(positions: Floats) -> dict[str, list[float]] | None:
+    if len(positions) == 0:
+        return None
+    return {"min": positions.min(axis=0).tolist(), "max": positions.max(axis=0).tolist()}
+
+
+def _describe_bundle(path: Path) -> dict[str, Any]:
+    meta, sizes_bytes = read_meta(path)
+    palette = {"palette": meta.palette.count if meta.palette else 0} if isinstance(meta, Meta) else {}
+    return {**palette, "codebooks": meta.ranges, "files": sizes_bytes}

@@ -1,0 +1,1 @@
+"""PLY, as trainers write it and as PlayCanvas compresses it."""

@@ -1,0 +1,160 @@
+"""PLY files of 3D Gaussian splatting: read in any layout, written in the canonical one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib.recfunctions import structured_to_unstructured
+
+from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming, replacing
+from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
+from sogs_worker.formats.ply.header import Element, Header, read_header
+from sogs_worker.formats.ply.layout import ATTRIBUTES, locate_attributes
+from sogs_worker.formats.ply.rows import Rows
+from sogs_worker.splats import Floats, Splats
+
+CHUNK_ROWS = 1 << 13
+"""Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
+
+
+BATCH_CHUNKS = 128
+"""Chunks planned at once: enough for all cores."""
+
+Chunk = Callable[[], Floats]
+"""Reads and parses some consecutive rows of vertices, (rows, properties)."""
+
+
+def read_ply(path: Path) -> Splats:
+    """Read a scene from a PLY file: ASCII or binary of either byte order, properties in any order and of any type.
+
+    A compressed one, which is known by its properties, is read too.
+
+    Other elements and what follows the vertices are ignored. Values are converted to float32; those beyond its range
+    become infinite. No more is allocated than the file's size allows.
+
+    Raises:
+        BadInputError: names the file and what is wrong with it.
+        SourceMissingError, NotPermittedError: if it cannot be opened.
+    """
+    with naming(path), path.open("rb") as file:
+        header = read_header(file)
+        if is_compressed(header):
+            return read_compressed(file, header)
+        before, vertex = _split_at_vertex(header)
+        columns = locate_attributes(vertex)
+        if vertex.count == 0:
+            raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
+        is_text = header.encoding == "ascii"
+        chunks = _plan_text(file, before, vertex) if is_text else _plan_binary(Rows(file, header, vertex))
+        return _gather(chunks, columns, vertex.count)
+
+
+def write_ply(path: Path, splats: Splats) -> None:
+    """Write a scene as binary little endian PLY in the order of the reference implementation, with normals of 0."""
+    normals = np.zeros((len(splats), 3), np.float32)
+    channels_first = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
+    rows = np.concatenate(
+        [
+            splats.positions,
+            normals,
+            splats.sh0,
+            channels_first,
+            splats.opacities[:, None],
+            splats.scales,
+            splats.rotations,
+        ],
+        axis=1,
+    )
+    rest = [f"f_rest_{i}" for i in range(channels_first.shape[1])]
+    names = ["x", "y", "z", "nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity"]
+    names += [*ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
+    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(splats)}"]
+    lines += [*(f"property float {name}" for name in names), "end_header", ""]
+    with replacing(path) as file:
+        file.write("\n".join(lines).encode("ascii"))
+        file.write(rows.astype("<f4").tobytes())
+
+
+def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
+    """Return the elements before the vertices, and the vertices."""
+    for i, element in enumerate(header.elements):
+        if element.name == "vertex":
+            return header.elements[:i], element
+    raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
+
+
+def _plan_binary(rows: Rows) -> Iterator[Chunk]:
+    """Return, for each chunk of the vertices' rows, a function that reads it."""
+    count = rows.element.count
+    return (partial(_read_rows, rows, first, min(CHUNK_ROWS, count - first)) for first in range(0, count, CHUNK_ROWS))
+
+
+def _read_rows(rows: Rows, first: int, count: int) -> Floats:
+    table = rows.read(first, count)
+    types = {rows.dtype[name] for name in rows.dtype.names or ()}
+    if len(types) > 1:
+        return structured_to_unstructured(table, np.float32)
+    return table.view(types.pop()).reshape(count, -1).astype(np.float32, copy=False)
+
+
+def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:
+    """Skip to the vertices' lines; return, for each chunk of them, a function that parses it."""
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    least = 2 * vertex.count * len(vertex.properties) - 1
+    if left < least:
+        raise BadInputError(f"the PLY is truncated: expected at least {least:,} bytes of vertices, got {left:,}")
+    lines = (line for line in file if line.strip())
+    for _ in itertools.islice(lines, sum(element.count for element in before)):
+        pass
+    return _parse_lines(lines, vertex)
+
+
+def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[Chunk]:
+    for first in range(0, vertex.count, CHUNK_ROWS):
+        wanted = min(CHUNK_ROWS, vertex.count - first)
+        chunk = list(itertools.islice(lines, wanted))
+        if len(chunk) < wanted:
+            raise BadInputError(f"the PLY is truncated: expected {vertex.count:,} vertices, got {first + len(chunk):,}")
+        yield partial(_parse_rows, chunk, len(vertex.properties), first)
+
+
+def _parse_rows(lines: list[bytes], properties: int, first: int) -> Floats:
+    fault = (
+        f"one of vertices {first:,} to {first + len(lines) - 1:,} is not {properties} numbers; export the scene again"
+    )
+    try:
+        rows = np.loadtxt(lines, comments=None, ndmin=2, encoding="latin-1")
+    except ValueError as error:
+        raise BadInputError(fault) from error
+    if rows.shape[1] != properties:
+        raise BadInputError(fault)
+    return rows.astype(np.float32)
+
+
+def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) -> Splats:
+    """Copy the columns of each attribute out of chunks of rows, as float32, several chunks at a time."""
+    arrays: dict[str, Floats] = {name: np.empty((count, len(each)), np.float32) for name, each in columns.items()}
+
+    def copy(place: int, chunk: Chunk) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = chunk()
+        first = place * CHUNK_ROWS
+        for name, indices in columns.items():
+            rows.take(indices, axis=1, out=arrays[name][first : first + len(rows)], mode="clip")
+
+    numbered = enumerate(chunks)
+    with ThreadPoolExecutor() as threads:
+        # A batch at a time: the lines of a text file are in memory from when their chunk is planned.
+        while batch := list(itertools.islice(numbered, BATCH_CHUNKS)):
+            list(threads.map(copy, *zip(*batch, strict=True)))
+    arrays["opacities"] = arrays["opacities"][:, 0]
+    arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
+    return Splats(**arrays)

@@ -1,0 +1,1 @@
+"""SOG: meta.json, planes and bundles, versions 1 and 2."""

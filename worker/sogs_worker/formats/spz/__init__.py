@@ -1,0 +1,1 @@
+"""SPZ, versions 1 to 4."""

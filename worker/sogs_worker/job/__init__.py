@@ -1,0 +1,1 @@
+"""A pod's life: one run of a Kubernetes Job, from its environment to its termination message."""

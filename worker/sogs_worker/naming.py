@@ -1,0 +1,154 @@
+"""What the output of each scene is called, decided before any work starts, and the files that it consists of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath, PurePosixPath
+from typing import TypeVar
+
+from sogs_worker.errors import UsageError
+
+META = "meta.json"
+"""The file that stands for an unbundled scene."""
+
+SCENE_SUFFIXES = (".compressed.ply", ".ply", ".spz", ".splat", ".sog")
+"""What is taken off a scene's file name to name its output."""
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+"""What is taken off an archive's file name to name the folder of its outputs."""
+
+BUNDLE_SUFFIX = ".sog"
+BUNDLED = "sog"
+"""The one format that is a single file."""
+
+PICTURE_TYPE = "image/png"
+MEDIA_TYPES = {BUNDLE_SUFFIX: "application/zip", ".json": "application/json", ".webp": "image/webp"}
+"""Of what is published, by the file's suffix."""
+
+Name = TypeVar("Name", bound=PurePath)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a scene was found; decides its output's name.
+
+    Attributes:
+        file: the scene or its archive, relative to the source's folder; a meta.json stands for an unbundled scene.
+        member: the scene in the archive; None outside of archives.
+        folder: name of the source's folder, which names the unbundled scene that lies right in it.
+    """
+
+    file: PurePosixPath
+    member: PurePosixPath | None = None
+    folder: str = "scene"
+
+
+def name_outputs(origins: Sequence[Origin]) -> list[PurePosixPath]:
+    """Name the outputs of a source's scenes, without suffix, relative to the destination's folder: see `name_files`.
+
+    Raises:
+        UsageError: two scenes have the same path, so that no name of theirs differs.
+    """
+    archives = list(dict.fromkeys(origin.file for origin in origins if origin.member is not None))
+    scenes = [place for place, origin in enumerate(origins) if origin.member is None]
+    roots = name_files([*archives, *(_located(origins[place]) for place in scenes)])
+    names = dict(zip(scenes, roots[len(archives) :], strict=True))
+    for archive, root in zip(archives, roots, strict=False):
+        places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
+        members = [origins[place].member or PurePosixPath() for place in places]
+        names |= zip(places, name_members(root, members), strict=True)
+    return [names[place] for place in range(len(origins))]
+
+
+def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Name the output of each scene, and the folder of each archive's outputs, without suffixes, all different.
+
+    From the files' names alone, so that no archive need be opened to know what others become; their order does not
+    matter. A scene's name is its path without suffix, an unbundled one's that of its folder; those that would get one
+    name keep their suffix. An archive counts as a folder, which is named without its suffix if nothing else is.
+
+    Raises:
+        UsageError: two files have the same path, or an archive that of a folder, as can be in an object store.
+    """
+    archives = [file for file in files if file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    for archive, count in Counter(archives).items():
+        if count > 1:
+            raise _clash(archive)
+    scenes = [file for file in files if not file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    names = dict(zip(scenes, _name_scenes(scenes, occupied=set(archives)), strict=True))
+    taken = {*names.values(), *(parent for file in files for parent in file.parents)}
+    stems = [archive.with_name(_stem(archive.name, ARCHIVE_SUFFIXES)) for archive in archives]
+    uses = Counter(stems)
+    for archive, stem in zip(archives, stems, strict=True):
+        names[archive] = stem if uses[stem] == 1 and stem not in taken else archive
+        if names[archive] in taken:
+            raise _clash(archive)
+    return [names[file] for file in files]
+
+
+def name_members(root: PurePosixPath, members: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+    """Name the outputs of an archive's scenes, without suffixes, below the archive's name; the only one gets that."""
+    return [root] if len(members) == 1 else _name_scenes([root / member for member in members], occupied=set())
+
+
+def _located(origin: Origin) -> PurePosixPath:
+    """Return a scene's path, that of an unbundled one right in the source's folder with that folder's name."""
+    return origin.folder / origin.file if origin.file == PurePosixPath(META) else origin.file
+
+
+def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath]) -> list[PurePosixPath]:
+    """Name scenes shortly, but none as another one or as what is occupied."""
+    names = [
+        scene.parent if scene.name == META else scene.with_name(_stem(scene.name, SCENE_SUFFIXES)) for scene in scenes
+    ]
+    while True:
+        uses = Counter(names)
+        clashing = [place for place, name in enumerate(names) if uses[name] > 1 or name in occupied]
+        longer = [place for place in clashing if names[place] != scenes[place]]
+        if not longer:
+            break
+        for place in longer:
+            names[place] = scenes[place]
+    if clashing:
+        raise _clash(names[clashing[0]])
+    return names
+
+
+def _clash(name: PurePosixPath) -> UsageError:
+    return UsageError(f"{name}: two outputs would be called so; rename a scene or compress them apart")
+
+
+def _stem(name: str, suffixes: Sequence[str]) -> str:
+    """Take the suffix off a file's name, if something is left of it then."""
+    longest = max((suffix for suffix in suffixes if name.lower().endswith(suffix)), key=len, default="")
+    return name[: len(name) - len(longest)] or name
+
+
+def name_target(name: Name, output_format: str) -> Name:
+    """Return the target of the output that is called so: `a/b.sog`, or `a/b/meta.json`."""
+    return name.with_name(name.name + BUNDLE_SUFFIX) if output_format == BUNDLED else name / META
+
+
+def stem_of(target: str) -> str:
+    """Return what the names of all that lies beside an output begin with: `a/b`; `meta` for a bare `meta.json`."""
+    folder, _, file = target.rpartition("/")
+    if file == META:
+        return folder or "meta"
+    return target.removesuffix(BUNDLE_SUFFIX)
+
+
+def beside(target: str, name: str) -> str:
+    """Return the key of a file in the folder of a target."""
+    return target.removesuffix(target.rpartition("/")[2]) + name
+
+
+def target_ending(output_format: str) -> str:
+    """Return how the name of a target ends, for messages."""
+    return BUNDLE_SUFFIX if output_format == BUNDLED else META
+
+
+def is_target(place: str, output_format: str) -> bool:
+    """Say whether a path or key may be a target."""
+    return place.endswith(BUNDLE_SUFFIX) if output_format == BUNDLED else place.rpartition("/")[2] == META

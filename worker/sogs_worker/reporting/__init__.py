@@ -1,0 +1,1 @@
+"""How a run tells of itself: progress and log lines."""

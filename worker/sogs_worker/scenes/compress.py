@@ -1,0 +1,75 @@
+"""From a scene file to the files of an output: reader, engine and writer in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sogs_worker.encode.dropped import Dropped
+from sogs_worker.engines import choose_engine
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.files import naming
+from sogs_worker.formats import read_scene, scene_bytes
+from sogs_worker.formats.sog.file import write_sog, write_unbundled
+from sogs_worker.naming import BUNDLED
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """What became of one scene.
+
+    Attributes:
+        source_bytes: length of the scene file.
+        planes: what was written beside the target; nothing if that is a bundle.
+        bytes: length of all that was written.
+        splats: how many the output has.
+        dropped: how many of the scene's it has not, and why.
+    """
+
+    source_bytes: int
+    planes: tuple[Path, ...]
+    bytes: int
+    splats: int
+    dropped: Dropped
+
+    @property
+    def ratio(self) -> float:
+        """How many bytes of source one byte of output stands for."""
+        return self.source_bytes / self.bytes
+
+
+def compress_file(
+    source: Path,
+    output: Path,
+    *,
+    parameters: Parameters,
+    device: str,
+    progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+) -> SceneReport:
+    """Compress a scene file; `output` appears only when all is written.
+
+    Args:
+        source: a scene in a format that can be read.
+        output: the target: a bundle, or the meta.json of an unbundled scene, as the format has it.
+        parameters: what decides the output.
+        device: `cpu` or `cuda`.
+        progress: told the stage (`read`, `encode`, `write`) and the fraction of it that is done.
+
+    Raises:
+        WorkerError: of the reader, the engine or the writer.
+    """
+    progress("read", 0.0)
+    with naming(source):
+        engine = choose_engine(parameters)
+        # Nobody but the engine holds the splats, so that it can let them go when it has its own.
+        scene = engine(read_scene(source), parameters=parameters, device=device, progress=progress)
+    progress("write", 0.0)
+    planes: tuple[Path, ...] = ()
+    if parameters.format == BUNDLED:
+        write_sog(output, scene)
+    else:
+        write_unbundled(output, scene)
+        planes = tuple(output.with_name(name) for name in scene.images)
+    size_bytes = sum(file.stat().st_size for file in (*planes, output))
+    return SceneReport(scene_bytes(source), planes, size_bytes, scene.meta.count, scene.dropped)

@@ -1,0 +1,111 @@
+"""From one scene in scratch to an output that has been looked at: decoded, counted, judged by the gate, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sogs_worker.encode.dropped import Dropped
+from sogs_worker.engines.parameters import Parameters
+from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.naming import name_target
+from sogs_worker.source.fetch import SceneFile
+from sogs_worker.task.gate import Gate
+
+if TYPE_CHECKING:
+    from sogs_worker.evaluate import Reference
+
+# What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Product:
+    """An output in scratch.
+
+    Attributes:
+        folder: holds all of it.
+        planes: files beside the target; none of a bundle.
+        target: the bundle, or the meta.json of an unbundled output.
+        picture: the PNG of what it decodes to; None if none is wanted.
+        source_bytes: length of its scene.
+        splats: that it has.
+        dropped: splats of the scene that it has not.
+        psnr: dB, infinite for the same pictures; None if it was not measured.
+    """
+
+    folder: Path
+    planes: tuple[Path, ...]
+    target: Path
+    picture: Path | None
+    source_bytes: int
+    splats: int
+    dropped: Dropped
+    psnr: float | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task makes its products.
+
+    Attributes:
+        encoder: the parameters.
+        preview: whether to draw a picture.
+        gate: bounds.
+    """
+
+    encoder: Parameters
+    preview: bool
+    gate: Gate
+
+
+def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
+    """Encode a scene and prove that the output is what it should be.
+
+    Args:
+        scene: what to encode.
+        recipe: how.
+        device: `cpu` or `cuda`.
+        uri: where the output will go, for messages.
+        folder: to be made for the files.
+        progress: told the stages `read`, `encode`, `verify` and their fractions.
+
+    Raises:
+        WorkerError: what is wrong with the scene is said of where it came from; see `Gate.check`.
+    """
+    from sogs_worker.formats import read_scene
+    from sogs_worker.scenes.compress import compress_file
+
+    target = name_target(folder / "scene", recipe.encoder.format)
+    target.parent.mkdir(parents=True)
+    try:
+        report = compress_file(scene.path, target, parameters=recipe.encoder, device=device, progress=progress)
+        progress("verify", 0.0)
+        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it.
+        reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
+    except BadInputError as error:
+        raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
+    splats = read_scene(target)
+    if len(splats) != report.splats:
+        raise StorageError(
+            f"the output of {scene.uri} decodes to {len(splats)} splats instead of {report.splats}; run it again"
+        )
+    psnr = None if reference is None else reference.compare(splats).psnr
+    recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
+    picture = None
+    if recipe.preview:
+        from sogs_worker.render import preview_png
+
+        picture = folder / "preview.png"
+        picture.write_bytes(preview_png(splats, device=device))
+    return Product(folder, report.planes, target, picture, report.source_bytes, report.splats, report.dropped, psnr)
+
+
+def draw_source(path: Path, device: str) -> Reference:
+    """Draw the scene that the output is to look like."""
+    from sogs_worker.evaluate import draw_reference
+
+    return draw_reference(path, device=device)

@@ -1,0 +1,102 @@
+"""Making and publishing the outputs of a source: of all of it, or of one pod's part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sogs_worker.publish.contact_sheet import is_sheet_of, stage_sheet
+from sogs_worker.publish.manifest import Output, Result
+from sogs_worker.publish.publication import look_up
+from sogs_worker.scenes.pipeline import Pipeline, Work
+from sogs_worker.shards.gathering import Gathering
+from sogs_worker.source.objects import SourceObject, find_objects
+from sogs_worker.storage.base import ConflictError
+from sogs_worker.task.shard import Shard
+
+Describe = Callable[[Sequence[Output], bool], Result]
+"""Makes a result of outputs; whether there is a contact sheet of them."""
+
+
+def compress_all(work: Work, started_s: float) -> Result:
+    """Make the outputs of the whole source and publish them, the manifest last.
+
+    Raises:
+        WorkerError: names the object and the remedy.
+    """
+    publication, store = work.publication, work.store
+    manifest = publication.resume()
+    if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
+        work = replace(work, task=replace(work.task, use_cache=True))
+    task = work.task
+    describe = describing(work, started_s)
+    pipeline = Pipeline(work)
+    outputs, staged = pipeline.run(list_source(work))
+    has_sheet = task.preview and len(outputs) > 1
+    if has_sheet:
+        staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
+    if manifest is None or staged or {each.uri for each in outputs} != uris(manifest):
+        try:
+            manifest = publication.commit(staged, task.manifest_key, describe(outputs, has_sheet).to_manifest())
+        except ConflictError:  # what the faster run has published stays, if it is what this one has made
+            adopted = pipeline.adopt_outputs()
+            has_sheet = has_sheet and is_sheet_of(look_up(store, task.sheet_key), adopted)
+            manifest = publication.commit([], task.manifest_key, describe(adopted, has_sheet).to_manifest())
+    return Result.from_manifest(manifest, task.encoder)
+
+
+def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
+    """Make and publish the outputs of one shard, and the manifest of all if no other shard is missing then.
+
+    Raises:
+        WorkerError: names the object and the remedy.
+    """
+    gathering = Gathering(work.task, shard, work.store, work.scratch)
+    plan = gathering.agree(lambda: list_source(work))
+    if plan is None:
+        return gathering.recall()
+    work.publication.resume()
+    own = gathering.own_part(plan)
+    if own is None:
+        describe = describing(work, started_s)
+        pipeline = Pipeline(work)
+        outputs, staged = pipeline.run(plan.of(shard.index))
+        gathering.check(plan)
+        part = gathering.describe(describe(outputs, False), plan)
+        try:
+            part = work.publication.commit(staged, gathering.part_key, part)
+        except ConflictError:  # as above
+            part = gathering.describe(describe(pipeline.adopt_outputs(), False), plan)
+            part = work.publication.commit([], gathering.part_key, part)
+        own = Result.from_manifest(part, work.task.encoder)
+    return gathering.conclude(plan, own)
+
+
+def list_source(work: Work) -> list[SourceObject]:
+    """List what the task's source holds."""
+    return find_objects(work.source, work.task.source.location, work.scratch)
+
+
+def describing(work: Work, started_s: float) -> Describe:
+    """Give what makes a result of the outputs of an attempt that began at `started_s` on the monotonic clock."""
+
+    def describe(outputs: Sequence[Output], has_sheet: bool) -> Result:
+        seconds = time.monotonic() - started_s
+        return Result(
+            outputs=tuple(outputs),
+            manifest_uri=work.store.uri(work.task.manifest_key),
+            seconds=seconds,
+            gpu_seconds=seconds if work.accelerator.name == "cuda" else 0.0,
+            device=work.accelerator.product,
+            encoder=work.task.encoder,
+            sheet_uri=work.store.uri(work.task.sheet_key) if has_sheet else None,
+        )
+
+    return describe
+
+
+def uris(manifest: Mapping[str, Any]) -> set[str]:
+    """Return where the outputs of a manifest are."""
+    return {document["uri"] for document in manifest["outputs"]}

@@ -1,0 +1,1 @@
+"""Several pods, one source: who does what, and one result of all."""

@@ -1,0 +1,145 @@
+"""Archives as their users see them: a list of scenes, and one scene at a time on disk."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.files import naming
+from sogs_worker.source.archives.entries import Container, Entry
+from sogs_worker.source.archives.members import Member, select_members
+from sogs_worker.source.archives.tars import TarContainer
+from sogs_worker.source.archives.zips import ZipContainer
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What the libraries raise over bytes that contradict each other."""
+
+
+def open_archive(path: Path) -> Archive:
+    """Open an archive of the kind that its name says, and list its scenes.
+
+    Raises:
+        BadInputError: it is damaged or hostile, or has no scene.
+        SourceMissingError, NotPermittedError, StorageError: it cannot be read.
+    """
+    with _opened(path) as container:
+        members = select_members(container.entries(), lambda entry: b"".join(container.chunks(entry)))
+        if not members:
+            raise BadInputError("has no scene; see docs/formats.md for the files that are scenes")
+    return Archive(path, tuple(members))
+
+
+class Archive:
+    """An archive whose scenes are known. Use it in a `with` block to unpack them, best in their order.
+
+    Attributes:
+        path: the archive.
+        scenes: its scenes, in its order; at least one.
+    """
+
+    def __init__(self, path: Path, scenes: tuple[Member, ...]) -> None:
+        self.path = path
+        self.scenes = scenes
+        self._stack = ExitStack()
+        self._container: Container | None = None
+
+    def __enter__(self) -> Archive:
+        """Open the file."""
+        self._container = self._stack.enter_context(_opened(self.path))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._container = None
+        self._stack.close()
+
+    def extract(self, member: Member, folder: Path) -> Path:
+        """Unpack a scene.
+
+        Args:
+            member: one of `scenes`.
+            folder: where its files go, without the folders of the archive; has none of their names yet.
+
+        Returns:
+            The file to read it from: `folder` and the last part of `member.name`.
+
+        Raises:
+            BadInputError: the archive is damaged.
+            StorageError: `folder` has no room for it. Nothing of the scene is left there after any error.
+        """
+        if self._container is None:
+            raise RuntimeError("an archive must be entered before it is unpacked")
+        _require_space(f"{self.path}: {member.name}", member.size_bytes, folder)
+        with ExitStack() as undo:
+            for entry in sorted(member.entries, key=lambda each: each.position):
+                target = folder / entry.name.name
+                # Exclusive: follows no link and replaces nothing, whoever else writes to the folder.
+                with _unpacking(self.path, entry), target.open("xb") as file:
+                    undo.callback(target.unlink)
+                    _copy(self._container, entry, file)
+            undo.pop_all()
+        return folder / member.name.name
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Container]:
+    """Open an archive; faults found in the block name it."""
+    with naming(path), path.open("rb") as file:
+        try:
+            with closing(ZipContainer(file) if path.suffix.lower() == ".zip" else TarContainer(file)) as container:
+                yield container
+        except BadInputError:
+            raise
+        except DAMAGE as error:
+            raise BadInputError(f"is damaged or no {path.suffix} archive; copy it again") from error
+
+
+@contextmanager
+def _unpacking(path: Path, entry: Entry) -> Iterator[None]:
+    """Name the file that is being unpacked in faults."""
+    try:
+        yield
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {entry.name} {error}") from error
+    except DAMAGE as error:
+        raise BadInputError(f"{path}: {entry.name} is damaged; copy the archive again") from error
+    except OSError as error:
+        raise StorageError(
+            f"{path}: {entry.name} cannot be unpacked: {error.strerror or error}; check the scratch folder's volume"
+        ) from error
+
+
+def _copy(container: Container, entry: Entry, file: BinaryIO) -> None:
+    """Write a file's content, which must be as long as it was declared."""
+    written_bytes = sum(file.write(chunk) for chunk in container.chunks(entry))
+    if written_bytes != entry.size_bytes:
+        raise BadInputError(f"declares {entry.size_bytes:,} bytes and has {written_bytes:,}; copy the archive again")
+
+
+def _require_space(name: str, size_bytes: int, folder: Path) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < size_bytes:
+        raise StorageError(
+            f"{name} needs {size_bytes:,} bytes of scratch space and {folder} has {free_bytes:,};"
+            " make room or use a greater volume"
+        )

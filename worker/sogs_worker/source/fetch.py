@@ -1,0 +1,170 @@
+"""The first stage: objects of the source, complete and as announced, in scratch."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.naming import name_members
+from sogs_worker.source.archives import open_archive
+from sogs_worker.source.archives.members import plane_names
+from sogs_worker.source.objects import SourceObject
+from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
+from sogs_worker.storage.transfer.integrity import digest_file
+
+SPACE_PER_SOURCE_BYTE = 1.5
+"""Scratch has to hold the source, its bundles and the copy of a bundle that may be read back."""
+SPACE_AT_LEAST_BYTES = 16 << 20
+
+DOWNLOAD_SHARE = 0.8
+"""Part of the stage `read` that the download takes; parsing takes the rest."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object of the source in scratch.
+
+    Attributes:
+        path: the file, of an unbundled scene its meta.json.
+        uri: of the object, for messages.
+        sha256: hexadecimal digest of the file, or of the unbundled scene's files.
+        origin: the object, in the version that was downloaded.
+    """
+
+    path: Path
+    uri: str
+    sha256: str
+    origin: SourceObject
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """One scene in scratch.
+
+    Attributes:
+        path: the file, of an unbundled scene its meta.json.
+        uri: where it came from, for messages.
+        content: names its content: the file's digest; of a part of an archive, the archive's and the part's name.
+        output: name of its output without suffix, relative to the destination.
+    """
+
+    path: Path
+    uri: str
+    content: str
+    output: PurePosixPath
+
+
+def fetch(
+    store: ReadableStore, origin: SourceObject, *, sha256: str | None, folder: Path, progress: Moved = ignore_progress
+) -> Fetched:
+    """Download an object, or all of an unbundled scene, and check it.
+
+    Args:
+        store: where it is.
+        origin: the object.
+        sha256: what its content must be; None: anything.
+        folder: where it goes, under its own name.
+        progress: told of the bytes.
+
+    Raises:
+        BadInputError: another content than announced.
+        StorageError: there is no space for it.
+    """
+    uri = store.uri(origin.key)
+    require_space(folder, origin.size_bytes, uri)
+    path = folder / PurePosixPath(origin.key).name
+    origin = replace(origin, etag=download(store, origin, path, progress))
+    got = digest_folder(folder) if origin.is_unbundled else digest_file(path)
+    if sha256 and got != sha256:
+        raise BadInputError(
+            f"{uri} has the SHA-256 {got}, not {sha256}; upload the right file or correct spec.source.sha256"
+        )
+    return Fetched(path, uri, got, origin)
+
+
+def download(store: ReadableStore, origin: SourceObject, path: Path, progress: Moved = ignore_progress) -> str:
+    """Copy an object to `path`, and the planes of an unbundled scene beside it; return the object's version.
+
+    Raises:
+        StorageError: the files of an unbundled scene are not of one moment: they would decode, but to something else.
+    """
+    etag = store.download(origin.key, path, progress)
+    if not origin.is_unbundled:
+        return etag
+    planes = {plane: path.with_name(PurePosixPath(plane).name) for plane in origin.planes}
+    versions = {plane: store.download(plane, copy, progress) for plane, copy in planes.items()} | {origin.key: etag}
+    named = set(plane_names(path.read_bytes()) or [])
+    if named != {copy.name for copy in planes.values()} or any(
+        store.stat(key).etag != version for key, version in versions.items()
+    ):
+        raise StorageError(f"{store.uri(origin.key)} or a plane of it changed while they were read; run it again")
+    return etag
+
+
+def digest_folder(folder: Path) -> str:
+    """Return a hexadecimal SHA-256 of the names and contents of a folder's files."""
+    lines = [f"{digest_file(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def unpack(fetched: Fetched, folder: Path, split: Callable[[Sequence[int]], None]) -> Iterator[SceneFile]:
+    """Yield the scenes that an object holds; of an archive one at a time, removed when the next is due.
+
+    Args:
+        fetched: the object.
+        folder: takes the scenes of an archive.
+        split: told the sizes of an archive's scenes, bytes, before the first.
+
+    Raises:
+        BadInputError: the archive is damaged or has no scene; names the object.
+    """
+    output = fetched.origin.output
+    if not fetched.origin.is_archive:
+        yield SceneFile(fetched.path, fetched.uri, fetched.sha256, output)
+        return
+    with speaking_of(fetched):
+        archive = open_archive(fetched.path)
+    names = name_members(output, [member.name for member in archive.scenes])
+    split([member.size_bytes for member in archive.scenes])
+    with archive:
+        for member, name in zip(archive.scenes, names, strict=True):
+            with speaking_of(fetched):
+                path = archive.extract(member, folder)
+            content = f"{fetched.sha256} {member.name}"
+            yield SceneFile(path, f"{fetched.uri}: {member.name}", content, name)
+            for file in folder.iterdir():
+                file.unlink()
+
+
+@contextmanager
+def speaking_of(fetched: Fetched) -> Iterator[None]:
+    """Say of the object what is wrong with its copy."""
+    try:
+        yield
+    except BadInputError as error:
+        raise BadInputError(str(error).replace(str(fetched.path), fetched.uri)) from error
+
+
+def has_space(folder: Path, source_bytes: int) -> bool:
+    """Say whether there is space for a source and what is made of it."""
+    return shutil.disk_usage(folder).free >= needed_bytes(source_bytes)
+
+
+def require_space(folder: Path, source_bytes: int, uri: str) -> None:
+    """Refuse a source that scratch cannot hold."""
+    if not has_space(folder, source_bytes):
+        raise StorageError(
+            f"{uri} needs {needed_bytes(source_bytes):,} bytes of scratch space and"
+            f" {shutil.disk_usage(folder).free:,} are free; raise the ephemeral-storage of spec.resources or use a node"
+            " with more disk"
+        )
+
+
+def needed_bytes(source_bytes: int) -> int:
+    """Return what a source and all that is made of it take."""
+    return int(source_bytes * SPACE_PER_SOURCE_BYTE) + SPACE_AT_LEAST_BYTES

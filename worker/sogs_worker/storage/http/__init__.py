@@ -1,0 +1,1 @@
+"""Objects behind web servers, which can be read only."""

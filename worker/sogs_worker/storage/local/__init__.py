@@ -1,0 +1,1 @@
+"""Files below a mounted volume as objects."""

@@ -1,0 +1,1 @@
+"""Moving bytes: in parts, in parallel, again where it failed, and whole."""

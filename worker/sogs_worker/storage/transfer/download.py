@@ -1,0 +1,94 @@
+"""One object of a store into a file: by parallel ranges of one version, or as one stream where there are no ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sogs_worker.storage.base import Moved
+from sogs_worker.storage.transfer.parallel import map_in_threads
+from sogs_worker.storage.transfer.partial import Partial
+from sogs_worker.storage.transfer.retry import Budget
+
+THREADS = 8
+BUFFER_BYTES = 1 << 18
+"""Read at once: all that a thread holds of the object. It fits the processor's cache."""
+
+
+class Body(Protocol):
+    """The bytes of an answer."""
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """Give the next bytes, none at the end; an end before the announced length is an error."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What is to be downloaded.
+
+    Attributes:
+        open_body: asks for a range of the object; refuses an answer of another version or length.
+        size_bytes: the object's length.
+        etag: its version.
+        budget: of the operation.
+        progress: told of the bytes that are there, each once, those of an earlier try included.
+    """
+
+    open_body: Callable[[range], Body]
+    size_bytes: int
+    etag: str
+    budget: Budget
+    progress: Moved
+
+    def by_ranges(self, path: Path) -> None:
+        """Fill the file, beginning with what an interrupted download of the same version left beside it."""
+        partial = self._partial(path)
+        with partial.opened() as missing:
+            self.progress(self.size_bytes - sum(map(len, missing)))
+            map_in_threads(lambda span: self._fetch(span, partial), missing, THREADS)
+
+    def as_stream(self, path: Path) -> None:
+        """Fill the file from one answer; where it breaks off, from the start again."""
+        partial = self._partial(path)
+        seen = 0
+
+        def attempt() -> None:
+            nonlocal seen
+            for end in self._copy(range(self.size_bytes), partial):
+                if end > seen:
+                    self._report(end - seen)
+                    seen = end
+
+        with partial.opened():
+            self.budget.run(attempt)
+
+    def _fetch(self, span: range, partial: Partial) -> None:
+        """Fetch a range; where it breaks off, it goes on from there."""
+        position = span.start
+
+        def attempt() -> None:
+            nonlocal position
+            for end in self._copy(range(position, span.stop), partial):
+                self._report(end - position)
+                position = end
+
+        self.budget.run(attempt)
+        partial.note(span)
+
+    def _copy(self, span: range, partial: Partial) -> Iterator[int]:
+        """Write what is sent of a range, and tell after each chunk where it ended."""
+        position = span.start
+        body = self.open_body(span)
+        while chunk := body.read(BUFFER_BYTES):
+            partial.write(position, memoryview(chunk))
+            position += len(chunk)
+            yield position
+
+    def _report(self, new_bytes: int) -> None:
+        self.progress(new_bytes)
+        self.budget.renew()
+
+    def _partial(self, path: Path) -> Partial:
+        return Partial(path, size_bytes=self.size_bytes, etag=self.etag)
