@@ -75,7 +75,7 @@ def prepare_scenes() -> dict[str, Path]:
 def _compress_here(name: str, scene: Path, started: float) -> None:
     print(f"demo: the cluster is being built in the background; meanwhile, without one, the worker compresses {scene}")
     bundle, picture = OUT / f"{name}-here.sog", OUT / f"{name}-here.png"
-    _run(BINARIES / "sogs-worker", "compress", scene, bundle)
+    _run(BINARIES / "sogs-worker", "compress", "--overwrite", scene, bundle)
     _run(BINARIES / "sogs-worker", "render", bundle, picture)
     print(f"demo: {picture} shows the bundle, {time.monotonic() - started:.0f} s after the command")
     print(

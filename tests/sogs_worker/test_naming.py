@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath as Pure
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sogs_worker.errors import UsageError
-from sogs_worker.naming import Origin, name_outputs, name_target
+from sogs_worker.naming import META, name_files, name_members, name_target
 
 NAMES = {
     "a scene": ({"garden.ply": "garden.sog"}),
@@ -35,6 +37,28 @@ NAMES = {
     "a scene called like an archive": ({"a.zip.ply": "a.zip.ply.sog", "a.zip:x.ply": "a.sog"}),
     "a long name that is a short one": ({"a.ply": "a.ply.sog", "a.sog": "a.sog.sog", "a.ply.ply": "a.ply.ply.sog"}),
 }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A scene's file or its archive, the scene in it, and the name of the folder in which both were found."""
+
+    file: Pure
+    member: Pure | None = None
+    folder: str = "scene"
+
+
+def name_outputs(origins: Sequence[Origin]) -> list[Pure]:
+    """Name the outputs of all scenes, as is done when their archives are opened one after the other."""
+    archives = list(dict.fromkeys(origin.file for origin in origins if origin.member is not None))
+    scenes = [place for place, origin in enumerate(origins) if origin.member is None]
+    located = [origin.folder / origin.file if origin.file == Pure(META) else origin.file for origin in origins]
+    roots = name_files([*archives, *(located[place] for place in scenes)])
+    names = dict(zip(scenes, roots[len(archives) :], strict=True))
+    for archive, root in zip(archives, roots, strict=False):
+        places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
+        names |= zip(places, name_members(root, [origins[place].member or Pure() for place in places]), strict=True)
+    return [names[place] for place in range(len(origins))]
 
 
 def parse(text: str) -> Origin:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sogs_worker.cli.commands import main
-from sogs_worker.errors import InterruptedRunError
+from sogs_worker.cli.main import main
 
 BROKEN_PIPE = 141
 """As a shell says it of a program that a closed pipe has ended: 128 and the number of SIGPIPE."""
@@ -19,10 +18,11 @@ def run() -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output, as `head` does, has had enough of it
         os._exit(BROKEN_PIPE)
-    if code == InterruptedRunError.exit_code:  # an orderly end would wait for threads that wait for a server
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    except SystemExit as end:  # of --help and --version
+        code = int(end.code or 0)
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # an orderly end would wait for threads that wait for a server, or that load torch for nothing
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import TypeVar
 
@@ -28,38 +27,6 @@ MEDIA_TYPES = {BUNDLE_SUFFIX: "application/zip", ".json": "application/json", ".
 """Of what is published, by the file's suffix."""
 
 Name = TypeVar("Name", bound=PurePath)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a scene was found; decides its output's name.
-
-    Attributes:
-        file: the scene or its archive, relative to the source's folder; a meta.json stands for an unbundled scene.
-        member: the scene in the archive; None outside of archives.
-        folder: name of the source's folder, which names the unbundled scene that lies right in it.
-    """
-
-    file: PurePosixPath
-    member: PurePosixPath | None = None
-    folder: str = "scene"
-
-
-def name_outputs(origins: Sequence[Origin]) -> list[PurePosixPath]:
-    """Name the outputs of a source's scenes, without suffix, relative to the destination's folder: see `name_files`.
-
-    Raises:
-        UsageError: two scenes have the same path, so that no name of theirs differs.
-    """
-    archives = list(dict.fromkeys(origin.file for origin in origins if origin.member is not None))
-    scenes = [place for place, origin in enumerate(origins) if origin.member is None]
-    roots = name_files([*archives, *(_located(origins[place]) for place in scenes)])
-    names = dict(zip(scenes, roots[len(archives) :], strict=True))
-    for archive, root in zip(archives, roots, strict=False):
-        places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
-        members = [origins[place].member or PurePosixPath() for place in places]
-        names |= zip(places, name_members(root, members), strict=True)
-    return [names[place] for place in range(len(origins))]
 
 
 def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
@@ -91,11 +58,6 @@ def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
 def name_members(root: PurePosixPath, members: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     """Name the outputs of an archive's scenes, without suffixes, below the archive's name; the only one gets that."""
     return [root] if len(members) == 1 else _name_scenes([root / member for member in members], occupied=set())
-
-
-def _located(origin: Origin) -> PurePosixPath:
-    """Return a scene's path, that of an unbundled one right in the source's folder with that folder's name."""
-    return origin.folder / origin.file if origin.file == PurePosixPath(META) else origin.file
 
 
 def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath]) -> list[PurePosixPath]:

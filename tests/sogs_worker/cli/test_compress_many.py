@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archive_builders import KINDS, pack
-from sogs_worker.cli import commands
+from sogs_worker.cli.main import main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
@@ -27,7 +27,7 @@ def scene(count: int, folder: Path) -> bytes:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, list[str]]:
     """Run `compress`; return its exit code, its output and the sentences on standard error."""
-    code = commands.main(["compress", *QUICK, *map(str, arguments)])
+    code = main(["compress", *QUICK, *map(str, arguments)])
     output, errors = capsys.readouterr()
     return code, output, [line for line in errors.splitlines() if not line.startswith("{")]
 
@@ -73,7 +73,7 @@ def test_a_folder_is_searched_but_not_the_output_in_it(tmp_path: Path, capsys: p
     (folder / "meta.json").write_text('{"photos": 3}')
     pack(folder, "tgz", {"x.ply": scene(30, tmp_path)}, name="c")
     for _ in range(2):
-        code, output, _ = call(capsys, folder, f"{folder}/out/")
+        code, output, _ = call(capsys, "--overwrite", folder, f"{folder}/out/")
         assert code == 0
         assert counts(folder / "out") == {"b.sog": 10, "c.sog": 30, "sub/a.sog": 20}
     assert [line.split()[0] for line in output.splitlines()] == ["b.sog", "c.sog", "a.sog"]
@@ -98,9 +98,11 @@ def test_a_broken_scene_does_not_hold_up_the_others(tmp_path: Path, capsys: pyte
     assert len(output.splitlines()) == 2
     assert [sentence.removeprefix("sogs-worker: ").split(": ")[0] for sentence in sentences] == [
         f"{tmp_path}/none.ply",
-        f"{tmp_path}/no.zip",
         f"{path}/b.ply",
+        f"{tmp_path}/no.zip",
+        sentences[-1],
     ]
+    assert sentences[-1].startswith("2 of 5 scenes compressed, 3 failed, ")
 
 
 def test_scenes_of_one_name_keep_their_suffix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sogs_worker.cli import commands
+from sogs_worker.cli.main import main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
@@ -25,7 +25,7 @@ def scene(tmp_path: Path) -> Path:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path, output_format: str) -> tuple[int, str, str]:
     """Run `compress`; return its exit code, its output, and what it says on standard error but progress."""
-    code = commands.main(["compress", *QUICK, "--format", output_format, *map(str, arguments)])
+    code = main(["compress", *QUICK, "--format", output_format, *map(str, arguments)])
     output, errors = capsys.readouterr()
     return code, output, "\n".join(line for line in errors.splitlines() if not line.startswith("{"))
 
@@ -46,14 +46,14 @@ def test_the_record_is_of_all_files(scene: Path, capsys: pytest.CaptureFixture[s
     record = json.loads(output)
     assert (code, record["output"], record["splats"]) == (0, str(target), 60)
     assert record["bytes"] == sum(path.stat().st_size for path in target.parent.iterdir())
-    _, line, _ = call(capsys, scene, target, output_format="sog-unbundled")
+    _, line, _ = call(capsys, "--overwrite", scene, target, output_format="sog-unbundled")
     assert line.startswith("exactly/meta.json  ")
 
 
 def test_what_is_written_is_read_by_the_other_commands(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = scene.with_name("out")
     call(capsys, scene, f"{out}/", output_format="sog-unbundled")
-    assert commands.main(["inspect", str(out / "garden" / "meta.json"), "--json"]) == 0
+    assert main(["inspect", str(out / "garden" / "meta.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splats"] == 60
     assert call(capsys, out, f"{out}-again/", output_format="sog")[0] == 0
     assert len(read_sog(scene.with_name("out-again") / "garden.sog")) == 60
@@ -64,7 +64,7 @@ def test_a_broken_scene_leaves_the_output_of_an_earlier_run(scene: Path, capsys:
     call(capsys, scene, f"{out}/", output_format="sog-unbundled")
     before = {path: path.read_bytes() for path in (out / "garden").iterdir()}
     scene.write_bytes(b"no scene")
-    assert call(capsys, scene, f"{out}/", output_format="sog-unbundled")[0] == 65
+    assert call(capsys, "--overwrite", scene, f"{out}/", output_format="sog-unbundled")[0] == 65
     assert {path: path.read_bytes() for path in (out / "garden").iterdir()} == before
 
 

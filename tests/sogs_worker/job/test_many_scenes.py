@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from sogs_worker.publish.publication import Publication
 from sogs_worker.render.sheet import LINE_HEIGHT
 from sogs_worker.reporting.display import Lines
 from sogs_worker.reporting.progress import Progress
-from sogs_worker.scenes.pipeline import Pipeline
+from sogs_worker.scenes.run import Making
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.storage.base import ConflictError
 from sogs_worker.task.environment import read_settings
@@ -180,7 +180,7 @@ def test_a_broken_scene_in_an_archive_is_named(job: Job) -> None:
     job.document["source"]["uri"] = f"s3://{job.bucket}/raw/two.zip"
     ended = job.run()
     assert ended.failure == (65, "BadInput")
-    assert f"s3://{job.bucket}/raw/two.zip: bad.ply" in ended.sentence
+    assert f"s3://{job.bucket}/raw/two.zip/bad.ply" in ended.sentence
     assert published(job) == set()
 
 
@@ -250,14 +250,14 @@ def test_an_announced_content_is_checked_though_the_version_is_known(job: Job) -
 
 def run_after(job: Job, other: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Result:
     """Run, and when all is made but nothing published, let another run come first."""
-    whole = Pipeline.run
+    whole = Making.run
 
-    def run_late(pipeline: Pipeline, objects: list[SourceObject]) -> Any:
-        made = whole(pipeline, objects)
+    def run_late(making: Making, objects: Sequence[SourceObject]) -> Any:
+        made = whole(making, objects)
         other()
         return made
 
-    monkeypatch.setattr(Pipeline, "run", run_late)
+    monkeypatch.setattr(Making, "run", run_late)
     (job.folder / "run.json").write_text(json.dumps(job.document))
     settings = read_settings({**job.environment, "SPLATS_SCRATCH": str(job.folder / "slow")})
     prepare_scratch(settings)

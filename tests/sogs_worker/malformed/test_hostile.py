@@ -42,7 +42,7 @@ import json, re, sys, time
 from pathlib import Path
 from sogs_worker import engines
 from sogs_worker.scenes import compress
-from sogs_worker.cli.commands import main
+from sogs_worker.cli.main import main
 
 def memory(field):
     return 1024 * int(re.search(field + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

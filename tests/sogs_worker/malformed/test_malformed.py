@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenes import DATA
-from sogs_worker.cli.commands import main
+from sogs_worker.cli.main import main
 from sogs_worker.formats.sog.file import read_sog
 
 FOLDER = DATA / "malformed"

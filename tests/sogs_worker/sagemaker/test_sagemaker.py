@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archive_builders import pack
-from sogs_worker.cli import commands
+from sogs_worker.cli.main import main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
@@ -63,7 +63,7 @@ def scene(path: Path, count: int) -> bytes:
 def call(ml: Path, *options: str) -> int:
     processing = ml / "processing"
     arguments = ["--input", processing / "input", "--output", processing / "output", "--device", "cpu", *options]
-    return commands.main(["sagemaker", *map(str, arguments)])
+    return main(["sagemaker", *map(str, arguments)])
 
 
 def summary(ml: Path) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_a_broken_scene_keeps_its_number_and_fails_the_job(ml: Path) -> None:
     assert list(told["compression_stats"]) == ["file_0", "file_2"]
     assert [failure["reason"] for failure in told["failures"]] == ["BadInput", "BadInput"]
     message = (ml / "output" / "message").read_text()
-    assert message.startswith(f"{inputs}/c.zip: is damaged or no .zip archive")
+    assert message.startswith(f"{inputs}/b.ply: not a PLY file")
     assert message.endswith("(the first of 2 faults)")
 
 
@@ -173,12 +173,15 @@ def test_the_environment_has_defaults_and_arguments_win(ml: Path, monkeypatch: p
     }
 
 
+def stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_rerun_does_not_leave_the_summary_of_the_run_before(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(ml / "processing" / "input" / "a.ply", 10)
     assert call(ml, "--quality", "fast") == 0
-    monkeypatch.setattr("sogs_worker.cli.batch.compress_file", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        call(ml)
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", stop)
+    assert call(ml) == 75
     assert not (ml / "processing" / "output" / "real_sogs_compression_summary.json").exists()
 
 
@@ -191,10 +194,20 @@ def refuse(ml: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple
     return code, message
 
 
+def test_a_fault_that_nobody_expected_is_one_of_the_scene(
+    ml: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene(ml / "processing" / "input" / "a.ply", 10)
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", lambda *_, **__: 1 / 0)
+    assert call(ml) == 70
+    assert [failure["reason"] for failure in summary(ml)["failures"]] == ["Internal"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_no_scene(ml: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, message = refuse(ml, capsys)
-    assert code == 65
-    assert "processing/input: no scene is in this folder" in message
+    assert code == 66
+    assert "processing/input has no scene and no archive" in message
 
 
 def test_no_input(ml: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +247,7 @@ def test_odd_files_of_the_service_are_no_reason_to_fail(text: str, ml: Path) -> 
 
 def test_elsewhere_there_is_no_message(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sogs_worker.sagemaker.job.ML", ml / "nowhere")
-    assert call(ml) == 65
+    assert call(ml) == 66
     assert not (ml / "nowhere").exists()
 
 
@@ -248,11 +261,8 @@ def test_a_message_has_at_most_a_kilobyte_and_is_utf_8(ml: Path) -> None:
 
 
 def test_a_stop_is_told(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     scene(ml / "processing" / "input" / "a.ply", 10)
-    monkeypatch.setattr("sogs_worker.cli.batch.compress_file", stop)
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", stop)
     assert call(ml) == 75
     assert (ml / "output" / "message").read_text() == "interrupted, no half-written output is left"
-    assert [path.name for path in (ml / "processing" / "output").iterdir()] == ["sogs_output_0"]
+    assert list((ml / "processing" / "output").iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError, UsageError
-from sogs_worker.source.fetch import Fetched, fetch, has_space, require_space, unpack
+from sogs_worker.source.fetch import Fetched, fetch, has_space, require_space, unpacking
 from sogs_worker.source.objects import find_objects
 from sogs_worker.storage.base import Moved, ignore_progress
 from sogs_worker.storage.local.store import LocalStore
@@ -67,8 +67,8 @@ def test_brings_all_files_of_an_unbundled_scene(unbundled: LocalStore, tmp_path:
     (entry,) = find_objects(unbundled, Location("pvc", "claim", key), tmp_path)
     moved: list[int] = []
     fetched = fetch(unbundled, entry, sha256=None, folder=tmp_path / "here", progress=moved.append)
-    (scene,) = unpack(fetched, tmp_path, split=pytest.fail)
-    assert (scene.path, scene.output) == (tmp_path / "here/meta.json", PurePosixPath("garden"))
+    with unpacking(fetched, tmp_path) as (scene,), scene.opened() as file:
+        assert (file.path, scene.output) == (tmp_path / "here/meta.json", PurePosixPath("garden"))
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"meta.json", "means_l.webp", "means_u.webp"}
     assert entry.size_bytes == sum(moved)
 
@@ -146,12 +146,13 @@ def test_unpacks_one_scene_at_a_time(store: LocalStore, tmp_path: Path) -> None:
     folder = tmp_path / "unpacked"
     folder.mkdir()
     seen: list[tuple[PurePosixPath, bytes]] = []
-    sizes_bytes: list[int] = []
-    for scene in unpack(bring(store, "many.zip", tmp_path), folder, sizes_bytes.extend):
-        assert sizes_bytes == [3, 5]
-        assert [path.name for path in folder.iterdir()] == ["a.ply"]
-        assert scene.uri.endswith(("many.zip: x/a.ply", "many.zip: y/a.ply"))
-        seen.append((scene.output, scene.path.read_bytes()))
+    with unpacking(bring(store, "many.zip", tmp_path), folder) as scenes:
+        assert [scene.size_bytes for scene in scenes] == [3, 5]
+        for scene in scenes:
+            with scene.opened() as file:
+                assert [path.name for path in folder.iterdir()] == ["a.ply"]
+                assert file.uri.endswith(("many.zip/x/a.ply", "many.zip/y/a.ply"))
+                seen.append((scene.output, file.path.read_bytes()))
     assert seen == [(PurePosixPath("many/x/a"), b"one"), (PurePosixPath("many/y/a"), b"two!!")]
     assert list(folder.iterdir()) == []
 
@@ -160,6 +161,10 @@ def test_says_of_the_object_what_is_wrong_with_an_archive(store: LocalStore, tmp
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     (store.root / "broken.zip").write_bytes(b"PK no archive")
-    with pytest.raises(BadInputError, match=r"^file://.*/store/broken\.zip: is damaged") as caught:
-        list(unpack(bring(store, "broken.zip", scratch), tmp_path, split=pytest.fail))
+    fetched = bring(store, "broken.zip", scratch)
+    with (
+        pytest.raises(BadInputError, match=r"^file://.*/store/broken\.zip: is damaged") as caught,
+        unpacking(fetched, tmp_path),
+    ):
+        pytest.fail("it is open")
     assert str(scratch) not in str(caught.value)

@@ -6,21 +6,18 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 
-from sogs_worker.errors import StorageError, WorkerError
+from sogs_worker.errors import WorkerError
 from sogs_worker.job.deletion import Deleting
 from sogs_worker.job.termination import report_failure, report_success
 from sogs_worker.publish.manifest import Deleted, Result
 from sogs_worker.publish.publication import Publication
 from sogs_worker.reporting.display import showing_progress
+from sogs_worker.reporting.faults import as_worker_error
 from sogs_worker.reporting.log import start_logging
 from sogs_worker.reporting.progress import Progress
-from sogs_worker.reporting.redaction import read_secrets, redact
 from sogs_worker.scenes.accelerator import Accelerator, load_for_job
-from sogs_worker.scenes.make import Recipe
-from sogs_worker.scenes.pipeline import Work
-from sogs_worker.scenes.run import compress_all, compress_shard
+from sogs_worker.scenes.run import Work, compress_all, compress_shard
 from sogs_worker.storage.base import ReadableStore, Store
 from sogs_worker.storage.opening import open_readable, open_store
 from sogs_worker.task.assignment import Assignment
@@ -37,33 +34,12 @@ def main() -> int:
     try:
         with showing_progress(as_json=True, stream=sys.stdout) as progress:
             result = do_run(load_task(settings.run_document, os.environ), settings, progress)
-    except WorkerError as error:
-        return report_failure(error, settings.termination_log)
-    except OSError as error:
-        return report_failure(scratch_error(error, settings.scratch), settings.termination_log)
     except Exception as error:
-        LOGGER.exception("the worker failed unexpectedly")
-        return report_failure(unexpected_error(error), settings.termination_log)
+        if not isinstance(error, WorkerError | OSError):
+            LOGGER.exception("the worker failed unexpectedly")
+        return report_failure(as_worker_error(error, str(settings.scratch)), settings.termination_log)
     report_success(result, settings.termination_log)
     return 0
-
-
-def scratch_error(error: OSError, scratch: Path) -> StorageError:
-    """Say what is wrong with this machine's files; the network's failures are translated where they happen."""
-    return StorageError(
-        f"{error.filename or scratch}: {error.strerror or error}; if space is short, raise the ephemeral-storage"
-        " of spec.resources"
-    )
-
-
-def unexpected_error(error: Exception) -> WorkerError:
-    """Say that something failed that nobody thought of."""
-    if isinstance(error, MemoryError):
-        return WorkerError("the worker ran out of memory; raise the memory of spec.resources.limits")
-    words = redact(str(error), read_secrets(os.environ))
-    return WorkerError(
-        f"the worker failed unexpectedly ({type(error).__name__}: {words}); report it with the pod's log"
-    )
 
 
 def do_run(run: Task | Deletion, settings: Settings, progress: Progress) -> Result | Deleted:
@@ -84,10 +60,9 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
-    recipe = Recipe(task.encoder, preview=task.preview, gate=task.gate)
     accelerator = Accelerator(settings.device, lambda: load_for_job(settings, task.encoder.engine))
     source = open_source(task, settings)
-    work = Work(task, recipe, source, store, publication, settings.scratch, accelerator, progress)
+    work = Work(task, source, store, publication, settings.scratch, accelerator, progress)
     return compress_shard(work, task.shard, started_s) if task.shard else compress_all(work, started_s)
 
 

@@ -26,6 +26,7 @@ from sogs_worker.storage.base import (
     IfAbsent,
     IfMatch,
     Moved,
+    ReadableStore,
     Receipt,
     Store,
     StoredObject,
@@ -237,7 +238,7 @@ def began_uploading(scratch: Path) -> Path:
     return scratch / "began-uploading"
 
 
-def look_up(store: Store, key: str) -> StoredObject | None:
+def look_up(store: ReadableStore, key: str) -> StoredObject | None:
     """Describe the object at `key`, None where there is none."""
     try:
         return store.stat(key)

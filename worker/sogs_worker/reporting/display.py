@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from sogs_worker.reporting.log import write_line, write_message
+from sogs_worker.reporting.log import write_line
 from sogs_worker.reporting.progress import Clock, Progress, Status
 
 if TYPE_CHECKING:
@@ -22,33 +22,28 @@ Later = Callable[[float, Callable[[], None]], None]
 
 @contextmanager
 def showing_progress(
-    *, as_json: bool, stream: TextIO | None = None, clock: Clock = time.monotonic
+    *, as_json: bool, is_quiet: bool = False, stream: TextIO | None = None, clock: Clock = time.monotonic
 ) -> Iterator[Progress]:
     """Yield a run's progress and show it; the run is done when the block ends without an error.
 
     Args:
-        as_json: write JSON lines to a terminal too.
+        as_json: write JSON lines; otherwise there is a bar on a terminal, and nothing elsewhere.
+        is_quiet: show nothing.
         stream: where to; None is standard error, so that standard output has results only.
         clock: seconds.
     """
-    with open_display(stream or sys.stderr, as_json=as_json, clock=clock) as display:
+    with open_display(stream or sys.stderr, as_json=as_json, is_quiet=is_quiet, clock=clock) as display:
         progress = Progress(display, clock)
         yield progress
         progress.finish()
 
 
-def message_writer(*, as_json: bool, stream: TextIO | None = None) -> Callable[[str], None]:
-    """Choose how to tell what is no progress, on the same stream and in the same form."""
-    stream = stream or sys.stderr
-    if as_json or not stream.isatty():
-        return lambda message: write_message(message, stream=stream)
-    return lambda message: print(message, file=stream, flush=True)
-
-
-def open_display(stream: TextIO, *, as_json: bool, clock: Clock) -> Lines | Bar:
+def open_display(stream: TextIO, *, as_json: bool, is_quiet: bool, clock: Clock) -> Lines | Bar | Silence:
     """Choose the display that fits a stream."""
-    if as_json or not stream.isatty():
+    if as_json:
         return Lines(stream, clock)
+    if is_quiet or not stream.isatty():
+        return Silence()
     from sogs_worker.reporting.bar import Bar
 
     return Bar(stream)
@@ -59,6 +54,24 @@ def start_timer(delay_s: float, action: Callable[[], None]) -> None:
     timer = threading.Timer(delay_s, action)
     timer.daemon = True
     timer.start()
+
+
+class Silence:
+    """Shows nothing."""
+
+    def __enter__(self) -> Silence:
+        """Nothing is to be prepared."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be cleared away."""
+
+    def show(self, status: Status) -> None:
+        """Keep quiet."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        """There is room."""
+        return nullcontext()
 
 
 class Lines:

@@ -108,6 +108,11 @@ class Progress:
                 self._is_done, self._scenes_done = True, len(self._shares)
                 self._show("done", 1.0)
 
+    def give_up(self) -> None:
+        """Note that nothing of it is done, nor will be."""
+        with self._lock:
+            self._is_done = True
+
     def aside(self) -> AbstractContextManager[object]:
         """Make room for other output during a block."""
         return self._display.aside()

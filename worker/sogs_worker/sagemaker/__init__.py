@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from sogs_worker.cli.output import INTERRUPTED, print_fault, print_outcome
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import SourceMissingError, WorkerError
 from sogs_worker.files import make_folder
-from sogs_worker.naming import BUNDLED, name_outputs, name_target
+from sogs_worker.naming import BUNDLED, name_target
+from sogs_worker.reporting.display import showing_progress
+from sogs_worker.reporting.faults import as_worker_error
+from sogs_worker.reporting.results import INTERRUPTED, print_fault, print_record
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
-from sogs_worker.sagemaker.summary import FILE_NAME, Item, Made, build_summary
-from sogs_worker.source.local import LocalScene, find_scenes
-
-# What loads torch is imported once there is something to do.
-if TYPE_CHECKING:
-    from sogs_worker.cli.batch import Outcome
+from sogs_worker.sagemaker.summary import FILE_NAME, Compressed, Item, build_summary
+from sogs_worker.scenes.accelerator import Accelerator
+from sogs_worker.scenes.delivery import Delivery
+from sogs_worker.scenes.destination import Made
+from sogs_worker.scenes.make import Recipe
+from sogs_worker.scenes.outcome import Outcome
+from sogs_worker.scenes.pipeline import Pipeline
+from sogs_worker.source.roots import Item as Found
+from sogs_worker.source.roots import find_items, local_root
+from sogs_worker.storage.local.files import LocalFiles
 
 
 def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]) -> int:
@@ -55,54 +62,70 @@ def _process(
     check_job(config, read_config("resourceconfig.json"), output)
     if not inputs.is_dir():
         raise SourceMissingError(f"{inputs}: no such folder; give the job a ProcessingInput with a LocalPath in it")
-    scenes, faults = find_scenes([inputs], output)
-    for fault in faults:
-        print_fault(fault)
-    if not scenes:
-        return faults
-    device = load_encoder()
-    make_folder(output)
-    (output / FILE_NAME).unlink(missing_ok=True)  # it would speak of an earlier run's outputs
-    items = []
-    for outcome in _compress(scenes, output, parameters=parameters, device=device):
-        items.append(_build_item(outcome, inputs, output))
-        if isinstance(outcome.result, WorkerError):
-            faults.append(outcome.result)
+    with TemporaryDirectory(prefix="sogs-worker-") as scratch:
+        objects, faults = find_items([local_root(inputs, without=output)], Path(scratch))
+        for fault in faults:
+            print_fault(fault)
+        if not objects:
+            return faults
+        make_folder(output)
+        (output / FILE_NAME).unlink(missing_ok=True)  # it would speak of an earlier run's outputs
+        items = []
+        accelerator = Accelerator("auto", load_encoder)
+        for outcome in _compress(
+            objects, output, parameters=parameters, accelerator=accelerator, scratch=Path(scratch)
+        ):
+            if isinstance(outcome.result, Exception):
+                faults.append(as_worker_error(outcome.result, scratch))
+                print_fault(faults[-1])
+            if outcome.is_scene:
+                items.append(_build_item(outcome, inputs, output))
     job_name = config.get("ProcessingJobName")
+    device = accelerator.name
     summary = build_summary(items, faults, parameters=parameters, device=device, job_name=job_name)
     _write_summary(output / FILE_NAME, summary)
     return faults
 
 
-def _compress(scenes: Sequence[LocalScene], output: Path, *, parameters: Parameters, device: str) -> Iterator[Outcome]:
-    """Compress the i-th scene to `sogs_output_{i}`, and log how it goes."""
-    from sogs_worker.cli.batch import compress_scenes
-    from sogs_worker.reporting.display import showing_progress
+class Folders(Delivery):
+    """A folder `sogs_output_{i}` for the i-th scene, whatever becomes of it."""
 
-    names = name_outputs([scene.origin for scene in scenes])
-    folders = [output / f"sogs_output_{index}" for index in range(len(scenes))]
-    is_bundled = parameters.format == BUNDLED  # otherwise the scene has the folder for its files
-    stems = [folder / name.name if is_bundled else folder for folder, name in zip(folders, names, strict=True)]
-    targets = [name_target(stem, parameters.format) for stem in stems]
-    pairs = list(zip(scenes, targets, strict=True))
+    def __init__(self, output: Path, output_format: str, scratch: Path) -> None:
+        super().__init__(LocalFiles(output), self._number, scratch=scratch)
+        self._format = output_format
+        self._folders: dict[PurePosixPath, PurePosixPath] = {}
+
+    def claim(self, _names: Sequence[PurePosixPath]) -> None:
+        """No two can meet."""
+
+    def _number(self, name: PurePosixPath) -> str:
+        folder = self._folders.setdefault(name, PurePosixPath(f"sogs_output_{len(self._folders)}"))
+        # What is not bundled has the folder for its files.
+        return str(name_target(folder / name.name if self._format == BUNDLED else folder, self._format))
+
+
+def _compress(
+    objects: Sequence[Found], output: Path, *, parameters: Parameters, accelerator: Accelerator, scratch: Path
+) -> Iterator[Outcome]:
+    """Compress the scenes, and log how it goes."""
+    destination, recipe = Folders(output, parameters.format, scratch), Recipe(parameters)
     with showing_progress(as_json=True) as progress:
-        for outcome in compress_scenes(pairs, parameters=parameters, device=device, progress=progress):
-            print_outcome(outcome, device, as_json=True)
+        pipeline = Pipeline(recipe, destination, scratch=scratch, accelerator=accelerator, progress=progress)
+        for outcome in pipeline.run(objects):
+            if isinstance(outcome.result, Made):
+                print_record(outcome.to_record(outcome.result, accelerator.name), "", as_json=True)
             yield outcome
 
 
 def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Item:
-    input_file = str(Path(outcome.scene.name).relative_to(inputs))
-    if isinstance(outcome.result, WorkerError):
+    input_file = str(Path(outcome.uri).relative_to(inputs))
+    if isinstance(outcome.result, Exception):
         return Item(input_file, None)
-    made = Made(
-        output_files=tuple(str(file.relative_to(output)) for file in (outcome.target, *outcome.result.planes)),
-        source_bytes=outcome.result.source_bytes,
-        bytes=outcome.result.bytes,
-        splats=outcome.result.splats,
-        seconds=outcome.seconds,
+    target, made = Path(outcome.result.output.uri).relative_to(output), outcome.result.output
+    files = (target, *(target.with_name(file.name) for file in made.files[:-1]))
+    return Item(
+        input_file, Compressed(tuple(map(str, files)), made.source_bytes, made.bytes, made.splats, outcome.seconds)
     )
-    return Item(input_file, made)
 
 
 def _write_summary(path: Path, summary: dict[str, Any]) -> None:

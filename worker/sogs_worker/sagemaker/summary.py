@@ -14,7 +14,7 @@ MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Made:
+class Compressed:
     """A scene that was compressed.
 
     Attributes:
@@ -36,7 +36,7 @@ class Item:
     """An input, relative to the input folder, and its output, if there is one."""
 
     input_file: str
-    made: Made | None
+    made: Compressed | None
 
 
 def build_summary(
@@ -70,7 +70,7 @@ def build_summary(
     }
 
 
-def _build_stats(made: Made) -> dict[str, Any]:
+def _build_stats(made: Compressed) -> dict[str, Any]:
     return {
         "original_size_mb": made.source_bytes / MEGABYTE,
         "compressed_size_mb": made.bytes / MEGABYTE,

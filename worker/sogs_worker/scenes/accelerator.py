@@ -90,10 +90,15 @@ class Accelerator:
         return product_name(self._worked) if self._worked else self._asked
 
     @property
+    def fault(self) -> BaseException | None:
+        """Why there is none, once that is known."""
+        device = self._device
+        return device.exception() if device is not None and device.done() else None
+
+    @property
     def _worked(self) -> str | None:
         device = self._device
-        has_worked = device is not None and device.done() and device.exception() is None
-        return device.result() if device and has_worked else None
+        return device.result() if device is not None and device.done() and self.fault is None else None
 
     def prepare(self) -> Future[str]:
         """Begin to make it ready, unless that has begun."""

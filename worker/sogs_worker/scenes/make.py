@@ -47,6 +47,9 @@ class Product:
     psnr: float | None
 
 
+NO_BOUNDS = Gate()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a task makes its products.
@@ -55,11 +58,13 @@ class Recipe:
         encoder: the parameters.
         preview: whether to draw a picture.
         gate: bounds.
+        measures: whether to draw the scene and the output where no bound needs it.
     """
 
     encoder: Parameters
-    preview: bool
-    gate: Gate
+    preview: bool = False
+    gate: Gate = NO_BOUNDS
+    measures: bool = False
 
 
 def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
@@ -70,7 +75,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         recipe: how.
         device: `cpu` or `cuda`.
         uri: where the output will go, for messages.
-        folder: to be made for the files.
+        folder: for the files.
         progress: told the stages `read`, `encode`, `verify` and their fractions.
 
     Raises:
@@ -80,12 +85,12 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     from sogs_worker.scenes.compress import compress_file
 
     target = name_target(folder / "scene", recipe.encoder.format)
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         report = compress_file(scene.path, target, parameters=recipe.encoder, device=device, progress=progress)
         progress("verify", 0.0)
         # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it.
-        reference = draw_source(scene.path, device) if recipe.gate.min_psnr is not None else None
+        reference = draw_source(scene.path, device) if recipe.measures or recipe.gate.min_psnr is not None else None
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     splats = read_scene(target)

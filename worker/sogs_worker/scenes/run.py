@@ -4,20 +4,83 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sogs_worker.publish.contact_sheet import is_sheet_of, stage_sheet
 from sogs_worker.publish.manifest import Output, Result
-from sogs_worker.publish.publication import look_up
-from sogs_worker.scenes.pipeline import Pipeline, Work
+from sogs_worker.publish.publication import Publication, Staged, look_up
+from sogs_worker.reporting.log import write_message
+from sogs_worker.reporting.progress import Progress
+from sogs_worker.scenes.accelerator import Accelerator
+from sogs_worker.scenes.destination import Made
+from sogs_worker.scenes.make import Recipe
+from sogs_worker.scenes.pipeline import Pipeline
+from sogs_worker.scenes.staging import Staging
 from sogs_worker.shards.gathering import Gathering
 from sogs_worker.source.objects import SourceObject, find_objects
-from sogs_worker.storage.base import ConflictError
+from sogs_worker.storage.base import ConflictError, ReadableStore, Store
 from sogs_worker.task.shard import Shard
+from sogs_worker.task.task import Task
 
 Describe = Callable[[Sequence[Output], bool], Result]
 """Makes a result of outputs; whether there is a contact sheet of them."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task and what it is done with."""
+
+    task: Task
+    source: ReadableStore
+    store: Store
+    publication: Publication
+    scratch: Path
+    accelerator: Accelerator
+    progress: Progress
+
+
+class Making:
+    """The outputs of a task's objects, hidden until they are published."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._staging = Staging(work.task, work.publication)
+        self._made: list[Made] = []
+
+    def run(self, objects: Sequence[SourceObject]) -> tuple[list[Output], list[Staged]]:
+        """Make them, or find them made; return them, and what of them is to be published.
+
+        Raises:
+            Exception: of the first object or scene that fails. What is on its way then is given up.
+        """
+        work, task = self._work, self._work.task
+        pipeline = Pipeline(
+            Recipe(task.encoder, preview=task.preview, gate=task.gate),
+            self._staging,
+            scratch=work.scratch,
+            accelerator=work.accelerator,
+            progress=work.progress,
+            sha256=task.source_sha256,
+        )
+        with closing(pipeline.run([(work.source, entry) for entry in objects])) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome.result, Exception):
+                    raise outcome.result
+                if outcome.dropped.total:
+                    write_message(f"{outcome.dropped} of {outcome.uri} left out")
+                self._made.append(outcome.result)
+        return [each.output for each in self._made], [staged for each in self._made for staged in each.staged]
+
+    def adopt(self) -> list[Output]:
+        """Return what another run has published meanwhile in place of these outputs.
+
+        Raises:
+            ConflictError: one of them was made from something else.
+        """
+        return [self._staging.adopt(made) for made in self._made]
 
 
 def compress_all(work: Work, started_s: float) -> Result:
@@ -32,8 +95,8 @@ def compress_all(work: Work, started_s: float) -> Result:
         work = replace(work, task=replace(work.task, use_cache=True))
     task = work.task
     describe = describing(work, started_s)
-    pipeline = Pipeline(work)
-    outputs, staged = pipeline.run(list_source(work))
+    making = Making(work)
+    outputs, staged = making.run(list_source(work))
     has_sheet = task.preview and len(outputs) > 1
     if has_sheet:
         staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
@@ -41,7 +104,7 @@ def compress_all(work: Work, started_s: float) -> Result:
         try:
             manifest = publication.commit(staged, task.manifest_key, describe(outputs, has_sheet).to_manifest())
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
-            adopted = pipeline.adopt_outputs()
+            adopted = making.adopt()
             has_sheet = has_sheet and is_sheet_of(look_up(store, task.sheet_key), adopted)
             manifest = publication.commit([], task.manifest_key, describe(adopted, has_sheet).to_manifest())
     return Result.from_manifest(manifest, task.encoder)
@@ -61,14 +124,14 @@ def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
     own = gathering.own_part(plan)
     if own is None:
         describe = describing(work, started_s)
-        pipeline = Pipeline(work)
-        outputs, staged = pipeline.run(plan.of(shard.index))
+        making = Making(work)
+        outputs, staged = making.run(plan.of(shard.index))
         gathering.check(plan)
         part = gathering.describe(describe(outputs, False), plan)
         try:
             part = work.publication.commit(staged, gathering.part_key, part)
         except ConflictError:  # as above
-            part = gathering.describe(describe(pipeline.adopt_outputs(), False), plan)
+            part = gathering.describe(describe(making.adopt(), False), plan)
             part = work.publication.commit([], gathering.part_key, part)
         own = Result.from_manifest(part, work.task.encoder)
     return gathering.conclude(plan, own)

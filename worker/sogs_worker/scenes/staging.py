@@ -1,70 +1,95 @@
-"""From a product in scratch to hidden objects of the destination, and what is told of them."""
+"""Outputs as hidden objects of the destination, which get their names when all of a run are there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from sogs_worker.errors import UsageError
 from sogs_worker.naming import MEDIA_TYPES, PICTURE_TYPE, beside
 from sogs_worker.publish.manifest import Output, OutputFile
-from sogs_worker.publish.provenance import Provenance
-from sogs_worker.publish.publication import Publication, Staged
+from sogs_worker.publish.provenance import Provenance, kept_output
+from sogs_worker.publish.publication import Publication, Staged, look_up
+from sogs_worker.scenes.destination import Made, describe_output
 from sogs_worker.scenes.make import Product
-from sogs_worker.storage.base import Moved
+from sogs_worker.storage.base import ConflictError, Moved
 from sogs_worker.task.task import Task
 
 
-def stage_product(
-    product: Product,
-    name: PurePosixPath,
-    provenance: Provenance,
-    *,
-    task: Task,
-    publication: Publication,
-    progress: Moved,
-) -> tuple[Output, list[Staged]]:
-    """Upload the files of an output and its picture under hidden names.
+class Staging:
+    """The destination of a task; see `Destination`."""
 
-    Args:
-        product: the files.
-        name: of the output.
-        provenance: what it was made from, which is kept with its target.
-        task: says where it goes.
-        publication: of the run.
-        progress: told of the bytes.
+    knows_content = True
 
-    Returns:
-        What the manifest says of the output, and what is to be published.
-    """
-    store, key = publication.store, task.target_key(name)
+    def __init__(self, task: Task, publication: Publication) -> None:
+        self._task = task
+        self._publication = publication
+        self._store = publication.store
+        self._claimed = 0
 
-    def stage(file: Path, metadata: Mapping[str, str] | None = None) -> Staged:
-        place = key if file == product.target else beside(key, file.name)
-        kind = MEDIA_TYPES[file.suffix]
-        return publication.stage(file, place, content_type=kind, metadata=metadata, progress=progress)
+    def claim(self, names: Sequence[PurePosixPath]) -> None:
+        """Refuse what the store cannot hold; the outputs of archives are checked with the rest at the commit."""
+        location = self._task.destination.location
+        self._claimed += len(names)
+        if self._claimed > 1 and not location.is_prefix:
+            raise UsageError(f"spec.destination.uri is {location.uri!r}, one key for many scenes; end it with a slash")
+        self._store.check_keys([self._task.target_key(name) for name in names])
 
-    staged = [stage(plane) for plane in product.planes]
-    planes = [describe(plane, each) for plane, each in zip(product.planes, staged, strict=True)]
-    known = provenance.metadata(
-        splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr, planes=planes
-    )
-    staged.append(stage(product.target, {**known, **task.mark}))
-    target = describe(product.target, staged[-1])
-    picture_key = task.preview_key(name)
-    if product.picture:
-        staged.append(publication.stage(product.picture, picture_key, content_type=PICTURE_TYPE))
-    output = Output(
-        name=str(name),
-        uri=store.uri(key),
-        sha256=target.sha256,
-        bytes=target.bytes + sum(plane.bytes for plane in planes),
-        source_bytes=product.source_bytes,
-        splats=product.splats,
-        psnr=product.psnr,
-        preview_uri=store.uri(picture_key) if product.picture else None,
-        files=(*planes, target) if planes else (),
-    )
-    return output, staged
+    def begin(self, name: PurePosixPath) -> str:
+        """Say where the output's target is to be."""
+        return self._store.uri(self._task.target_key(name))
+
+    def find(self, name: PurePosixPath, provenance: Provenance) -> Made | None:
+        """Return the output of that name if it was made from the same and lacks nothing."""
+        return self._look(name, provenance) if self._task.use_cache else None
+
+    def adopt(self, made: Made) -> Output:
+        """Return what another run has published meanwhile in place of an output.
+
+        Raises:
+            ConflictError: it was made from something else.
+        """
+        found = self._look(made.name, made.provenance)
+        if found is None:
+            raise ConflictError(
+                f"{made.output.uri} was written by another run meanwhile, from something else; it stays, and nothing of"
+                " this run was published: let only one resource write there"
+            )
+        return found.output
+
+    def deliver(self, name: PurePosixPath, product: Product, provenance: Provenance, moved: Moved) -> Made:
+        """Upload the files of an output and its picture under hidden names."""
+        task, key = self._task, self._task.target_key(name)
+
+        def stage(file: Path, metadata: Mapping[str, str] | None = None) -> Staged:
+            place = key if file == product.target else beside(key, file.name)
+            kind = MEDIA_TYPES[file.suffix]
+            return self._publication.stage(file, place, content_type=kind, metadata=metadata, progress=moved)
+
+        staged = [stage(plane) for plane in product.planes]
+        planes = [describe(plane, each) for plane, each in zip(product.planes, staged, strict=True)]
+        known = provenance.metadata(
+            splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr, planes=planes
+        )
+        staged.append(stage(product.target, {**known, **task.mark}))
+        target = describe(product.target, staged[-1])
+        picture_key = task.preview_key(name)
+        if product.picture:
+            staged.append(self._publication.stage(product.picture, picture_key, content_type=PICTURE_TYPE))
+        picture_uri = self._store.uri(picture_key) if product.picture else None
+        output = describe_output(product, name, self.begin(name), (*planes, target), picture_uri)
+        return Made(output, name, provenance, tuple(staged))
+
+    def _look(self, name: PurePosixPath, provenance: Provenance) -> Made | None:
+        task, store = self._task, self._store
+        picture = task.preview_key(name) if task.preview else None
+        if picture and look_up(store, picture) is None:
+            return None
+        output = kept_output(store, task.target_key(name), provenance, task.gate, name=str(name))
+        if output is None:
+            return None
+        return Made(replace(output, preview_uri=picture and store.uri(picture)), name, provenance)
 
 
 def describe(file: Path, staged: Staged) -> OutputFile:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import name_members
-from sogs_worker.source.archives import open_archive
+from sogs_worker.source.archives import Member, open_archive
 from sogs_worker.source.archives.members import plane_names
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
+from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.transfer.integrity import digest_file
 
 SPACE_PER_SOURCE_BYTE = 1.5
@@ -32,7 +33,7 @@ class Fetched:
     Attributes:
         path: the file, of an unbundled scene its meta.json.
         uri: of the object, for messages.
-        sha256: hexadecimal digest of the file, or of the unbundled scene's files.
+        sha256: hexadecimal digest of the file, or of the unbundled scene's files; empty if nobody wants to know.
         origin: the object, in the version that was downloaded.
     """
 
@@ -49,18 +50,39 @@ class SceneFile:
     Attributes:
         path: the file, of an unbundled scene its meta.json.
         uri: where it came from, for messages.
-        content: names its content: the file's digest; of a part of an archive, the archive's and the part's name.
-        output: name of its output without suffix, relative to the destination.
     """
 
     path: Path
     uri: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene that an object is, or that an archive holds.
+
+    Attributes:
+        uri: where it came from, for messages.
+        content: names its content: the file's digest; of a part of an archive, the archive's and the part's name.
+        output: name of its output without suffix, relative to the destination.
+        size_bytes: of its files, unpacked.
+        opened: gives its file for a block; what is unpacked for it goes with the block.
+    """
+
+    uri: str
     content: str
     output: PurePosixPath
+    size_bytes: int
+    opened: Callable[[], AbstractContextManager[SceneFile]]
 
 
 def fetch(
-    store: ReadableStore, origin: SourceObject, *, sha256: str | None, folder: Path, progress: Moved = ignore_progress
+    store: ReadableStore,
+    origin: SourceObject,
+    *,
+    sha256: str | None,
+    folder: Path,
+    is_known_by_content: bool = True,
+    progress: Moved = ignore_progress,
 ) -> Fetched:
     """Download an object, or all of an unbundled scene, and check it.
 
@@ -69,6 +91,7 @@ def fetch(
         origin: the object.
         sha256: what its content must be; None: anything.
         folder: where it goes, under its own name.
+        is_known_by_content: whether to compute the digest where nothing is to be compared with it.
         progress: told of the bytes.
 
     Raises:
@@ -76,9 +99,11 @@ def fetch(
         StorageError: there is no space for it.
     """
     uri = store.uri(origin.key)
-    require_space(folder, origin.size_bytes, uri)
+    require_space(folder, moved_bytes(store, origin), uri)
     path = folder / PurePosixPath(origin.key).name
     origin = replace(origin, etag=download(store, origin, path, progress))
+    if not (sha256 or is_known_by_content):
+        return Fetched(path, uri, "", origin)
     got = digest_folder(folder) if origin.is_unbundled else digest_file(path)
     if sha256 and got != sha256:
         raise BadInputError(
@@ -112,33 +137,43 @@ def digest_folder(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def unpack(fetched: Fetched, folder: Path, split: Callable[[Sequence[int]], None]) -> Iterator[SceneFile]:
-    """Yield the scenes that an object holds; of an archive one at a time, removed when the next is due.
+@contextmanager
+def unpacking(fetched: Fetched, folder: Path) -> Iterator[list[Scene]]:
+    """Give the scenes that an object holds; those of an archive are unpacked one at a time.
 
     Args:
         fetched: the object.
-        folder: takes the scenes of an archive.
-        split: told the sizes of an archive's scenes, bytes, before the first.
+        folder: takes the files of an archive's scene.
 
     Raises:
         BadInputError: the archive is damaged or has no scene; names the object.
     """
-    output = fetched.origin.output
-    if not fetched.origin.is_archive:
-        yield SceneFile(fetched.path, fetched.uri, fetched.sha256, output)
+    origin, uri = fetched.origin, fetched.uri
+    if not origin.is_archive:
+        file = SceneFile(fetched.path, uri)
+        yield [Scene(uri, fetched.sha256, origin.output, origin.size_bytes, lambda: nullcontext(file))]
         return
     with speaking_of(fetched):
         archive = open_archive(fetched.path)
-    names = name_members(output, [member.name for member in archive.scenes])
-    split([member.size_bytes for member in archive.scenes])
-    with archive:
-        for member, name in zip(archive.scenes, names, strict=True):
+    names = name_members(origin.output, [member.name for member in archive.scenes])
+
+    def scene_of(member: Member, name: PurePosixPath) -> Scene:
+        named = f"{uri}/{member.name}"
+
+        @contextmanager
+        def opened() -> Iterator[SceneFile]:
             with speaking_of(fetched):
                 path = archive.extract(member, folder)
-            content = f"{fetched.sha256} {member.name}"
-            yield SceneFile(path, f"{fetched.uri}: {member.name}", content, name)
-            for file in folder.iterdir():
-                file.unlink()
+            try:
+                yield SceneFile(path, named)
+            finally:
+                for file in folder.iterdir():
+                    file.unlink()
+
+        return Scene(named, f"{fetched.sha256} {member.name}", name, member.size_bytes, opened)
+
+    with archive:
+        yield [scene_of(member, name) for member, name in zip(archive.scenes, names, strict=True)]
 
 
 @contextmanager
@@ -168,3 +203,8 @@ def require_space(folder: Path, source_bytes: int, uri: str) -> None:
 def needed_bytes(source_bytes: int) -> int:
     """Return what a source and all that is made of it take."""
     return int(source_bytes * SPACE_PER_SOURCE_BYTE) + SPACE_AT_LEAST_BYTES
+
+
+def moved_bytes(store: ReadableStore, origin: SourceObject) -> int:
+    """Return what a copy of an object takes: nothing where it is read from where it lies."""
+    return 0 if isinstance(store, LocalFiles) else origin.size_bytes

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sogs_worker.errors import BadInputError, SourceMissingError
+from sogs_worker.errors import BadInputError, SourceMissingError, WorkerError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, META, SCENE_SUFFIXES, name_files
 from sogs_worker.source.archives import is_archive
 from sogs_worker.source.archives.entries import check_name
 from sogs_worker.source.archives.members import MAX_META_BYTES, is_hidden, plane_names
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What becomes a `SourceObject` when it has a name.
+
+    Attributes:
+        file: its path, relative to where it was looked for; names its output.
+        key, size_bytes, etag, planes: as a `SourceObject` has them.
+    """
+
+    file: PurePosixPath
+    key: str
+    size_bytes: int
+    etag: str | None = None
+    planes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,11 @@ class SourceObject:
     planes: tuple[str, ...] = ()
 
     @property
+    def head(self) -> str:
+        """The key by which its files are found: those of an unbundled scene belong to the meta.json beside them."""
+        return f"{self.key[: self.key.rfind('/') + 1]}{META}" if self.is_unbundled else self.key
+
+    @property
     def is_archive(self) -> bool:
         """Whether it holds scenes rather than being one."""
         return is_archive(self.key)
@@ -40,7 +62,7 @@ class SourceObject:
     @property
     def is_unbundled(self) -> bool:
         """Whether it is a scene of several objects."""
-        return is_meta(self.key)
+        return is_json(self.key)
 
 
 def find_objects(store: ReadableStore, location: Location, scratch: Path) -> list[SourceObject]:
@@ -55,7 +77,41 @@ def find_objects(store: ReadableStore, location: Location, scratch: Path) -> lis
         BadInputError: what it names is of a kind that cannot be read.
         SourceMissingError: there is none.
     """
-    return _list_objects(store, location, scratch) if location.is_prefix else [_look_at(store, location, scratch)]
+    candidates, faults = look_for_objects(store, location, scratch)
+    if faults:
+        raise faults[0]
+    return name_objects(candidates)
+
+
+def look_for_objects(
+    store: ReadableStore, location: Location, scratch: Path
+) -> tuple[list[Candidate], list[WorkerError]]:
+    """List what a source holds, as `find_objects` does, and what is wrong with the objects that are left out.
+
+    Raises:
+        WorkerError: nothing can be listed, or there is nothing.
+    """
+    if not location.is_prefix:
+        return [_look_at(store, location, scratch)], []
+    candidates, faults = _list_objects(store, location, scratch)
+    if not candidates and not faults:
+        raise SourceMissingError(
+            f"{store.uri(location.key)} has no scene and no archive; put one there or correct its name"
+        )
+    return candidates, faults
+
+
+def name_objects(candidates: Sequence[Candidate]) -> list[SourceObject]:
+    """Name the outputs, all different.
+
+    Raises:
+        UsageError: see `name_files`.
+    """
+    outputs = name_files([each.file for each in candidates])
+    return [
+        SourceObject(each.key, each.size_bytes, each.etag, output, each.planes)
+        for each, output in zip(candidates, outputs, strict=True)
+    ]
 
 
 def name_object(location: Location) -> PurePosixPath:
@@ -64,39 +120,40 @@ def name_object(location: Location) -> PurePosixPath:
     return output
 
 
-def _look_at(store: ReadableStore, location: Location, scratch: Path) -> SourceObject:
+def _look_at(store: ReadableStore, location: Location, scratch: Path) -> Candidate:
     """Describe the one scene or archive that a source names."""
     key, uri = location.key, store.uri(location.key)
     require_readable(key, uri)
     there = store.stat(key)
-    output = name_object(location)
-    if not is_meta(key):
-        return SourceObject(key, there.size_bytes, there.etag, output)
+    file = _located(location.file, location)
+    check_name(file)
+    if not is_json(key):
+        return Candidate(file, key, there.size_bytes, there.etag)
     planes = _read_planes(store, key, there.size_bytes, scratch)
     if planes is None:
         raise BadInputError(f"{uri} is not the meta.json of an unbundled SOG scene; name a scene's")
-    size_bytes = there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes)
-    return SourceObject(key, size_bytes, None, output, planes)
+    return Candidate(file, key, there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes), None, planes)
 
 
-def _list_objects(store: ReadableStore, location: Location, scratch: Path) -> list[SourceObject]:
+def _list_objects(store: ReadableStore, location: Location, scratch: Path) -> tuple[list[Candidate], list[WorkerError]]:
     sizes = {entry.key: entry.size_bytes for entry in store.list(location.key)}
-    scenes: list[tuple[PurePosixPath, str, tuple[str, ...]]] = []
+    candidates: list[Candidate] = []
+    faults: list[WorkerError] = []
     for key, size_bytes in sizes.items():
         file = PurePosixPath(key.removeprefix(location.key))
         if not is_readable(key) or is_hidden(file):
             continue
         planes = _read_planes(store, key, size_bytes, scratch) if is_meta(key) else ()
-        if planes is not None:  # other programs have a meta.json too
+        if planes is None:  # other programs have a meta.json too
+            continue
+        try:
             check_name(file)
-            scenes.append((_located(file, location), key, planes))
-    if not scenes:
-        raise SourceMissingError(f"{location.uri} has no scene and no archive; upload one or correct spec.source.uri")
-    outputs = name_files([path for path, _, _ in scenes])
-    return [
-        SourceObject(key, sum(sizes.get(each, 0) for each in (key, *planes)), None, output, planes)
-        for (_, key, planes), output in zip(scenes, outputs, strict=True)
-    ]
+        except WorkerError as fault:
+            faults.append(fault)
+            continue
+        total_bytes = sum(sizes.get(each, 0) for each in (key, *planes))
+        candidates.append(Candidate(_located(file, location), key, total_bytes, None, planes))
+    return candidates, faults
 
 
 def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
@@ -115,12 +172,12 @@ def _read_planes(store: ReadableStore, meta: str, size_bytes: int, scratch: Path
     store.download(meta, copy)
     names = plane_names(copy.read_bytes())
     copy.unlink()
-    return None if names is None else tuple(dict.fromkeys(meta.removesuffix(META) + name for name in names))
+    return None if names is None else tuple(dict.fromkeys(meta[: meta.rfind("/") + 1] + name for name in names))
 
 
 def require_readable(key: str, uri: str) -> None:
     """Refuse a kind of file that cannot be read, before any bytes are moved."""
-    if not is_readable(key):
+    if not (is_readable(key) or is_json(key)):
         kinds = ", ".join((*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES))
         raise BadInputError(f"{uri} is of a kind that cannot be read; convert the scene to one of {kinds}")
 
@@ -130,6 +187,11 @@ def is_readable(key: str) -> bool:
     return key.lower().endswith((*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES)) or is_meta(key)
 
 
+def is_json(key: str) -> bool:
+    """Say whether what is named is an unbundled scene's metadata, as which it may be called otherwise."""
+    return key.lower().endswith(".json")
+
+
 def is_meta(key: str) -> bool:
-    """Say whether a name is that of an unbundled scene's metadata."""
+    """Say whether a file that was found may be an unbundled scene's metadata."""
     return PurePosixPath(key).name == META

@@ -106,8 +106,8 @@ class ReadableStore(Protocol):
         """
 
 
-class Store(ReadableStore, Protocol):
-    """A bucket or a folder."""
+class WritableStore(ReadableStore, Protocol):
+    """Something that takes objects too."""
 
     def upload(
         self,
@@ -135,13 +135,6 @@ class Store(ReadableStore, Protocol):
             ConflictError: the condition does not hold; what is there stays.
         """
 
-    def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
-        """Copy an object with its metadata within the store, without moving it through this machine.
-
-        Raises:
-            ConflictError: the condition on `key` does not hold.
-        """
-
     def check_upload(self, key: str) -> None:
         """Raise what an upload to `key` would, as far as that can be known without publishing anything."""
 
@@ -150,6 +143,17 @@ class Store(ReadableStore, Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object at `key`; no error where there is none."""
+
+
+class Store(WritableStore, Protocol):
+    """A bucket or a folder that a run publishes in."""
+
+    def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
+        """Copy an object with its metadata within the store, without moving it through this machine.
+
+        Raises:
+            ConflictError: the condition on `key` does not hold.
+        """
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Remove all these objects; on an error the others are removed all the same."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from sogs_worker.errors import UsageError
 
-Scheme = Literal["s3", "https", "pvc"]
+Scheme = Literal["s3", "https", "pvc", "file"]
 
 ROOTS = {
     # The names every S3 server takes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -31,8 +31,8 @@ class Location:
     """An object, or with a key that is empty or ends in a slash, a prefix.
 
     Attributes:
-        scheme: the kind of place.
-        root: the bucket, the host with its port, or the claim.
+        scheme: the kind of place; `file` is a folder of this machine, which no address names.
+        root: the bucket, the host with its port, the claim, or the folder's name.
         key: the rest of the address, as it is written there.
         query: of a web address, often a signature: never shown.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sogs_worker.errors import StorageError
-from sogs_worker.storage.base import Moved, Store, ignore_progress
+from sogs_worker.storage.base import Moved, WritableStore, ignore_progress
 
 
 def digest_file(path: Path) -> str:
@@ -17,7 +17,7 @@ def digest_file(path: Path) -> str:
 
 
 def upload_verified(
-    store: Store,
+    store: WritableStore,
     path: Path,
     key: str,
     *,
@@ -50,7 +50,7 @@ def upload_verified(
     return sha256
 
 
-def _read_back(store: Store, key: str, sha256: str, copy: Path) -> None:
+def _read_back(store: WritableStore, key: str, sha256: str, copy: Path) -> None:
     store.download(key, copy)
     got = digest_file(copy)
     copy.unlink()

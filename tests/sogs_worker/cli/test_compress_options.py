@@ -1,0 +1,154 @@
+"""What `compress` does with outputs that are there, with bounds, and for whom it speaks."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sogs_worker.cli.main import main
+from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.formats.sog.file import read_sog
+from splat_builders import build_splats
+
+QUICK = ("--quality", "fast", "--device", "cpu")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    path = tmp_path / "garden.ply"
+    write_ply(path, build_splats(60, bands=0))
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run `compress`; return its exit code and what it printed."""
+    code = main(["compress", *QUICK, *map(str, arguments)])
+    output, errors = capsys.readouterr()
+    return code, output, errors
+
+
+def test_an_output_that_is_there_is_replaced_only_on_demand(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = scene.with_suffix(".sog")
+    target.write_bytes(b"mine")
+    code, output, errors = call(capsys, scene, target)
+    assert (code, output) == (64, "")
+    assert errors == (f"sogs-worker: {target}: is there already; add --overwrite, or --skip-existing to keep it\n")
+    assert call(capsys, "--skip-existing", scene, target) == (0, "", "")
+    assert target.read_bytes() == b"mine"
+    assert call(capsys, "-w", scene, target)[0] == 0
+    assert len(read_sog(target)) == 60
+
+
+def test_a_file_that_may_not_be_written_to_is_told_before_the_work(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = scene.with_suffix(".sog")
+    target.write_bytes(b"mine")
+    target.chmod(0o444)
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", pytest.fail)
+    code, _, errors = call(capsys, "--overwrite", scene, target)
+    assert code == 77
+    assert f"{target}: is there and may not be written to" in errors
+    assert target.read_bytes() == b"mine"
+
+
+def test_only_what_is_missing_is_made(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(scene.with_name("lawn.ply"), build_splats(30, bands=0))
+    out = scene.with_name("out")
+    out.mkdir()
+    assert call(capsys, scene, out)[0] == 0
+    before = (out / "garden.sog").stat()
+    code, output, errors = call(capsys, "--skip-existing", scene.parent, out)
+    assert (code, [line.split()[0] for line in output.splitlines()]) == (0, ["lawn.sog"])
+    assert errors.startswith("1 of 2 scenes compressed, 1 there already, ")
+    assert (out / "garden.sog").stat() == before
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        (("--min-psnr", "99.9"), "--min-psnr is 99.9 dB"),
+        (("--max-bytes", "10"), "--max-bytes is 10"),
+        (("--min-ratio", "1000"), "--min-ratio is 1000"),
+    ],
+)
+def test_what_misses_a_bound_is_not_kept(
+    bound: tuple[str, str], words: str, scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output, errors = call(capsys, *bound, scene, scene.with_suffix(".sog"))
+    assert (code, output) == (80, "")
+    assert f"{words}; nothing was published, so choose another --quality or bound" in errors
+    assert not scene.with_suffix(".sog").exists()
+
+
+def test_a_picture_and_a_measure_on_demand(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, output, _ = call(capsys, "--preview", "--psnr", "--json", scene, scene.with_suffix(".sog"))
+    record = json.loads(output)
+    assert (code, record["preview"]) == (0, str(scene.with_suffix(".png")))
+    assert scene.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert 20 < record["psnr"] <= 100
+
+
+def test_a_fault_that_nobody_expected_ends_no_batch_and_shows_no_traceback(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sogs_worker.scenes import pipeline
+
+    whole = pipeline.produce
+
+    def break_first(*_: object, **__: object) -> object:
+        monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", whole)
+        raise IndexError("list index out of range")
+
+    write_ply(scene.with_name("lawn.ply"), build_splats(30, bands=0))
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", break_first)
+    code, output, errors = call(capsys, scene, scene.with_name("lawn.ply"), f"{scene.parent}/out/")
+    assert (code, [line.split()[0] for line in output.splitlines()]) == (70, ["lawn.sog"])
+    assert "the worker failed unexpectedly (IndexError: list index out of range); report it with the scene" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_broken_input_is_never_done(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.write_text("hello")
+    code, _, errors = call(capsys, "--json", scene, scene.with_suffix(".sog"))
+    lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    assert code == 65
+    assert "done" not in [line["stage"] for line in lines]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_ends_it_with_its_own_exit_code(number: int, code: int, scene: Path) -> None:
+    write_ply(scene, build_splats(100_000, bands=0))
+    command = [sys.executable, "-m", "sogs_worker", "compress", *QUICK, "--json", scene, scene.with_suffix(".sog")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while json.loads(process.stderr.readline())["stage"] != "encode":
+            pass
+        process.send_signal(number)
+        last = process.stderr.read().splitlines()[-1]
+    assert (process.returncode, last) == (code, "sogs-worker: interrupted, no half-written output is left")
+    assert [path.name for path in scene.parent.iterdir()] == [scene.name]
+
+
+def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib.metadata import version
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"sogs-worker {version('sogs-worker')}\n")
+
+
+@pytest.mark.parametrize("command", ["compress", "sagemaker", "decompress", "inspect", "evaluate", "render"])
+def test_help_has_choices_and_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    words = capsys.readouterr().out
+    assert "sogs-worker" in words.partition("options:")[2] or command == "sagemaker"
+    assert "--quiet" in words
+    if command in ("compress", "sagemaker"):
+        assert "native or sogs" in words

@@ -1,0 +1,195 @@
+"""The commands and their options; `--help` and a wrong option answer without loading NumPy or torch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from sogs_worker.cli.commands import (
+    run_compress,
+    run_decompress,
+    run_evaluate,
+    run_inspect,
+    run_job,
+    run_render,
+    run_sagemaker,
+)
+from sogs_worker.engines.parameters import ENGINES, FORMATS, QUALITIES, Parameters
+from sogs_worker.errors import UsageError
+from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
+
+ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
+EXIT_CODES = """\
+exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
+70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
+set up wrongly; 80 an output misses a bound; 81 no GPU; 130 Ctrl-C. Of several faults that of the first."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose refusals have the contract's exit code."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Version(argparse.Action):
+    """Prints the version of what is installed, which takes a look at the disk."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print("sogs-worker", version("sogs-worker"))
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    parser = _Parser(
+        prog="sogs-worker",
+        description="Compress 3D Gaussian splats to SOG.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", nargs=0, action=_Version, help="print the version")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Command)
+    _add_compress(commands)
+    _add_sagemaker(commands)
+    _add_decompress(commands)
+    _add_inspect(commands)
+    _add_evaluate(commands)
+    _add_render(commands)
+    run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment")
+    run.set_defaults(command=run_job)
+    return parser
+
+
+class _Command(_Parser):
+    """A command's parser, with the options of all commands."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
+        words = self.add_mutually_exclusive_group()
+        words.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
+        words.add_argument("-v", "--verbose", action="store_true", help="say more, and show where a fault comes from")
+
+
+def _add_compress(commands: Any) -> None:
+    compress = commands.add_parser(
+        "compress",
+        help="compress scenes to SOG",
+        epilog="""\
+examples:
+  sogs-worker compress garden.ply garden.sog
+  sogs-worker compress --preview scans/ tour.zip compressed/
+  sogs-worker compress --min-psnr 40 s3://scenes/raw/ s3://scenes/compressed/""",
+    )
+    compress.add_argument(
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help=f"a scene ({ONE_SCENE}), an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both;"
+        " a path, s3://bucket/key, s3://bucket/prefix/ or https://host/file",
+    )
+    compress.add_argument(
+        "output",
+        metavar="OUT",
+        help="a folder (a new one ends in /), or for one scene a .sog file, a meta.json if the format has several"
+        " files; a path or s3://bucket/prefix/",
+    )
+    _add_encoder_options(compress, {})
+    compress.add_argument("--preview", action="store_true", help="draw each output, as a PNG beside it")
+    compress.add_argument("--psnr", action="store_true", help="measure how much each output looks like its scene")
+    compress.add_argument("--min-psnr", type=float, metavar="DB", help="keep no output that looks less like its scene")
+    compress.add_argument("--max-bytes", type=int, metavar="N", help="keep no output that is larger")
+    compress.add_argument("--min-ratio", type=float, metavar="X", help="keep no output with a smaller ratio")
+    there = compress.add_mutually_exclusive_group()
+    there.add_argument("-w", "--overwrite", action="store_true", help="replace outputs that are there")
+    there.add_argument("--skip-existing", action="store_true", help="make only outputs that are not there")
+    compress.add_argument("--json", action="store_true", help="results and progress as JSON lines")
+    compress.set_defaults(command=run_compress)
+
+
+def _add_sagemaker(commands: Any) -> None:
+    sagemaker = commands.add_parser(
+        "sagemaker",
+        help="the SageMaker Processing job: all scenes of a folder",
+        epilog="The environment has the options' defaults: SPLATS_QUALITY for --quality, and so on.",
+    )
+    sagemaker.add_argument("--input", default="/opt/ml/processing/input", help="default: %(default)s")
+    sagemaker.add_argument("--output", default="/opt/ml/processing/output", help="default: %(default)s")
+    _add_encoder_options(sagemaker, os.environ)
+    sagemaker.set_defaults(command=run_sagemaker)
+
+
+def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add the options that decide the output; `environment` has other defaults, such as SPLATS_SH_BANDS."""
+    default = Parameters()
+
+    def add(option: str, standard: str | int, meaning: str) -> None:
+        value = environment.get(f"SPLATS_{option.upper().replace('-', '_')}", standard)
+        parser.add_argument(f"--{option}", type=type(standard), default=value, help=f"{meaning}; default: %(default)s")
+
+    add("engine", default.engine, f"the encoder: {' or '.join(ENGINES)} (docs/engines.md)")
+    _add_device(parser, environment.get("SPLATS_DEVICE", "auto"))
+    add("format", default.format, f"{FORMATS[0]}, one file a scene; {' or '.join(FORMATS[1:])}, a folder a scene")
+    add("quality", default.quality, " or ".join(QUALITIES))
+    add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
+    add("seed", default.seed, "of all random draws")
+
+
+def _add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
+    meaning = "auto (a GPU where there is one), cuda or cpu; default: %(default)s"
+    parser.add_argument("--device", default=default, help=meaning)
+
+
+def _add_decompress(commands: Any) -> None:
+    decompress = commands.add_parser(
+        "decompress",
+        help="write the scene of a bundle as PLY",
+        epilog="example:\n  sogs-worker decompress garden.sog garden-again.ply",
+    )
+    decompress.add_argument("bundle", metavar="BUNDLE", help=".sog, or the meta.json of an unbundled scene")
+    decompress.add_argument("output", metavar="OUT.ply")
+    decompress.set_defaults(command=run_decompress)
+
+
+def _add_inspect(commands: Any) -> None:
+    inspect = commands.add_parser(
+        "inspect", help="tell what a scene file holds", epilog="example:\n  sogs-worker inspect --json garden.sog"
+    )
+    inspect.add_argument("file", metavar="FILE", help=ONE_SCENE)
+    inspect.add_argument("--json", action="store_true", help="one JSON object")
+    inspect.set_defaults(command=run_inspect)
+
+
+def _add_render(commands: Any) -> None:
+    render = commands.add_parser(
+        "render", help="draw a scene file as PNG", epilog="example:\n  sogs-worker render garden.sog garden.png"
+    )
+    render.add_argument("file", metavar="FILE", help=ONE_SCENE)
+    render.add_argument("output", metavar="OUT.png")
+    _add_device(render)
+    render.set_defaults(command=run_render)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure how much a scene looks like another, drawn: PSNR and SSIM",
+        epilog="example:\n  sogs-worker evaluate --cameras cameras.json garden.ply garden.sog",
+    )
+    evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}")
+    evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
+    evaluate.add_argument(
+        "--views", type=int, metavar="N", help="views on an orbit of A; default: 6. With --cameras: the first N"
+    )
+    evaluate.add_argument(
+        "--cameras",
+        metavar="FILE",
+        help="draw from these: a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name",
+    )
+    _add_device(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="one JSON object, with each view's values")
+    evaluate.set_defaults(command=run_evaluate)

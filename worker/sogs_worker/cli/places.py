@@ -1,0 +1,114 @@
+"""What a person types as IN and OUT: a path of this machine, or an address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory, gettempdir
+
+from sogs_worker.errors import StorageError, WorkerError
+from sogs_worker.naming import name_target
+from sogs_worker.source.roots import Root, local_root
+from sogs_worker.storage.base import WritableStore
+from sogs_worker.storage.connection import Connection, Side
+from sogs_worker.storage.local.files import LocalFiles
+from sogs_worker.storage.location import parse_location
+from sogs_worker.storage.opening import open_readable, open_store
+
+OPTIONS = {
+    "spec.source.uri": "IN",
+    "spec.destination.uri": "OUT",
+    "spec.gate.minPSNR": "--min-psnr",
+    "spec.gate.maxSizeBytes": "--max-bytes",
+    "spec.gate.minRatio": "--min-ratio",
+    "spec.encoder.quality": "--quality",
+    "encoder.": "--",
+    "name their Secret in s3.credentialsSecretRef": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "put its CA into the Secret of s3.caSecretRef": "name it in AWS_CA_BUNDLE (s3) or SSL_CERT_FILE (https)",
+    "s3.endpoint": "AWS_ENDPOINT_URL",
+    "raise the ephemeral-storage of spec.resources or use a node with more disk": "make room there or set TMPDIR",
+    "raise the ephemeral-storage of spec.resources": "make room there or set TMPDIR",
+    "raise the memory of spec.resources.limits": "use a machine with more",
+    "report it with the pod's log": "report it with the scene",
+}
+"""What sentences for users of the resource recommend, and what a user of the command does instead."""
+
+
+def in_options(fault: WorkerError) -> WorkerError:
+    """Recommend what a user of the command can do."""
+    text = str(fault)
+    for said, meant in OPTIONS.items():
+        text = text.replace(said, meant)
+    return type(fault)(text)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where outputs go.
+
+    Attributes:
+        store: what takes them.
+        key_of: where in it the target of an output goes.
+        takes_many: whether there is room for more than one.
+        folder: of this machine, which is no source; None if it is elsewhere.
+    """
+
+    store: WritableStore
+    key_of: Callable[[PurePosixPath], str]
+    takes_many: bool
+    folder: Path | None
+
+
+def is_address(text: str) -> bool:
+    """Say whether an argument names something elsewhere."""
+    return "://" in text
+
+
+def open_input(text: str, environment: Mapping[str, str], *, scratch: Path, target: Target) -> Root:
+    """Open what is to be read; see `open_readable`."""
+    if not is_address(text):
+        return local_root(Path(text), without=target.folder)
+    location = parse_location(text, "IN")
+    return Root(open_readable(location, connect("source", environment), scratch=scratch), location)
+
+
+def open_output(text: str, output_format: str, environment: Mapping[str, str], *, scratch: Path) -> Target:
+    """Open what is to be written: below a folder, a path or address that ends in a slash, or exactly there.
+
+    Raises:
+        WorkerError: nothing can be written there.
+    """
+    if is_address(text):
+        location = parse_location(text, "OUT")
+        store: WritableStore = open_store(location, connect("destination", environment), scratch=scratch)
+        base, exact, folder = location.key, location.key, None
+        takes_many = location.is_prefix
+    else:
+        path = Path(text)
+        takes_many = text.endswith("/")
+        store = LocalFiles(path if takes_many else path.parent)
+        base, exact, folder = "", path.name, path if takes_many else None
+    if takes_many:
+        return Target(store, lambda name: f"{base}{name_target(name, output_format)}", True, folder)
+    return Target(store, lambda _name: exact, False, folder)
+
+
+def connect(side: Side, environment: Mapping[str, str]) -> Connection:
+    """Leave all to the SDK but what only our own messages and probes need to know."""
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    return Connection(side, endpoint=endpoint, region=environment.get("AWS_REGION"))
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder to work in, and say what is wrong with this machine's files."""
+    try:
+        with TemporaryDirectory(prefix="sogs-worker-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except (WorkerError, BrokenPipeError):  # the latter is of who reads the output
+        raise
+    except OSError as error:
+        place = error.filename or gettempdir()
+        raise StorageError(f"{place}: {error.strerror or error}; make room there or set TMPDIR") from error
