@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import subprocess
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from sogs_worker.cli.main import main
+from sogs_worker.cli.parser import build_parser
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
 
+REPOSITORY = Path(__file__).parents[3]
 QUICK = ("--quality", "fast", "--device", "cpu")
 
 
@@ -141,6 +144,15 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"sogs-worker {version('sogs-worker')}\n")
+
+
+def test_the_page_has_every_option_and_command() -> None:
+    page = (REPOSITORY / "docs" / "command.md").read_text()
+    (commands,) = [each for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    options = {name for each in commands.choices["compress"]._actions for name in each.option_strings}
+    missing = {name for name in options - {"-h", "--help", "-q", "-v"} if f"`{name}`" not in page}
+    missing |= {name for name in commands.choices if f"| `{name}" not in page}
+    assert missing == set()
 
 
 @pytest.mark.parametrize("command", ["compress", "sagemaker", "decompress", "inspect", "evaluate", "render"])
