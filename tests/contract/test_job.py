@@ -43,7 +43,7 @@ def worker_errors(base: type[errors.WorkerError] = errors.WorkerError) -> Iterat
 
 
 def test_the_page_has_its_table() -> None:
-    assert len(EXITS) == 11
+    assert len(EXITS) == 12
 
 
 def test_the_operator_knows_every_exit_code() -> None:

@@ -73,6 +73,13 @@ class QualityGateError(WorkerError):
     reason = "QualityGate"
 
 
+class OutOfGPUMemoryError(WorkerError):
+    """The scene does not fit the memory of the GPU; a retry on one of this size would end in the same way."""
+
+    exit_code = 82
+    reason = "OutOfGPUMemory"
+
+
 class NoGPUError(WorkerError):
     """A GPU was asked for and none is usable here, or the packages that the engine runs there on are not."""
 

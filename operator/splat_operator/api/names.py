@@ -58,8 +58,9 @@ EXIT_REASONS = {
     78: "Configuration",
     80: "QualityGate",
     81: "NoGPU",
+    82: "OutOfGPUMemory",
 }
 """The worker's exit codes (docs/job.md) and the reason each stands for."""
 
-PERMANENT_EXIT_CODES = (64, 65, 66, 77, 78, 80)
+PERMANENT_EXIT_CODES = (64, 65, 66, 77, 78, 80, 82)
 """A retry cannot help these: they fail the Job at once."""

@@ -120,11 +120,9 @@ class TestLines:
 
 
 class TestShowingProgress:
-    @pytest.mark.parametrize(
-        ("stream", "as_json"), [(io.StringIO(), False), (Terminal(), True)], ids=["pipe", "--json"]
-    )
-    def test_ends_with_everything_done(self, stream: io.StringIO, as_json: bool) -> None:
-        with showing_progress(as_json=as_json, stream=stream) as progress:
+    @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["pipe", "terminal"])
+    def test_ends_with_everything_done(self, stream: io.StringIO) -> None:
+        with showing_progress(as_json=True, stream=stream) as progress:
             progress.split([1000, 1000])
             progress.report("read", 0.0)
         lines = records(stream.getvalue())
@@ -132,6 +130,21 @@ class TestShowingProgress:
             ("read", 0, 0),
             ("done", 100, 2),
         ]
+
+    @pytest.mark.parametrize(
+        ("stream", "is_quiet"), [(io.StringIO(), False), (Terminal(), True)], ids=["pipe", "--quiet"]
+    )
+    def test_is_silent_where_nobody_looks(self, stream: io.StringIO, is_quiet: bool) -> None:
+        with showing_progress(as_json=False, is_quiet=is_quiet, stream=stream) as progress:
+            progress.report("read", 0.0)
+        assert stream.getvalue() == ""
+
+    def test_does_not_say_so_of_nothing_made(self) -> None:
+        stream = io.StringIO()
+        with showing_progress(as_json=True, stream=stream) as progress:
+            progress.report("read", 0.0)
+            progress.give_up()
+        assert [line["stage"] for line in records(stream.getvalue())] == ["read"]
 
     def test_does_not_say_so_of_a_failure(self) -> None:
         stream = io.StringIO()

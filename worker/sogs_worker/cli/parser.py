@@ -24,7 +24,8 @@ ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
 EXIT_CODES = """\
 exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
 70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
-set up wrongly; 80 an output misses a bound; 81 no GPU; 130 Ctrl-C. Of several faults that of the first."""
+set up wrongly; 80 an output misses a bound; 81 no GPU; 82 the GPU has too little memory; 130 Ctrl-C. Of several
+faults that of the first."""
 
 
 class _Parser(argparse.ArgumentParser):

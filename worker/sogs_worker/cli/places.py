@@ -30,6 +30,7 @@ OPTIONS = {
     "s3.endpoint": "AWS_ENDPOINT_URL",
     "raise the ephemeral-storage of spec.resources or use a node with more disk": "make room there or set TMPDIR",
     "raise the ephemeral-storage of spec.resources": "make room there or set TMPDIR",
+    "ask for a larger GPU or MIG slice, or set spec.gpu.count to 0 to use the CPU": "use a larger one, or --device cpu",
     "raise the memory of spec.resources.limits": "use a machine with more",
     "report it with the pod's log": "report it with the scene",
 }

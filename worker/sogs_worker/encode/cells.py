@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sogs_worker.encode.budget import at_once
+
 BLOCK = {"cpu": 1 << 20, "cuda": 1 << 27}
 """Distances computed at once, by device: about what a CPU's cache holds (4 MiB), and enough to keep a GPU busy."""
 
@@ -86,7 +88,7 @@ def nearest_others(centroids: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
 def nearest(points: Tensor, centroids: Tensor) -> Tensor:
     """Compare all points with all centroids, a block at a time; (N,) int64, ties go to the lowest index."""
     bound = _with_norms(centroids).T
-    rows = max(1, BLOCK[points.device.type] // len(centroids))
+    rows = max(1, at_once(BLOCK, points.device) // len(centroids))
     found = torch.empty(len(points), dtype=torch.int64, device=points.device)
     for first in range(0, len(points), rows):  # results kept one by one would split the heap between the blocks
         found[first : first + rows] = _argmin(_with_ones(points[first : first + rows]) @ bound)
@@ -100,7 +102,7 @@ def _search(cells: Cells, centroids: Tensor, probes: int, own: Tensor | None = N
     # What pads the lists of candidates is never the least; what pads the lists of points is put behind the last one.
     bound = torch.cat([bound, torch.nn.functional.pad(bound.new_full((1, 1), torch.inf), (bound.shape[1] - 1, 0))])
     found = torch.empty(len(points) + 1, dtype=torch.int64, device=points.device)
-    block = BLOCK[points.device.type]
+    block = at_once(BLOCK, points.device)
     for rows, columns in _batches(cells, candidates, missing=len(centroids)):
         compared = bound[columns].mT
         for part in torch.split(rows, max(1, block // columns.numel()), dim=1):
@@ -130,10 +132,11 @@ def _batches(cells: Cells, candidates: _Candidates, missing: int) -> Iterator[tu
         (B, R) int64 points of B pieces, N where one has fewer, and (B, C) int64 candidates, `missing` where fewer.
     """
     device, count = cells.points.device, len(cells.points)
+    block = at_once(BLOCK, device)
     pieces = _pieces(np.array(cells.sizes), np.array(candidates.sizes), PIECE[device.type])
     first, most = 0, max(candidates.sizes)
     while first < len(pieces):
-        step = max(1, BLOCK[device.type] // (int(pieces[first, 1]) * most))
+        step = max(1, block // (int(pieces[first, 1]) * most))
         batch = pieces[first : first + step]
         points, candidate = (torch.arange(int(batch[:, place].max()), device=device) for place in (1, 3))
         start, size, start_of_candidates, compared = torch.from_numpy(batch).to(device).T[:, :, None]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sogs_worker.encode.budget import at_once
 from sogs_worker.encode.runs import cut_runs
 from sogs_worker.render.project import BLUR_PIXELS2, NEAR
 from sogs_worker.render.scene import Shapes
@@ -145,7 +146,7 @@ def _light_left(footprints: Footprints, side: int) -> Tensor:
     dimmed = torch.zeros(side * side, dtype=torch.int64, device=counts.device)
     seen = torch.zeros(len(counts), dtype=torch.int64, device=counts.device)
     whole = torch.zeros_like(seen)
-    for run, _ in cut_runs(counts, PAIRS[counts.device.type]):
+    for run, _ in cut_runs(counts, at_once(PAIRS, counts.device)):
         owners, texels, shares, alphas = _pairs(footprints, run, side)
         light = _before(texels, alphas, dimmed)
         seen.index_add_(0, owners, (shares * light * UNIT).round().long())

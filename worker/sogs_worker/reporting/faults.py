@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sogs_worker.errors import StorageError, WorkerError
+from sogs_worker.errors import OutOfGPUMemoryError, StorageError, WorkerError
 from sogs_worker.reporting.redaction import read_secrets, redact
 
 
@@ -21,6 +21,11 @@ def as_worker_error(error: Exception, place: str) -> WorkerError:
         return StorageError(
             f"{error.filename or place}: {error.strerror or error}; if space is short, raise the ephemeral-storage"
             " of spec.resources"
+        )
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, without loading it
+        return OutOfGPUMemoryError(
+            "the scene does not fit the memory of the GPU; ask for a larger GPU or MIG slice, or set spec.gpu.count"
+            " to 0 to use the CPU"
         )
     if isinstance(error, MemoryError):
         return WorkerError("the worker ran out of memory; raise the memory of spec.resources.limits")
