@@ -16,7 +16,7 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog, write_unbundled
-from sogs_worker.splats import SH_COEFFICIENTS, Splats
+from sogs_worker.splats import ARRAYS, SH_COEFFICIENTS, Splats
 from splat_builders import covariances
 from viewers.peers import Columns, decode_with_splat_transform, stack
 
@@ -68,7 +68,7 @@ def test_the_converter_reads_the_scene(scene: Path, quality: str, tmp_path: Path
         assert (tmp_path / "unbundled.ply").read_bytes() == (tmp_path / "decoded.ply").read_bytes()
     # Which row went where is the encoder's to say; what follows checks it.
     cloud, weights = native._arrange(clean(upload(splats, "cpu")).cloud, QUALITIES[quality])
-    source = Splats(*(getattr(cloud, name).numpy() for name in Splats.__dataclass_fields__))
+    source = Splats(*(getattr(cloud, name).numpy() for name in ARRAYS))
     check_near(theirs, source, weights.numpy())
 
 

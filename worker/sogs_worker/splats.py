@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from sogs_worker.errors import BadInputError
 
 Floats = NDArray[np.float32]
+Origin = tuple[float, float, float]
+
+WORLD: Origin = (0.0, 0.0, 0.0)
+
+ARRAYS = ("positions", "rotations", "scales", "opacities", "sh0", "shn")
+"""What `Splats` has a row of for each splat."""
 
 SH_COEFFICIENTS = (0, 3, 8, 15)
 """Coefficients a colour channel has above the constant one, by SH bands 0 to 3."""
@@ -20,12 +26,14 @@ class Splats:
     """A scene. Arrays are float32, row i is splat i, and are never written to.
 
     Attributes:
-        positions: (N, 3), world units, axes as stored in the PLY.
+        positions: (N, 3), world units from the origin, axes as stored in the PLY.
         rotations: (N, 4), quaternions w, x, y, z (PLY rot_0..3), not necessarily of norm 1.
         scales: (N, 3), natural logarithm of the standard deviation on each axis.
         opacities: (N,), logit.
         sh0: (N, 3), constant SH coefficient of R, G, B (PLY f_dc_0..2).
         shn: (N, C, 3) with C = 0, 3, 8 or 15: coefficient c of R, G, B (PLY f_rest_{channel * C + c}).
+        origin: where in the world positions are counted from. Far from 0, as in map coordinates, float32 has steps of
+            decimetres, so that positions are exact only relative to a place nearby.
     """
 
     positions: Floats
@@ -34,6 +42,7 @@ class Splats:
     opacities: Floats
     sh0: Floats
     shn: Floats
+    origin: Origin = WORLD
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
@@ -65,9 +74,20 @@ class Splats:
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Splats:
         """Select or reorder splats by an index or mask of rows."""
-        return Splats(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        return replace(self, **{name: getattr(self, name)[index] for name in ARRAYS})
 
     def with_sh_bands(self, bands: int) -> Splats:
         """Keep at most `bands` SH bands; a scene with fewer stays as it is."""
         coefficients = min(SH_COEFFICIENTS[bands], self.shn.shape[1])
-        return Splats(self.positions, self.rotations, self.scales, self.opacities, self.sh0, self.shn[:, :coefficients])
+        return replace(self, shn=self.shn[:, :coefficients])
+
+    def world_positions(self) -> NDArray[np.float64]:
+        """Return the positions, (N, 3), counted from 0."""
+        return self.positions.astype(np.float64) + self.origin
+
+    def counted_from(self, origin: Origin) -> Splats:
+        """Count positions from another origin, at the cost of rounding where that is far away."""
+        if origin == self.origin:
+            return self
+        with np.errstate(over="ignore"):
+            return replace(self, positions=(self.world_positions() - origin).astype(np.float32), origin=origin)

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from sogs_worker.encode.cloud import upload
 from sogs_worker.encode.symmetry import canonical_axes
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Splats
 from splat_builders import build_splats, covariances, replace
 
 QUATERNIONS = arrays.arrays(np.float32, (4,), elements=st.floats(-1, 1, width=32)).filter(
@@ -24,7 +24,7 @@ AXES = arrays.arrays(np.float32, (3,), elements=st.floats(-6, 6, width=32))
 
 def canonical(splats: Splats) -> Splats:
     cloud = canonical_axes(upload(splats, "cpu"))
-    return Splats(*(getattr(cloud, name).numpy() for name in Splats.__dataclass_fields__))
+    return Splats(*(getattr(cloud, name).numpy() for name in ARRAYS))
 
 
 def check_same_ellipsoids(splats: Splats) -> None:

@@ -27,7 +27,7 @@ from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_meta, read_sog, write_sog
 from sogs_worker.render.camera import Camera
 from sogs_worker.scenes.compress import SceneReport, compress_file
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Splats
 from splat_builders import build_splats, covariances, replace
 
 FAST = Parameters(quality="fast")
@@ -42,7 +42,7 @@ def arrange(splats: Splats, parameters: Parameters = FAST) -> tuple[Splats, np.n
     """The scene as the encoder orders and describes it, and its importance; the parts have tests of their own."""
     cloud = clean(upload(splats.with_sh_bands(parameters.sh_bands), "cpu")).cloud
     arranged, weights = native._arrange(cloud, QUALITIES[parameters.quality])
-    return Splats(*(getattr(arranged, name).numpy() for name in Splats.__dataclass_fields__)), weights.numpy()
+    return Splats(*(getattr(arranged, name).numpy() for name in ARRAYS)), weights.numpy()
 
 
 def levels_of(weights: np.ndarray, parameters: Parameters) -> np.ndarray:
@@ -184,14 +184,14 @@ def test_odd_scenes_come_back_too(name: str, quality: str, tmp_path: Path) -> No
     splats, parameters = ODD[name](), Parameters(quality=quality)
     got = round_trip(splats, tmp_path / "scene.sog", parameters)
     assert_within_steps(splats, tmp_path / "scene.sog", parameters)
-    for attribute in Splats.__dataclass_fields__:
+    for attribute in ARRAYS:
         assert np.isfinite(getattr(got, attribute)).all(), attribute
 
 
 def test_equal_splats_stay_equal(tmp_path: Path) -> None:
     splats = ODD["200 equal splats"]()
     got = round_trip(splats, tmp_path / "scene.sog", Parameters(quality="best"))
-    for attribute in Splats.__dataclass_fields__:
+    for attribute in ARRAYS:
         values = getattr(got, attribute)
         assert (values == values[0]).all(), attribute
     assert got.shn[0] == pytest.approx(splats.shn[0], abs=1e-6)
@@ -249,11 +249,11 @@ def test_a_bundle_of_another_encoder_is_encoded_without_harm(tmp_path: Path) -> 
 
 def test_the_same_input_gives_the_same_bytes_and_stays_as_it_is(tmp_path: Path) -> None:
     splats = build_splats(1200)
-    before = [getattr(splats, name).tobytes() for name in Splats.__dataclass_fields__]
+    before = [getattr(splats, name).tobytes() for name in ARRAYS]
     for name in ("first", "second"):
         round_trip(splats, tmp_path / name)
     round_trip(splats, tmp_path / "other", Parameters(quality="fast", seed=1))
-    assert [getattr(splats, name).tobytes() for name in Splats.__dataclass_fields__] == before
+    assert [getattr(splats, name).tobytes() for name in ARRAYS] == before
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     assert (tmp_path / "first").read_bytes() != (tmp_path / "other").read_bytes()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.errors import BadInputError
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Splats
 
 SMALLEST_ALPHA = 1 / 255
 """Renderers draw nothing where alpha is below this (Kerbl et al. 2023), the middle of a splat included."""
@@ -92,7 +92,7 @@ def drop_unusable(splats: Splats) -> tuple[Splats, int]:
     cloud = upload(splats, "cpu")
     usable = _require_usable(cloud)
     mended = _with_valid_rotations(cloud if usable.all() else cloud.take(usable))
-    return Splats(*(getattr(mended, name).numpy() for name in Splats.__dataclass_fields__)), int((~usable).sum())
+    return replace(splats, **{name: getattr(mended, name).numpy() for name in ARRAYS}), int((~usable).sum())
 
 
 def _with_valid_rotations(cloud: Cloud) -> Cloud:
