@@ -16,8 +16,8 @@ SHAPE = st.tuples(ROWS, st.just(3))
 COORDINATES = arrays.arrays(np.float32, SHAPE, elements=st.floats(-1e6, 1e6, width=32))
 EXTREME = arrays.arrays(np.float32, SHAPE, elements=st.floats(-(2.0**120), 2.0**120, width=32))
 TOLERANCES = arrays.arrays(np.float32, SHAPE, elements=st.floats(0, 2.0**100, width=32))
-ROUNDING = 4e-6
-"""Of float32 bounds and results, in log space."""
+ROUNDING = 8e-6
+"""Of float32 bounds and of their decimals, in log space."""
 
 
 def quantize(positions: np.ndarray, tolerances: np.ndarray | float = 0.0) -> Means:

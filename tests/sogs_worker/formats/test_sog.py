@@ -37,7 +37,7 @@ def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> Quan
     labels = rng.integers(0, entries, count).astype(np.uint16)
     palette = Palette(draw(entries, (0, 3, 8, 15)[bands], 3), codebook(), labels) if bands else None
     return QuantizedSplats(
-        means=Means(draw(count, 3, kind=np.uint16), np.float32([-1, -2, 0.1]), np.float32([1, 0, 7.3])),
+        means=Means(draw(count, 3, kind=np.uint16), np.array([-1, -2, 0.1]), np.array([1, 0, 7.3])),
         rotations=np.concatenate([draw(count, 3), draw(count, 1, low=252)], axis=1),
         scales=Coded(draw(count, 3), codebook()),
         sh0=Coded(draw(count, 3), codebook()),

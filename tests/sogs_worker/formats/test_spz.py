@@ -31,7 +31,7 @@ def read_body(
     """Read one splat: position, rotation, scale, opacity, sh0, shn."""
     header = pack_spz_header(1, version=version, bands=bands, fraction_bits=fraction_bits)
     splats = read_scene(write(tmp_path / "a.spz", gzip.compress(header + b"".join(parts))))
-    arrays = (splats.positions, splats.rotations, splats.scales, splats.opacities, splats.sh0, splats.shn)
+    arrays = (splats.world_positions(), splats.rotations, splats.scales, splats.opacities, splats.sh0, splats.shn)
     return [array[0].ravel().tolist() for array in arrays]
 
 

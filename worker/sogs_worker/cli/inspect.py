@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sogs_worker.encode.clean import is_usable
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog.file import read_meta
 from sogs_worker.formats.sog.meta import Meta
-from sogs_worker.splats import Floats
+from sogs_worker.splats import Floats, Origin
+
+WRITTEN_OUT = 1000
+"""Coordinates from here on, of which four digits may not tell one end of a scene from the other."""
 
 SOG_SUFFIXES = (".sog", ".json")
 
@@ -32,7 +37,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "splats": len(splats),
         "shBands": splats.sh_bands,
         "unusable": int((~usable).sum()),
-        "bounds": _describe_bounds(splats.positions[usable]),
+        "bounds": _describe_bounds(splats.positions[usable], splats.origin),
     }
     return description | (_describe_bundle(path) if path.suffix.lower() in SOG_SUFFIXES else {})
 
@@ -45,7 +50,7 @@ def format_description(description: dict[str, Any]) -> str:
         f"SH bands   {description['shBands']}",
     ]
     if bounds := description["bounds"]:
-        lines += [f"{name:<10} {'  '.join(f'{value:.4g}' for value in bounds[name])}" for name in ("min", "max")]
+        lines += [f"{name:<10} {'  '.join(map(_coordinate, bounds[name]))}" for name in ("min", "max")]
     if "files" in description:
         lines += [f"palette    {description['palette']:,} entries"] if "palette" in description else []
         lines += [
@@ -55,10 +60,16 @@ def format_description(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _describe_bounds(positions: Floats) -> dict[str, list[float]] | None:
+def _describe_bounds(positions: Floats, origin: Origin) -> dict[str, list[float]] | None:
     if len(positions) == 0:
         return None
-    return {"min": positions.min(axis=0).tolist(), "max": positions.max(axis=0).tolist()}
+    low, high = (each.astype(np.float64) + origin for each in (positions.min(axis=0), positions.max(axis=0)))
+    return {"min": low.tolist(), "max": high.tolist()}
+
+
+def _coordinate(value: float) -> str:
+    """Write four digits, or all before the point and one after it."""
+    return f"{value:.4g}" if abs(value) < WRITTEN_OUT else f"{value:.1f}"
 
 
 def _describe_bundle(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.encode.origin import centre
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means, dequantize_positions
 from sogs_worker.encode.rotation import unpack_rotations
@@ -63,11 +64,14 @@ def dequantize(scene: QuantizedSplats) -> Splats:
         shn = np.zeros((len(scene), 0, 3), np.float32)
     else:
         shn = palette.codebook[palette.entries][palette.labels]
+    scales = scene.scales.values()
+    positions, origin = centre(dequantize_positions(scene.means), scales)
     return Splats(
-        positions=dequantize_positions(scene.means),
+        positions=positions,
         rotations=unpack_rotations(scene.rotations),
-        scales=scene.scales.values(),
+        scales=scales,
         opacities=dequantize_opacities(scene.alphas),
         sh0=scene.sh0.values(),
         shn=shn,
+        origin=origin,
     )

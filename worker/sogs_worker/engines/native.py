@@ -28,7 +28,7 @@ from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.render.scene import build_shapes
 from sogs_worker.render.survey import survey
 from sogs_worker.render.visibility import seen_energy
-from sogs_worker.splats import Splats
+from sogs_worker.splats import Origin, Splats
 
 Progress = Callable[[str, float], None]
 
@@ -69,6 +69,7 @@ def encode(
     report(0.0)
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
+    origin = splats.origin
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
     dropped = Dropped(cleaned.unusable, cleaned.invisible)
     cloud, weights = _arrange(cleaned.cloud, quality)
@@ -77,7 +78,7 @@ def encode(
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     with Layout(device) as layout:
         trained = None
-        layout.add_means(_round_positions(cloud, weights, quality))
+        layout.add_means(_round_positions(cloud, weights, quality, origin))
         if shn.shape[1]:
             trained = train_palette(
                 shn,
@@ -130,10 +131,10 @@ def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, stren
     layout.add_colours(sh0, alphas.cpu().numpy())
 
 
-def _round_positions(cloud: Cloud, weights: Tensor, quality: Quality) -> Means:
+def _round_positions(cloud: Cloud, weights: Tensor, quality: Quality, origin: Origin) -> Means:
     """Round positions to a fraction of the splat's size; its second axis, since the shortest is often nothing."""
     sizes = 2.0 ** coarseness(weights, quality.strength) * cloud.scales[:, 1].exp()
-    return quantize_positions(cloud.positions, quality.position * sizes[:, None].expand(-1, 3))
+    return quantize_positions(cloud.positions, quality.position * sizes[:, None].expand(-1, 3), origin)
 
 
 def _level(ratio: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sogs_worker.evaluate.comparison import Comparison, compare, draw
 from sogs_worker.evaluate.views import ORBIT_VIEWS, View, orbit_views, read_views
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene
-from sogs_worker.splats import Splats
+from sogs_worker.splats import Origin, Splats
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,21 @@ class Reference:
     Attributes:
         views: at least one.
         pictures: from each, (height, width, 3) uint8.
+        origin: of the views and of the scene.
         device: where they are, `cpu` or `cuda`.
         record: the scene's file and splats, as `evaluate_files` has them.
     """
 
     views: tuple[View, ...]
     pictures: tuple[Tensor, ...]
+    origin: Origin
     device: str
     record: dict[str, Any]
 
     def compare(self, splats: Splats) -> Comparison:
         """Measure how much another scene, which must be usable, looks like this one."""
-        return compare(self.views, self.pictures, draw(splats, self.views, device=self.device))
+        here = splats.counted_from(self.origin)
+        return compare(self.views, self.pictures, draw(here, self.views, device=self.device))
 
 
 def draw_reference(path: Path, *, cameras: Path | None = None, count: int | None = None, device: str) -> Reference:
@@ -54,12 +57,15 @@ def draw_reference(path: Path, *, cameras: Path | None = None, count: int | None
     """
     views = read_views(cameras, count) if cameras else None
     splats, record = _read(path)
-    views = views or orbit_views(splats, count or ORBIT_VIEWS)
+    if views:
+        views = [replace(view, camera=view.camera.counted_from(splats.origin)) for view in views]
+    else:
+        views = orbit_views(splats, count or ORBIT_VIEWS)
     pictures = tuple(draw(splats, views, device=device))
     if not any(picture.any() for picture in pictures):
         with naming(path):
             raise BadInputError("every view of it is black, so nothing was measured; name cameras that see it")
-    return Reference(tuple(views), pictures, device, record)
+    return Reference(tuple(views), pictures, splats.origin, device, record)
 
 
 def evaluate_files(

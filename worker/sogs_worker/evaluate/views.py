@@ -39,7 +39,8 @@ class View:
 def orbit_views(splats: Splats, count: int = ORBIT_VIEWS) -> list[View]:
     """Place `count` cameras around the box of the central 90 % of the splats, in turns above and below it.
 
-    Nothing but positions and, for splats that all stand in one place, their sizes decides it.
+    They are counted from the scene's origin. Nothing but positions and, for splats that all stand in one place, their
+    sizes decides it.
     """
     low, high = np.percentile(splats.positions.astype(np.float64), CENTRAL_PERCENTILES, axis=0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming
 from sogs_worker.formats.colour import colours_to_sh0
@@ -50,7 +51,8 @@ def read_splat(path: Path) -> Splats:
             for name, values in _decode(rows).items():
                 arrays[name][first : first + len(rows)] = values
     arrays["opacities"] = arrays["opacities"][:, 0]
-    return Splats(**arrays, shn=np.empty((count, 0, 3), np.float32))
+    arrays["positions"], origin = centre(arrays["positions"], arrays["scales"])
+    return Splats(**arrays, shn=np.empty((count, 0, 3), np.float32), origin=origin)
 
 
 def _count_rows(file: BinaryIO) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sogs_worker.splats import Splats
+from sogs_worker.splats import Origin, Splats
 
 FIELD_OF_VIEW_RAD = math.radians(50)
 ELEVATION_RAD = 0.3
@@ -40,6 +40,12 @@ class Camera:
         rotation, translation = self.world_to_camera[:3, :3], self.world_to_camera[:3, 3]
         return np.asarray(-rotation.T @ translation)
 
+    def counted_from(self, origin: Origin) -> Camera:
+        """Return the same camera for positions that are counted from `origin`."""
+        matrix = self.world_to_camera.copy()
+        matrix[:3, 3] += matrix[:3, :3] @ origin
+        return replace(self, world_to_camera=matrix)
+
 
 def look_at(eye: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """(4, 4) world-to-camera matrix of a camera that stands upright in a world whose y axis points down.
@@ -56,7 +62,10 @@ def look_at(eye: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np
 
 
 def orbit_camera(splats: Splats, *, width: int, height: int, azimuth_rad: float = 0.4) -> Camera:
-    """Frame the scene's visible centre from a little above, at `azimuth_rad` around the vertical axis."""
+    """Frame the scene's visible centre from a little above, at `azimuth_rad` around the vertical axis.
+
+    It is counted from the scene's origin.
+    """
     low, high = _visible_box(splats)
     centre = (low + high) / 2
     radius = max(float(np.linalg.norm(high - low)) / 2, 1e-3)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import WORLD, Floats, Splats
 
 OPAQUE_LOGIT = math.log(511)
 """From here on alpha is nearer to 255/255 than to any other of its 8 bits."""
@@ -22,7 +22,7 @@ def to_arrays(splats: Splats) -> dict[str, Floats]:
         means (N, 3), opacities (N,), scales (N, 3), quats (N, 4), sh0 (N, 1, 3), shN (N, C, 3).
     """
     return {
-        "means": splats.positions,
+        "means": splats.counted_from(WORLD).positions,
         "opacities": _finite(splats.opacities),
         "scales": splats.scales,
         "quats": splats.rotations,

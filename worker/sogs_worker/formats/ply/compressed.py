@@ -13,13 +13,14 @@ from numpy.lib.recfunctions import structured_to_unstructured
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.colour import colours_to_sh0
 from sogs_worker.formats.ply.header import Element, Header
 from sogs_worker.formats.ply.layout import count_sh_coefficients, sh_names
 from sogs_worker.formats.ply.rows import Rows
 from sogs_worker.formats.quaternions import complete
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Floats, Origin, Splats
 
 GROUP = 256
 """Splats that share bounds."""
@@ -64,9 +65,9 @@ def read_compressed(file: BinaryIO, header: Header) -> Splats:
     if harmonics and harmonics.element.count != count:
         raise BadInputError(f"the PLY has {count:,} vertices, but sh of {harmonics.element.count:,}; export it again")
     with np.errstate(over="ignore", invalid="ignore"):  # bounds may be anything; the encoder drops what is not finite
-        arrays = _unpack_vertices(vertices, bounds)
+        arrays, origin = _unpack_vertices(vertices, bounds)
     shn = _unpack_harmonics(harmonics) if harmonics else np.empty((count, 0, 3), np.float32)
-    return Splats(**arrays, shn=shn)
+    return Splats(**arrays, shn=shn, origin=origin)
 
 
 def _require(header: Header, name: str) -> Element:
@@ -84,10 +85,11 @@ def _blocks(rows: Rows) -> Iterator[tuple[slice, Table]]:
         yield place, rows.read(first, place.stop - first)
 
 
-def _unpack_vertices(vertices: Rows, bounds: Rows) -> dict[str, Floats]:
+def _unpack_vertices(vertices: Rows, bounds: Rows) -> tuple[dict[str, Floats], Origin]:
     count = vertices.element.count
-    widths = {"positions": 3, "rotations": 4, "scales": 3, "sh0": 3, "opacities": 1}
+    widths = {"rotations": 4, "scales": 3, "sh0": 3, "opacities": 1}
     arrays: dict[str, Floats] = {name: np.empty((count, width), np.float32) for name, width in widths.items()}
+    positions = np.empty((count, 3))
     fields = [_word_field(vertices, name) for name in PACKED]
     limits = {name: _bound_fields(bounds, middle) for name, middle in (("positions", ""), ("scales", "scale_"))}
     if any(each.name == "min_r" for each in bounds.element.properties):
@@ -95,10 +97,12 @@ def _unpack_vertices(vertices: Rows, bounds: Rows) -> dict[str, Floats]:
     for place, rows in _blocks(vertices):
         ranges = bounds.read(place.start // GROUP, -(-place.stop // GROUP) - place.start // GROUP)
         for name, values in _unpack_words(*(rows[field].astype(np.uint32) for field in fields)).items():
-            arrays[name][place] = _spread(values, ranges, *limits[name]) if name in limits else values
+            target = positions if name == "positions" else arrays[name]
+            target[place] = _spread(values, ranges, *limits[name]) if name in limits else values
     arrays["sh0"][:] = colours_to_sh0(arrays["sh0"])
     arrays["opacities"] = arrays["opacities"][:, 0]
-    return arrays
+    arrays["positions"], origin = centre(positions, arrays["scales"])
+    return arrays, origin
 
 
 def _word_field(rows: Rows, name: str) -> str:

@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
+from numpy.typing import NDArray
 
+from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming, replacing
 from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
-from sogs_worker.formats.ply.header import Element, Header, read_header
+from sogs_worker.formats.ply.header import TYPES, Element, Header, read_header
 from sogs_worker.formats.ply.layout import ATTRIBUTES, locate_attributes
 from sogs_worker.formats.ply.rows import Rows
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import WORLD, Floats, Splats
 
 CHUNK_ROWS = 1 << 13
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
@@ -28,8 +30,12 @@ CHUNK_ROWS = 1 << 13
 BATCH_CHUNKS = 128
 """Chunks planned at once: enough for all cores."""
 
-Chunk = Callable[[], Floats]
-"""Reads and parses some consecutive rows of vertices, (rows, properties)."""
+WIDE_TYPES = {"f8", "i4", "u4"}
+"""Types with values that float32 has not."""
+
+Table = NDArray[np.floating]
+Chunk = Callable[[], Table]
+"""Reads and parses some consecutive rows of vertices, (rows, properties), float32 or float64."""
 
 
 def read_ply(path: Path) -> Splats:
@@ -37,8 +43,9 @@ def read_ply(path: Path) -> Splats:
 
     A compressed one, which is known by its properties, is read too.
 
-    Other elements and what follows the vertices are ignored. Values are converted to float32; those beyond its range
-    become infinite. No more is allocated than the file's size allows.
+    Other elements and what follows the vertices are ignored. Values are converted to float32, positions after they
+    are counted from the scene's origin; those beyond its range become infinite. No more is allocated than the file's
+    size allows.
 
     Raises:
         BadInputError: names the file and what is wrong with it.
@@ -53,17 +60,23 @@ def read_ply(path: Path) -> Splats:
         if vertex.count == 0:
             raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
         is_text = header.encoding == "ascii"
-        chunks = _plan_text(file, before, vertex) if is_text else _plan_binary(Rows(file, header, vertex))
-        return _gather(chunks, columns, vertex.count)
+        is_wide = is_text or any(TYPES[vertex.properties[i].type or ""] in WIDE_TYPES for i in columns["positions"])
+        dtype = np.dtype("f8" if is_wide else "f4")
+        chunks = _plan_text(file, before, vertex) if is_text else _plan_binary(Rows(file, header, vertex), dtype)
+        return _gather(chunks, columns, vertex.count, dtype)
 
 
 def write_ply(path: Path, splats: Splats) -> None:
-    """Write a scene as binary little endian PLY in the order of the reference implementation, with normals of 0."""
+    """Write a scene as binary little endian PLY in the order of the reference implementation, with normals of 0.
+
+    All properties are float, but x, y and z of a scene far from 0 are double.
+    """
+    is_far = splats.origin != WORLD
+    places = splats.world_positions() if is_far else splats.positions
     normals = np.zeros((len(splats), 3), np.float32)
     channels_first = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
     rows = np.concatenate(
         [
-            splats.positions,
             normals,
             splats.sh0,
             channels_first,
@@ -74,13 +87,14 @@ def write_ply(path: Path, splats: Splats) -> None:
         axis=1,
     )
     rest = [f"f_rest_{i}" for i in range(channels_first.shape[1])]
-    names = ["x", "y", "z", "nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity"]
-    names += [*ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
+    names = ["nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity", *ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(splats)}"]
+    lines += [f"property {'double' if is_far else 'float'} {name}" for name in ATTRIBUTES["positions"]]
     lines += [*(f"property float {name}" for name in names), "end_header", ""]
+    columns = [places.astype("<f8" if is_far else "<f4"), rows.astype("<f4")]
     with replacing(path) as file:
         file.write("\n".join(lines).encode("ascii"))
-        file.write(rows.astype("<f4").tobytes())
+        file.write(np.concatenate([each.view(np.uint8) for each in columns], axis=1).tobytes())
 
 
 def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
@@ -91,18 +105,19 @@ def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
     raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
 
 
-def _plan_binary(rows: Rows) -> Iterator[Chunk]:
+def _plan_binary(rows: Rows, dtype: np.dtype[Any]) -> Iterator[Chunk]:
     """Return, for each chunk of the vertices' rows, a function that reads it."""
     count = rows.element.count
-    return (partial(_read_rows, rows, first, min(CHUNK_ROWS, count - first)) for first in range(0, count, CHUNK_ROWS))
+    starts = range(0, count, CHUNK_ROWS)
+    return (partial(_read_rows, rows, first, min(CHUNK_ROWS, count - first), dtype) for first in starts)
 
 
-def _read_rows(rows: Rows, first: int, count: int) -> Floats:
+def _read_rows(rows: Rows, first: int, count: int, dtype: np.dtype[Any]) -> Table:
     table = rows.read(first, count)
     types = {rows.dtype[name] for name in rows.dtype.names or ()}
     if len(types) > 1:
-        return structured_to_unstructured(table, np.float32)
-    return table.view(types.pop()).reshape(count, -1).astype(np.float32, copy=False)
+        return structured_to_unstructured(table, dtype)
+    return table.view(types.pop()).reshape(count, -1).astype(dtype, copy=False)
 
 
 def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:
@@ -126,7 +141,7 @@ def _parse_lines(lines: Iterator[bytes], vertex: Element) -> Iterator[Chunk]:
         yield partial(_parse_rows, chunk, len(vertex.properties), first)
 
 
-def _parse_rows(lines: list[bytes], properties: int, first: int) -> Floats:
+def _parse_rows(lines: list[bytes], properties: int, first: int) -> Table:
     fault = (
         f"one of vertices {first:,} to {first + len(lines) - 1:,} is not {properties} numbers; export the scene again"
     )
@@ -136,19 +151,24 @@ def _parse_rows(lines: list[bytes], properties: int, first: int) -> Floats:
         raise BadInputError(fault) from error
     if rows.shape[1] != properties:
         raise BadInputError(fault)
-    return rows.astype(np.float32)
+    return rows
 
 
-def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) -> Splats:
-    """Copy the columns of each attribute out of chunks of rows, as float32, several chunks at a time."""
-    arrays: dict[str, Floats] = {name: np.empty((count, len(each)), np.float32) for name, each in columns.items()}
+def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int, dtype: np.dtype[Any]) -> Splats:
+    """Copy the columns of each attribute out of chunks of rows of `dtype`, several chunks at a time."""
+    arrays: dict[str, Floats] = {
+        name: np.empty((count, len(each)), np.float32) for name, each in columns.items() if name != "positions"
+    }
+    positions = np.empty((count, 3), dtype)
 
     def copy(place: int, chunk: Chunk) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            rows = chunk()
-        first = place * CHUNK_ROWS
-        for name, indices in columns.items():
-            rows.take(indices, axis=1, out=arrays[name][first : first + len(rows)], mode="clip")
+            wide = chunk()
+            rows = wide.astype(np.float32, copy=False)
+        here = slice(place * CHUNK_ROWS, place * CHUNK_ROWS + len(rows))
+        wide.take(columns["positions"], axis=1, out=positions[here], mode="clip")
+        for name, values in arrays.items():
+            rows.take(columns[name], axis=1, out=values[here], mode="clip")
 
     numbered = enumerate(chunks)
     with ThreadPoolExecutor() as threads:
@@ -157,4 +177,5 @@ def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int) 
             list(threads.map(copy, *zip(*batch, strict=True)))
     arrays["opacities"] = arrays["opacities"][:, 0]
     arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
-    return Splats(**arrays)
+    arrays["positions"], origin = centre(positions, arrays["scales"])
+    return Splats(**arrays, origin=origin)

@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sogs_worker.encode.positions import shortest
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.sog.meta_fields import (
     FILES,
     Section,
     parse_count,
+    parse_doubles,
     parse_files,
     parse_numbers,
     parse_sections,
@@ -41,15 +46,15 @@ class Meta:
 
     Attributes:
         count: splats.
-        mins, maxs: (3,) float32, log-transformed positions of steps 0 and 65535.
+        mins, maxs: (3,) float64, log-transformed positions of steps 0 and 65535.
         scales, sh0: (256,) float32 codebooks.
         palette: None without SH bands.
         files: names of each attribute's planes.
     """
 
     count: int
-    mins: Floats
-    maxs: Floats
+    mins: NDArray[np.float64]
+    maxs: NDArray[np.float64]
     scales: Floats
     sh0: Floats
     palette: PaletteMeta | None
@@ -72,21 +77,21 @@ class Meta:
         return {name: [float(book.min()), float(book.max())] for name, book in books.items()}
 
     def to_document(self) -> dict[str, Any]:
-        """Return the document; numbers are the shortest that give the same float32."""
+        """Return the document; numbers are as short as can be: see `shortest`."""
         document: dict[str, Any] = {
             "version": VERSION,
             "asset": {"generator": GENERATOR},
             "count": self.count,
-            "means": {"mins": _numbers(self.mins), "maxs": _numbers(self.maxs), "files": self.files["means"]},
-            "scales": {"codebook": _numbers(self.scales), "files": self.files["scales"]},
+            "means": {"mins": shortest(self.mins), "maxs": shortest(self.maxs), "files": self.files["means"]},
+            "scales": {"codebook": shortest(self.scales), "files": self.files["scales"]},
             "quats": {"files": self.files["quats"]},
-            "sh0": {"codebook": _numbers(self.sh0), "files": self.files["sh0"]},
+            "sh0": {"codebook": shortest(self.sh0), "files": self.files["sh0"]},
         }
         if self.palette:
             document["shN"] = {
                 "count": self.palette.count,
                 "bands": self.palette.bands,
-                "codebook": _numbers(self.palette.codebook),
+                "codebook": shortest(self.palette.codebook),
                 "files": self.files["shN"],
             }
         return document
@@ -109,17 +114,13 @@ def parse_meta(document: Section) -> Meta:
     sections = parse_sections(document)
     return Meta(
         count=parse_count(document.get("count"), "count"),
-        mins=parse_numbers(sections["means"], "means.mins", 3),
-        maxs=parse_numbers(sections["means"], "means.maxs", 3),
+        mins=parse_doubles(sections["means"], "means.mins", 3),
+        maxs=parse_doubles(sections["means"], "means.maxs", 3),
         scales=parse_numbers(sections["scales"], "scales.codebook", 256),
         sh0=parse_numbers(sections["sh0"], "sh0.codebook", 256),
         palette=_parse_palette(sections["shN"]) if "shN" in sections else None,
         files={name: parse_files(section, name) for name, section in sections.items()},
     )
-
-
-def _numbers(values: Floats) -> list[float]:
-    return [float(str(value)) for value in values]
 
 
 def _parse_palette(section: Section) -> PaletteMeta:

@@ -7,6 +7,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.splats import Floats
@@ -61,12 +62,17 @@ def parse_count(value: object, field: str, greatest: int | None = None) -> int:
 
 
 def parse_numbers(section: Section, field: str, length: int) -> Floats:
-    """Return a list of `length` numbers that float32 can hold; the field's last part is its name in the section."""
+    """Return a list of `length` numbers as float32; the field's last part is its name in the section."""
+    return parse_doubles(section, field, length).astype(np.float32)
+
+
+def parse_doubles(section: Section, field: str, length: int) -> NDArray[np.float64]:
+    """Return a list of `length` numbers within the range of float32."""
     values = section.get(field.split(".")[-1])
     if not isinstance(values, list) or len(values) != length:
         got = f"{len(values)}" if isinstance(values, list) else shown(values)
         raise BadInputError(f"meta.json: {field} must have {length} numbers, got {got}; write the bundle again")
-    return np.array([parse_number(value, field) for value in values], np.float32)
+    return np.array([parse_number(value, field) for value in values], np.float64)
 
 
 def parse_number(value: object, field: str) -> float:

@@ -42,8 +42,8 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
     images |= {f"{name}.webp": encode_vp8l(torch.from_numpy(plane).to(device)) for name, plane in planes.items()}
     upgraded = Meta(
         count=meta.count,
-        mins=meta.means.low,
-        maxs=meta.means.high,
+        mins=meta.means[0],
+        maxs=meta.means[1],
         scales=scales,
         sh0=sh0,
         palette=_describe_palette(meta.shn, images) if meta.shn else None,

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sogs_worker.encode.origin import centre
 from sogs_worker.encode.positions import Means, dequantize_positions
 from sogs_worker.encode.rotation import unpack_rotations
 from sogs_worker.errors import BadInputError
@@ -16,6 +18,7 @@ from sogs_worker.formats.sog.bundle import Files
 from sogs_worker.formats.sog.meta_fields import (
     Section,
     parse_count,
+    parse_doubles,
     parse_files,
     parse_number,
     parse_numbers,
@@ -72,7 +75,7 @@ class MetaV1:
 
     Attributes:
         count: splats.
-        means: log-transformed positions of steps 0 and 65535.
+        means: log-transformed positions of steps 0 and 65535, (3,) float64 each.
         scales: natural logarithms.
         sh0: constant SH coefficients, and as fourth channel the opacity's logit.
         shn: of all other SH coefficients, the same for each channel; None without.
@@ -80,7 +83,7 @@ class MetaV1:
     """
 
     count: int
-    means: Range
+    means: tuple[NDArray[np.float64], NDArray[np.float64]]
     scales: Range
     sh0: Range
     shn: Range | None
@@ -119,7 +122,7 @@ def parse_meta_v1(document: Section) -> MetaV1:
     shn = sections.get("shN")
     return MetaV1(
         count=_parse_shape(sections["means"]),
-        means=_parse_range(sections["means"], "means", 3),
+        means=(parse_doubles(sections["means"], "means.mins", 3), parse_doubles(sections["means"], "means.maxs", 3)),
         scales=_parse_range(sections["scales"], "scales", 3),
         sh0=_parse_range(sections["sh0"], "sh0", 4),
         shn=_parse_common_range(shn) if shn else None,
@@ -135,13 +138,16 @@ def read_v1(meta: MetaV1, files: Files) -> Splats:
     """
     steps = read_steps(files, meta.files["means"], meta.count)
     sh0 = meta.sh0.values(read_attribute(files, meta.files["sh0"][0], meta.count))
+    scales = meta.scales.values(read_attribute(files, meta.files["scales"][0], meta.count)[:, :3])
+    positions, origin = centre(dequantize_positions(Means(steps, *meta.means)), scales)
     return Splats(
-        positions=dequantize_positions(Means(steps, meta.means.low, meta.means.high)),
+        positions=positions,
         rotations=unpack_rotations(read_rotations(files, meta.files["quats"][0], meta.count)),
-        scales=meta.scales.values(read_attribute(files, meta.files["scales"][0], meta.count)[:, :3]),
+        scales=scales,
         opacities=sh0[:, 3],
         sh0=sh0[:, :3],
         shn=_read_palette(meta, meta.shn, files) if meta.shn else np.empty((meta.count, 0, 3), np.float32),
+        origin=origin,
     )
 
 

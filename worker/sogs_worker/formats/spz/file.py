@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.encode.origin import centre
 from sogs_worker.files import naming
 from sogs_worker.formats.blocks import decode_rows
 from sogs_worker.formats.quaternions import complete
@@ -66,7 +67,8 @@ def _decode(header: Header, read: ReadStream) -> Splats:
     shn = np.empty((header.count, 0, 3), np.float32)
     if header.bands:
         shn = _HARMONICS[rows(3 * SH_COEFFICIENTS[header.bands])].reshape(header.count, -1, 3)
-    return Splats(positions, rotations, scales, opacities, sh0, shn)
+    positions, origin = centre(positions, scales)
+    return Splats(positions, rotations, scales, opacities, sh0, shn, origin)
 
 
 def _decode_fixed_point(rows: Bytes, fraction_bits: int) -> NDArray[np.float64]:
