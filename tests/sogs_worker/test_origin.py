@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from packed_scenes import build_sog_v1, dump
 from scenes import DATA
+from sogs_worker.cli.commands import main
 from sogs_worker.encode.origin import centre, describe_losses, find_origin
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
@@ -136,10 +137,10 @@ def test_an_evaluation_compares_doubles(tmp_path: Path) -> None:
                 "K": [[300, 0, 100], [0, 300, 100], [0, 0, 1]], "width": 200, "height": 200}]  # fmt: skip
     (tmp_path / "cameras.json").write_text(json.dumps(cameras))
     for views in (None, tmp_path / "cameras.json"):
-        psnr = {
-            name: evaluate_files(tmp_path / "true.ply", tmp_path / name, cameras=views, count=None, device="cpu")["psnr"]
-            for name in ("true.ply", "rounded.ply", "moved.ply")
-        }
+        psnr = {}
+        for name in ("true.ply", "rounded.ply", "moved.ply"):
+            files = tmp_path / "true.ply", tmp_path / name
+            psnr[name] = evaluate_files(*files, cameras=views, count=1, device="cpu")["psnr"]
         assert psnr["true.ply"] is None  # the same pictures
         assert psnr["moved.ply"] > 40 > 30 > psnr["rounded.ply"]
 
@@ -162,8 +163,21 @@ def test_map_coordinates_survive(name: str, tmp_path: Path) -> None:
     splats = read_ply(path)
     write_sog(tmp_path / "a.sog", native.encode(splats, parameters=Parameters(), device="cpu"))
     assert describe_losses(splats)
-    evaluation = evaluate_files(path, tmp_path / "a.sog", cameras=None, count=None, device="cpu")
+    evaluation = evaluate_files(path, tmp_path / "a.sog", cameras=None, count=1, device="cpu")
     assert evaluation["psnr"] > 40
     got, world = read_sog(tmp_path / "a.sog").world_positions(), splats.world_positions()
     nearest = np.abs(got[:, None] - world[None]).max(axis=2).min(axis=1)
     assert np.median(nearest) < 0.02
+
+
+def test_the_command_says_it_beside_its_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    splats, world = far_scene(MAP)
+    source = tmp_path / "map.ply"
+    write_doubles(source, splats, world, "binary_little_endian")
+    assert main(["compress", "--device", "cpu", "--quality", "fast", "--json", str(source), f"{tmp_path}/a.sog"]) == 0
+    output = capsys.readouterr()
+    (note,) = json.loads(output.out)["notes"]
+    assert "subtract" in note
+    assert f"sogs-worker: {source}: {note}" in output.err
+    assert main(["inspect", str(source)]) == 0
+    assert note in capsys.readouterr().out

@@ -34,6 +34,8 @@ class Splats:
         shn: (N, C, 3) with C = 0, 3, 8 or 15: coefficient c of R, G, B (PLY f_rest_{channel * C + c}).
         origin: where in the world positions are counted from. Far from 0, as in map coordinates, float32 has steps of
             decimetres, so that positions are exact only relative to a place nearby.
+        notes: what the person who has the file should know of it, such as what of it could not be kept: sentences
+            without a full stop, to be said after the file's name.
     """
 
     positions: Floats
@@ -43,6 +45,7 @@ class Splats:
     sh0: Floats
     shn: Floats
     origin: Origin = WORLD
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""

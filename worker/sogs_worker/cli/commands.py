@@ -9,7 +9,7 @@ from pathlib import Path
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import UsageError
 from sogs_worker.files import make_folder
-from sogs_worker.reporting.results import format_size
+from sogs_worker.reporting.results import format_size, say_notes
 
 MAX_VIEWS = 1000
 
@@ -110,6 +110,7 @@ def run_render(options: argparse.Namespace) -> int:
 
     device = resolve_device(options.device)
     splats, _ = drop_unusable(read_scene(Path(options.file)))
+    say_notes(options.file, splats.notes)
     picture = preview_png(splats, device=device)
     make_folder(target.parent)
     with replacing(target) as file:

@@ -17,7 +17,7 @@ from sogs_worker.cli.targets import check_output
 from sogs_worker.errors import WorkerError
 from sogs_worker.reporting.display import showing_progress
 from sogs_worker.reporting.faults import as_worker_error
-from sogs_worker.reporting.results import format_size, print_fault, print_record
+from sogs_worker.reporting.results import format_size, print_fault, print_record, say_notes
 from sogs_worker.scenes.accelerator import Accelerator, load_encoder
 from sogs_worker.scenes.delivery import Delivery, ExistsError, identify
 from sogs_worker.scenes.destination import Made
@@ -135,6 +135,7 @@ class Tally:
         if isinstance(outcome.result, Made):
             record = outcome.to_record(outcome.result, device)
             self._records.append(record)
+            say_notes(outcome.uri, outcome.notes)
             print_record(record, str(outcome.dropped), as_json=self._request.as_json)
         elif isinstance(outcome.result, ExistsError) and self._request.existing is Existing.SKIP:
             self._skipped += 1

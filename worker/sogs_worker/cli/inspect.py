@@ -22,9 +22,9 @@ SOG_SUFFIXES = (".sog", ".json")
 def inspect_file(path: Path) -> dict[str, Any]:
     """Describe a scene file as a JSON object.
 
-    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `bounds` of the
-    others; for SOG also `codebooks` (least and greatest value of each), `files` (bytes of each), and for its version 2
-    `palette` (entries).
+    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `notes` (sentences on what is
+    odd about it), `bounds` of the other splats; for SOG also `codebooks` (least and greatest value of each), `files`
+    (bytes of each), and for its version 2 `palette` (entries).
 
     Raises:
         WorkerError: if it cannot be read.
@@ -37,6 +37,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "splats": len(splats),
         "shBands": splats.sh_bands,
         "unusable": int((~usable).sum()),
+        "notes": list(splats.notes),
         "bounds": _describe_bounds(splats.positions[usable], splats.origin),
     }
     return description | (_describe_bundle(path) if path.suffix.lower() in SOG_SUFFIXES else {})
@@ -51,6 +52,7 @@ def format_description(description: dict[str, Any]) -> str:
     ]
     if bounds := description["bounds"]:
         lines += [f"{name:<10} {'  '.join(map(_coordinate, bounds[name]))}" for name in ("min", "max")]
+    lines += [f"note       {note}" for note in description["notes"]]
     if "files" in description:
         lines += [f"palette    {description['palette']:,} entries"] if "palette" in description else []
         lines += [

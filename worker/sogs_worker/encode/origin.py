@@ -43,12 +43,14 @@ def centre(positions: NDArray[np.floating], scales: Floats) -> tuple[Floats, Ori
 
 
 def find_origin(positions: NDArray[np.floating], scales: Floats) -> Origin:
-    """Return the whole numbers nearest to the middle of a scene, on each axis where counting from 0 costs precision."""
+    """Return whole numbers near the middle of a scene, if counting from 0 costs precision; 0 for an axis around 0."""
     places, sizes = _sample(positions, scales)
     if len(places) == 0:
         return WORLD
     low, middle, high = np.percentile(places, MIDDLE, axis=0)
-    is_far = (np.abs(middle) > high - low) & (FINE * _float32_steps(middle) > np.median(sizes))
+    is_far = np.abs(middle) > high - low
+    if not (is_far & (FINE * _float32_steps(middle) > np.median(sizes))).any():
+        return WORLD
     x, y, z = np.where(is_far, np.round(middle), 0.0).tolist()
     return (x, y, z)
 

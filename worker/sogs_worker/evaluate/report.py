@@ -81,9 +81,10 @@ def evaluate_files(
         device: `cpu` or `cuda`.
 
     Returns:
-        A JSON object with `reference` and `other` (`file`, `splats` drawn, `dropped` as unusable), `device`, `psnr`
-        (mean, dB, over the views that differ), `psnrWorst`, `worstView`, `ssim` (mean), `identical`, `identicalViews`
-        and `views` (`name`, `psnr`, `ssim` of each). A PSNR of identical pictures, which is infinite, is null.
+        A JSON object with `reference` and `other` (`file`, `splats` drawn, `dropped` as unusable, `notes` if there are
+        any), `device`, `psnr` (mean, dB, over the views that differ), `psnrWorst`, `worstView`, `ssim` (mean),
+        `identical`, `identicalViews` and `views` (`name`, `psnr`, `ssim` of each). A PSNR of identical pictures, which
+        is infinite, is null.
 
     Raises:
         WorkerError: if a file cannot be read or has nothing to draw.
@@ -111,6 +112,7 @@ def format_evaluation(evaluation: dict[str, Any]) -> str:
     for scene in (evaluation["reference"], other):
         if scene["dropped"]:
             parts.append(f"{scene['dropped']:,} unusable splats of {scene['file']} not drawn")
+        parts += [f"{scene['file']}: {note}" for note in scene.get("notes", [])]
     return "  ".join(parts)
 
 
@@ -118,7 +120,8 @@ def _read(path: Path) -> tuple[Splats, dict[str, Any]]:
     splats = read_scene(path)
     with naming(path):
         usable, dropped = drop_unusable(splats)
-    return usable, {"file": str(path), "splats": len(usable), "dropped": dropped}
+    notes = {"notes": list(usable.notes)} if usable.notes else {}
+    return usable, {"file": str(path), "splats": len(usable), "dropped": dropped, **notes}
 
 
 def _describe(comparison: Comparison) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from sogs_worker.encode.origin import describe_losses
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
@@ -16,7 +18,7 @@ READERS = {".ply": read_ply, ".spz": read_spz, ".splat": read_splat, ".sog": rea
 
 
 def read_scene(path: Path) -> Splats:
-    """Read a scene in the format that its name says.
+    """Read a scene in the format that its name says, with notes on all that is odd about it.
 
     Raises:
         BadInputError: if the format is unknown, or the file is not what its name says.
@@ -26,7 +28,9 @@ def read_scene(path: Path) -> Splats:
     if reader is None:
         known = ", ".join(suffix for suffix in READERS if suffix != ".json")
         raise BadInputError(f"{path}: files of this kind cannot be read; convert the scene to one of {known}")
-    return reader(path)
+    splats = reader(path)
+    losses = describe_losses(splats)
+    return replace(splats, notes=(*splats.notes, losses)) if losses else splats
 
 
 def scene_bytes(path: Path) -> int:

@@ -14,7 +14,7 @@ from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming
 from sogs_worker.formats.colour import colours_to_sh0
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Splats
 
 ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 4), ("rotation", "u1", 4)])
 """World units, standard deviations, R G B and alpha, and the quaternion w x y z as 128 + 128 times each component."""
@@ -40,7 +40,7 @@ def read_splat(path: Path) -> Splats:
     """
     with naming(path), path.open("rb") as file:
         count = _count_rows(file)
-        arrays: dict[str, Floats] = {
+        arrays: dict[str, Any] = {
             name: np.empty((count, width), np.float32)
             for name, width in {"positions": 3, "rotations": 4, "scales": 3, "sh0": 3, "opacities": 1}.items()
         }

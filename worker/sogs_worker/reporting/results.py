@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sogs_worker.naming import META
 
+LOGGER = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 INTERRUPTED = "interrupted, no half-written output is left"
 
@@ -27,6 +29,12 @@ def print_record(record: Mapping[str, Any], dropped: str, *, as_json: bool) -> N
 def print_fault(fault: Exception) -> None:
     """Say what went wrong, in one sentence."""
     print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
+
+
+def say_notes(name: str, notes: Iterable[str]) -> None:
+    """Say what is odd about a scene, a sentence a note."""
+    for note in notes:
+        LOGGER.warning("%s: %s", name, note)
 
 
 def format_size(size_bytes: int) -> str:

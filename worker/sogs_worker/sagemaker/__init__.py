@@ -14,7 +14,7 @@ from sogs_worker.files import make_folder
 from sogs_worker.naming import BUNDLED, name_target
 from sogs_worker.reporting.display import showing_progress
 from sogs_worker.reporting.faults import as_worker_error
-from sogs_worker.reporting.results import INTERRUPTED, print_fault, print_record
+from sogs_worker.reporting.results import INTERRUPTED, print_fault, print_record, say_notes
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
 from sogs_worker.sagemaker.summary import FILE_NAME, Compressed, Item, build_summary
 from sogs_worker.scenes.accelerator import Accelerator
@@ -113,6 +113,7 @@ def _compress(
         pipeline = Pipeline(recipe, destination, scratch=scratch, accelerator=accelerator, progress=progress)
         for outcome in pipeline.run(objects):
             if isinstance(outcome.result, Made):
+                say_notes(outcome.uri, outcome.notes)
                 print_record(outcome.to_record(outcome.result, accelerator.name), "", as_json=True)
             yield outcome
 

@@ -13,6 +13,7 @@ from sogs_worker.files import naming
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog.file import write_sog, write_unbundled
 from sogs_worker.naming import BUNDLED
+from sogs_worker.splats import Splats
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SceneReport:
         bytes: length of all that was written.
         splats: how many the output has.
         dropped: how many of the scene's it has not, and why.
+        notes: of the reader, see `Splats`.
     """
 
     source_bytes: int
@@ -32,6 +34,7 @@ class SceneReport:
     bytes: int
     splats: int
     dropped: Dropped
+    notes: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -62,8 +65,9 @@ def compress_file(
     progress("read", 0.0)
     with naming(source):
         engine = choose_engine(parameters)
+        notes: list[str] = []
         # Nobody but the engine holds the splats, so that it can let them go when it has its own.
-        scene = engine(read_scene(source), parameters=parameters, device=device, progress=progress)
+        scene = engine(_noting(read_scene(source), notes), parameters=parameters, device=device, progress=progress)
     progress("write", 0.0)
     planes: tuple[Path, ...] = ()
     if parameters.format == BUNDLED:
@@ -72,4 +76,9 @@ def compress_file(
         write_unbundled(output, scene)
         planes = tuple(output.with_name(name) for name in scene.images)
     size_bytes = sum(file.stat().st_size for file in (*planes, output))
-    return SceneReport(scene_bytes(source), planes, size_bytes, scene.meta.count, scene.dropped)
+    return SceneReport(scene_bytes(source), planes, size_bytes, scene.meta.count, scene.dropped, tuple(notes))
+
+
+def _noting(splats: Splats, notes: list[str]) -> Splats:
+    notes += splats.notes
+    return splats

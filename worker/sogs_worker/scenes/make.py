@@ -35,6 +35,7 @@ class Product:
         splats: that it has.
         dropped: splats of the scene that it has not.
         psnr: dB, infinite for the same pictures; None if it was not measured.
+        notes: on its scene, see `Splats`.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Product:
     splats: int
     dropped: Dropped
     psnr: float | None
+    notes: tuple[str, ...] = ()
 
 
 NO_BOUNDS = Gate()
@@ -106,7 +108,9 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
 
         picture = folder / "preview.png"
         picture.write_bytes(preview_png(splats, device=device))
-    return Product(folder, report.planes, target, picture, report.source_bytes, report.splats, report.dropped, psnr)
+    return Product(
+        folder, report.planes, target, picture, report.source_bytes, report.splats, report.dropped, psnr, report.notes
+    )
 
 
 def draw_source(path: Path, device: str) -> Reference:

@@ -24,6 +24,7 @@ class Outcome:
         seconds: from its turn to its output's arrival.
         result: the output, or the exception that there is in its place.
         dropped: splats that the output lacks.
+        notes: on the scene, see `Splats`.
         is_scene: whether it is one; False for an archive, which may have had many.
     """
 
@@ -31,6 +32,7 @@ class Outcome:
     seconds: float
     result: Made | Exception
     dropped: Dropped = NOTHING
+    notes: tuple[str, ...] = ()
     is_scene: bool = True
 
     def to_record(self, made: Made, device: str) -> dict[str, Any]:
@@ -45,6 +47,7 @@ class Outcome:
             "ratio": round(output.source_bytes / output.bytes, 2),
             "splats": output.splats,
             "dropped": self.dropped.total,
+            "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
             "device": device,
             **{name: value for name, value in optional.items() if value is not None},
@@ -59,6 +62,7 @@ class Step:
     started_s: float
     made: Future[Made]
     dropped: Dropped = NOTHING
+    notes: tuple[str, ...] = ()
     is_scene: bool = True
 
     def finish(self) -> Outcome:
@@ -67,7 +71,7 @@ class Step:
         if fault is not None and not isinstance(fault, Exception):
             raise fault
         seconds = time.monotonic() - self.started_s
-        return Outcome(self.uri, seconds, fault or self.made.result(), self.dropped, self.is_scene)
+        return Outcome(self.uri, seconds, fault or self.made.result(), self.dropped, self.notes, self.is_scene)
 
 
 def done(made: Made) -> Future[Made]:

@@ -194,7 +194,8 @@ class Pipeline:
                 raise
             shutil.rmtree(folder)
             return Step(scene.uri, started_s, failed(fault))
-        return Step(scene.uri, started_s, self._sending.submit(self._send, scene, product, provenance), product.dropped)
+        sending = self._sending.submit(self._send, scene, product, provenance)
+        return Step(scene.uri, started_s, sending, product.dropped, product.notes)
 
     def _produce(self, scene: Scene, folder: Path) -> Product:
         def show(stage: str, fraction: float) -> None:

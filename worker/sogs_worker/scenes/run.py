@@ -69,6 +69,8 @@ class Making:
             for outcome in outcomes:
                 if isinstance(outcome.result, Exception):
                     raise outcome.result
+                for note in outcome.notes:
+                    write_message(f"{outcome.uri}: {note}", "warning")
                 if outcome.dropped.total:
                     write_message(f"{outcome.dropped} of {outcome.uri} left out")
                 self._made.append(outcome.result)

@@ -85,7 +85,7 @@ def _blocks(rows: Rows) -> Iterator[tuple[slice, Table]]:
         yield place, rows.read(first, place.stop - first)
 
 
-def _unpack_vertices(vertices: Rows, bounds: Rows) -> tuple[dict[str, Floats], Origin]:
+def _unpack_vertices(vertices: Rows, bounds: Rows) -> tuple[dict[str, Any], Origin]:
     count = vertices.element.count
     widths = {"rotations": 4, "scales": 3, "sh0": 3, "opacities": 1}
     arrays: dict[str, Floats] = {name: np.empty((count, width), np.float32) for name, width in widths.items()}

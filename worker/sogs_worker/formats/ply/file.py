@@ -21,7 +21,7 @@ from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
 from sogs_worker.formats.ply.header import TYPES, Element, Header, read_header
 from sogs_worker.formats.ply.layout import ATTRIBUTES, locate_attributes
 from sogs_worker.formats.ply.rows import Rows
-from sogs_worker.splats import WORLD, Floats, Splats
+from sogs_worker.splats import WORLD, Splats
 
 CHUNK_ROWS = 1 << 13
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
@@ -156,7 +156,7 @@ def _parse_rows(lines: list[bytes], properties: int, first: int) -> Table:
 
 def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int, dtype: np.dtype[Any]) -> Splats:
     """Copy the columns of each attribute out of chunks of rows of `dtype`, several chunks at a time."""
-    arrays: dict[str, Floats] = {
+    arrays: dict[str, Any] = {
         name: np.empty((count, len(each)), np.float32) for name, each in columns.items() if name != "positions"
     }
     positions = np.empty((count, 3), dtype)
