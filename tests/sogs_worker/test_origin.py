@@ -153,6 +153,9 @@ def test_what_viewers_lose_is_said_with_the_offset() -> None:
     assert "steps of 0.5" in said
     assert f"subtract {origin[0]:.0f} {origin[1]:.0f} {origin[2]:.0f} from" in said
     assert describe_losses(splats) is None
+    spoilt = positions.copy()
+    spoilt[:20] = np.nan
+    assert describe_losses(replace(splats, positions=spoilt, origin=origin)) == said
 
 
 @pytest.mark.parametrize("name", ["08a_utm_float.ply", "08b_utm_double.ply"])

@@ -17,7 +17,6 @@ REFUSED = {
     "bad-zip.sog": "not a ZIP archive",
     "corrupt-plane.sog": "scales.webp: not a readable WebP image",
     "count-exceeds-plane.sog": "fewer than the 4,096 splats",
-    "degree-4-sh.ply": "72 f_rest",
     "duplicate-sh-index.ply": "same index",
     "empty-vertex.ply": "0 vertices",
     "escaping-plane-name.sog": "'../scales.webp'",
@@ -42,6 +41,7 @@ UNUSABLE = {
 SOUND = {
     "degree-1-sh.ply": (1, 1),
     "degree-2-sh.ply": (1, 2),
+    "degree-4-sh.ply": (1, 3),
     "epfl_pc_short_100.ply": (100, 3),
     "kit-multi-degree3.sog": (3, 3),
     "one-gaussian-ascii.ply": (1, 0),

@@ -61,8 +61,9 @@ def describe_losses(splats: Splats) -> str | None:
     Viewers compute in float32, and SOG stores positions on a grid that is even in the logarithm of the coordinates.
     """
     every = splats.take(np.arange(0, len(splats), max(1, len(splats) // SAMPLE)))
-    places, sizes = _sample(every.world_positions(), every.scales)
-    offset = find_origin(places, every.scales)
+    world = every.world_positions()
+    places, sizes = _sample(world, every.scales)
+    offset = find_origin(world, every.scales)
     if offset == WORLD:
         return None
     lost = np.maximum(_float32_steps(places), _grid_steps(places)).max(axis=1)

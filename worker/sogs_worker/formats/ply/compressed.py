@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.bands import describe_dropped
 from sogs_worker.formats.colour import colours_to_sh0
 from sogs_worker.formats.ply.header import Element, Header
 from sogs_worker.formats.ply.layout import count_sh_coefficients, sh_names
@@ -66,8 +67,8 @@ def read_compressed(file: BinaryIO, header: Header) -> Splats:
         raise BadInputError(f"the PLY has {count:,} vertices, but sh of {harmonics.element.count:,}; export it again")
     with np.errstate(over="ignore", invalid="ignore"):  # bounds may be anything; the encoder drops what is not finite
         arrays, origin = _unpack_vertices(vertices, bounds)
-    shn = _unpack_harmonics(harmonics) if harmonics else np.empty((count, 0, 3), np.float32)
-    return Splats(**arrays, shn=shn, origin=origin)
+    shn, notes = _unpack_harmonics(harmonics) if harmonics else (np.empty((count, 0, 3), np.float32), ())
+    return Splats(**arrays, shn=shn, origin=origin, notes=notes)
 
 
 def _require(header: Header, name: str) -> Element:
@@ -143,18 +144,22 @@ def _spread(fractions: Wide, ranges: Table, low: list[str], high: list[str]) -> 
     return lows * (1 - fractions) + highs * fractions
 
 
-def _unpack_harmonics(harmonics: Rows) -> Floats:
-    """Return the higher bands, (N, C, 3): byte b is the middle of the b-th of 256 steps, but 0 and 255 are the ends."""
-    coefficients = count_sh_coefficients([each.name for each in harmonics.element.properties])
-    fields = [harmonics.field(name) for name in sh_names(coefficients)]
-    for field, name in zip(fields, sh_names(coefficients), strict=True):
+def _unpack_harmonics(harmonics: Rows) -> tuple[Floats, tuple[str, ...]]:
+    """Return the higher bands, (N, C, 3), and what is to be said of them.
+
+    Byte b is the middle of the b-th of 256 steps, but 0 and 255 are the ends.
+    """
+    stored = count_sh_coefficients([each.name for each in harmonics.element.properties])
+    names = sh_names(stored)
+    fields = [harmonics.field(name) for name in names]
+    for field, name in zip(fields, names, strict=True):
         if harmonics.dtype[field] != np.uint8:
             raise BadInputError(f"sh property {name} must be uchar; export the scene again")
     steps = (np.arange(256) + 0.5) / 256
     steps[[0, -1]] = 0, 1
     values = ((steps - 0.5) * SH_RANGE).astype(np.float32)
-    shn = np.empty((harmonics.element.count, 3 * coefficients), np.float32)
+    shn = np.empty((harmonics.element.count, len(names)), np.float32)
     for place, rows in _blocks(harmonics):
         for i, field in enumerate(fields):
             shn[place, i] = values[rows[field]]
-    return shn.reshape(len(shn), coefficients, 3)
+    return shn.reshape(len(shn), -1, 3) if names else shn.reshape(len(shn), 0, 3), describe_dropped(stored)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +19,10 @@ from numpy.typing import NDArray
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming, replacing
+from sogs_worker.formats.bands import describe_dropped
 from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
 from sogs_worker.formats.ply.header import TYPES, Element, Header, read_header
-from sogs_worker.formats.ply.layout import ATTRIBUTES, locate_attributes
+from sogs_worker.formats.ply.layout import ATTRIBUTES, count_sh_coefficients, locate_attributes
 from sogs_worker.formats.ply.rows import Rows
 from sogs_worker.splats import WORLD, Splats
 
@@ -55,15 +58,18 @@ def read_ply(path: Path) -> Splats:
         header = read_header(file)
         if is_compressed(header):
             return read_compressed(file, header)
-        before, vertex = _split_at_vertex(header)
+        vertex = header.find("vertex")
+        if vertex is None:
+            raise BadInputError("the PLY has no element vertex with properties; export the scene as Gaussian splats")
         columns = locate_attributes(vertex)
         if vertex.count == 0:
             raise BadInputError("the PLY declares 0 vertices; export a scene with at least one splat")
         is_text = header.encoding == "ascii"
         is_wide = is_text or any(TYPES[vertex.properties[i].type or ""] in WIDE_TYPES for i in columns["positions"])
         dtype = np.dtype("f8" if is_wide else "f4")
-        chunks = _plan_text(file, before, vertex) if is_text else _plan_binary(Rows(file, header, vertex), dtype)
-        return _gather(chunks, columns, vertex.count, dtype)
+        chunks = _plan_text(file, header, vertex) if is_text else _plan_binary(Rows(file, header, vertex), dtype)
+        splats = _gather(chunks, columns, vertex.count, dtype)
+        return replace(splats, notes=describe_dropped(count_sh_coefficients([each.name for each in vertex.properties])))
 
 
 def write_ply(path: Path, splats: Splats) -> None:
@@ -97,14 +103,6 @@ def write_ply(path: Path, splats: Splats) -> None:
         file.write(np.concatenate([each.view(np.uint8) for each in columns], axis=1).tobytes())
 
 
-def _split_at_vertex(header: Header) -> tuple[tuple[Element, ...], Element]:
-    """Return the elements before the vertices, and the vertices."""
-    for i, element in enumerate(header.elements):
-        if element.name == "vertex":
-            return header.elements[:i], element
-    raise BadInputError("the PLY has no element vertex; export the scene as Gaussian splats")
-
-
 def _plan_binary(rows: Rows, dtype: np.dtype[Any]) -> Iterator[Chunk]:
     """Return, for each chunk of the vertices' rows, a function that reads it."""
     count = rows.element.count
@@ -120,14 +118,15 @@ def _read_rows(rows: Rows, first: int, count: int, dtype: np.dtype[Any]) -> Tabl
     return table.view(types.pop()).reshape(count, -1).astype(dtype, copy=False)
 
 
-def _plan_text(file: BinaryIO, before: tuple[Element, ...], vertex: Element) -> Iterator[Chunk]:
+def _plan_text(file: BinaryIO, header: Header, vertex: Element) -> Iterator[Chunk]:
     """Skip to the vertices' lines; return, for each chunk of them, a function that parses it."""
     left = os.fstat(file.fileno()).st_size - file.tell()
     least = 2 * vertex.count * len(vertex.properties) - 1
     if left < least:
         raise BadInputError(f"the PLY is truncated: expected at least {least:,} bytes of vertices, got {left:,}")
-    lines = (line for line in file if line.strip())
-    for _ in itertools.islice(lines, sum(element.count for element in before)):
+    text = file if header.line_end == b"\n" else io.BytesIO(file.read().replace(header.line_end, b"\n"))
+    lines = (line for line in text if line.strip())
+    for _ in itertools.islice(lines, min(left, sum(each.count for each in header.before(vertex)))):
         pass
     return _parse_lines(lines, vertex)
 

@@ -71,28 +71,35 @@ class Header:
         encoding: a key of `ENCODINGS`.
         elements: in the order of their data.
         size_bytes: where the data begin.
+        line_end: of the header and of text: LF, also where CR comes before it, or CR alone, as of classic Mac OS.
     """
 
     encoding: str
     elements: tuple[Element, ...]
     size_bytes: int
+    line_end: bytes
 
     def find(self, name: str) -> Element | None:
         """Return the first element of that name."""
         return next((each for each in self.elements if each.name == name), None)
 
+    def before(self, element: Element) -> tuple[Element, ...]:
+        """Return the elements whose rows come before those of one of them."""
+        return self.elements[: self.elements.index(element)]
+
 
 def read_header(file: BinaryIO) -> Header:
-    """Read the header from the start of a file; lines may end in LF or CR LF.
+    """Read the header from the start of a file; lines may end in LF, CR LF or CR.
+
+    Elements without properties, whose rows have no bytes, are left out.
 
     Raises:
         BadInputError: without the file's name; says what is wrong with which line.
     """
-    if file.readline(16).rstrip(b"\r\n") != b"ply":
-        raise BadInputError("not a PLY file: it does not begin with the line 'ply'; export the scene as PLY")
+    line_end = _read_magic(file)
     encoding = ""
     elements: list[Element] = []
-    while words := _next_line(file):
+    while words := _next_line(file, line_end):
         match words:
             case ["format", name, _] if name in ENCODINGS:
                 encoding = name
@@ -104,18 +111,37 @@ def read_header(file: BinaryIO) -> Header:
                 last = elements[-1]
                 elements[-1] = Element(last.name, last.count, (*last.properties, _parse_property(rest)))
             case ["end_header"] if encoding:
-                return Header(encoding, tuple(elements), file.tell())
+                return Header(encoding, tuple(each for each in elements if each.properties), file.tell(), line_end)
             case _:
                 raise BadInputError(f"bad PLY header line {' '.join(words)[:80]!r}; export the scene again")
     raise BadInputError("the PLY header has no end_header line; the file is cut off or not a PLY")
 
 
-def _next_line(file: BinaryIO) -> list[str]:
+def _read_magic(file: BinaryIO) -> bytes:
+    """Read the first line, and return what ends lines: see `Header`."""
+    start = file.read(5)
+    for line in (b"ply\n", b"ply\r\n", b"ply\r"):
+        if start.startswith(line):
+            file.seek(len(line))
+            return line[-1:]
+    raise BadInputError("not a PLY file: it does not begin with the line 'ply'; export the scene as PLY")
+
+
+def _next_line(file: BinaryIO, line_end: bytes) -> list[str]:
     """Return the words of the next line that has any; none at the end of the file or past the longest header."""
-    while file.tell() < MAX_BYTES and (line := file.readline(MAX_BYTES)):
+    while file.tell() < MAX_BYTES and (line := _read_line(file, line_end)):
         if words := line.decode("latin-1").split():
             return words
     return []
+
+
+def _read_line(file: BinaryIO, line_end: bytes) -> bytes:
+    if line_end == b"\n":
+        return file.readline(MAX_BYTES)
+    line = bytearray()
+    while len(line) < MAX_BYTES and not line.endswith(line_end) and (byte := file.read(1)):
+        line += byte
+    return bytes(line)
 
 
 def _parse_property(words: list[str]) -> Property:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.bands import MOST_BANDS, count_coefficients
 from sogs_worker.formats.ply.header import Element
 from sogs_worker.splats import SH_COEFFICIENTS
 
@@ -21,9 +22,14 @@ ATTRIBUTES = {
 _SH_NAME = re.compile(r"f_rest_(\d{1,9})")
 
 
-def sh_names(coefficients: int) -> tuple[str, ...]:
-    """Name the f_rest properties in the order of `Splats.shn`'s last two axes; the file has channels outermost."""
-    return tuple(f"f_rest_{channel * coefficients + c}" for c in range(coefficients) for channel in range(3))
+def sh_names(stored: int) -> tuple[str, ...]:
+    """Name the f_rest properties in the order of `Splats.shn`'s last two axes; the file has channels outermost.
+
+    Args:
+        stored: the SH coefficients a channel that the file has, of which those of the first bands are named.
+    """
+    kept = min(stored, SH_COEFFICIENTS[-1])
+    return tuple(f"f_rest_{channel * stored + c}" for c in range(kept) for channel in range(3))
 
 
 def locate_attributes(vertex: Element) -> dict[str, list[int]]:
@@ -63,6 +69,6 @@ def count_sh_coefficients(names: list[str]) -> int:
         raise BadInputError(
             f"f_rest properties are not contiguous: f_rest_{gap} is missing of {len(indices)}; export it again"
         )
-    if len(indices) not in (allowed := [3 * each for each in SH_COEFFICIENTS]):
+    if len(indices) not in (allowed := [3 * count_coefficients(bands) for bands in range(MOST_BANDS + 1)]):
         raise BadInputError(f"{len(indices)} f_rest properties make no whole SH bands; export with one of {allowed}")
     return len(indices) // 3

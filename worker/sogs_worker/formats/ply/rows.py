@@ -24,7 +24,7 @@ class Rows:
     def __init__(self, file: BinaryIO, header: Header, element: Element) -> None:
         order = ENCODINGS[header.encoding]
         start = header.size_bytes
-        for other in header.elements[: header.elements.index(element)]:
+        for other in header.before(element):
             _refuse_lists(other)
             start += other.count * np.dtype(other.row_dtype(order)).itemsize
         _refuse_lists(element)
