@@ -16,7 +16,7 @@ import numpy as np
 import zstandard
 from PIL import Image
 
-SPZ_SH = (0, 3, 8, 15)
+SPZ_SH = (0, 3, 8, 15, 24)
 CHUNK_NAMES = [
     f"{end}_{part}{axis}" for part, axes in (("", "xyz"), ("scale_", "xyz"), ("", "rgb")) for end in ("min", "max")
     for axis in axes

@@ -96,6 +96,52 @@ def test_extensions_are_skipped(tmp_path: Path) -> None:
     assert np.array_equal(plain.shn, extended.shn)
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_unpacked_stream_is_read(version: int, tmp_path: Path) -> None:
+    packed = pack_spz(version=version)
+    one, other = (read_scene(write(tmp_path / "a.spz", data)) for data in (packed, gzip.decompress(packed)))
+    assert all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in ARRAYS)
+
+
+@pytest.mark.parametrize("pack", [lambda: pack_spz(version=3, bands=4), lambda: pack_spz4(bands=4)])
+def test_the_fourth_band_is_left_out_and_said(pack: Callable[[], bytes], tmp_path: Path) -> None:
+    splats = read_scene(write(tmp_path / "a.spz", pack()))
+    stored = np.frombuffer(pack_spz_body(5, version=3, bands=4)[5], np.uint8).reshape(5, 24, 3)
+    assert np.array_equal(splats.shn, ((stored[:, :15].astype(np.float32)) - 128) / 128)
+    assert splats.notes == ("its SH band 4 is left out, as SOG has 3 bands",)
+
+
+def record(kind: int, payload: bytes) -> bytes:
+    return struct.pack("<II", kind, len(payload)) + payload
+
+
+RUB, RDF = (record(0xADBE0003, struct.pack("<I", number)) for number in (4, 6))
+CAMERA = record(0xADBE0002, bytes(12))
+EXTENSIONS: dict[str, tuple[bytes, bool, str]] = {
+    "a PLY's axes": (RDF, False, ""),
+    "other axes": (RUB, True, ""),
+    "other axes after a camera": (CAMERA + RUB, True, ""),
+    "no axes": (record(0xADBE0003, bytes(4)), False, ""),
+    "axes of another world": (record(0xADBE0003, b"\x63\0\0\0"), False, "SPZ_ADOBE_coordinate_system names no system"),
+    "unknown": (RUB + record(0x12340001, b"xyz"), True, "0x12340001 is not known"),
+    "damaged": (RUB + b"xyz", True, "are damaged"),
+    "too long": (RUB + struct.pack("<II", 1, 99), True, "are damaged"),
+}
+"""Records, whether y and z are turned by them, and what is said."""
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_extensions_are_honoured_or_named(name: str, version: int, tmp_path: Path) -> None:
+    data, is_turned, said = EXTENSIONS[name]
+    plain = read_scene(write(tmp_path / "a.spz", pack_spz4() if version == 4 else pack_spz(version=version)))
+    packed = pack_spz4(extension=data) if version == 4 else pack_spz(version=version, flags=2, tail=data)
+    splats = read_scene(write(tmp_path / "a.spz", packed))
+    assert np.array_equal(splats.positions, plain.positions * ([1, -1, -1] if is_turned else [1, 1, 1]))
+    assert len(splats.notes) == bool(said)
+    assert said in " ".join(splats.notes)
+
+
 def test_a_stream_of_unknown_length_is_read() -> None:
     stream = zstandard.ZstdCompressor().compressobj()
     assert decompress_zstd(stream.compress(b"splats") + stream.flush(), 6) == b"splats"
@@ -128,9 +174,10 @@ FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "endless extension": (lambda: pack_spz(flags=2, tail=bytes(1 << 21)), "goes on after its last splat"),
     "version 0": (lambda: in_gzip(lambda data: at(4, data, b"\0")), "version 0"),
     "version 5": (lambda: at(4, pack_spz4(), b"\x05"), "version 5"),
-    "version 4 in gzip": (lambda: in_gzip(lambda data: at(4, data, b"\4")), "version 4 cannot be read so packed"),
-    "version 3 without gzip": (lambda: gzip.decompress(pack_spz(version=3)), "version 3 cannot be read so packed"),
-    "bands": (lambda: in_gzip(lambda data: at(12, data, b"\4")), "4 SH bands"),
+    "version 4 in gzip": (lambda: in_gzip(lambda data: at(4, data, b"\4")), "an SPZ of version 4 is packed into gzip"),
+    "version 3 without gzip, cut off": (lambda: gzip.decompress(pack_spz(version=3))[:-1], "44 of 45 bytes"),
+    "version 3 without gzip, and more": (lambda: gzip.decompress(pack_spz(version=3)) + b"x", "goes on after its last"),
+    "bands": (lambda: in_gzip(lambda data: at(12, data, b"\5")), "5 SH bands"),
     "fractional bits": (lambda: in_gzip(lambda data: at(13, data, b"\x19")), "25 fractional bits"),
     "no splats": (lambda: in_gzip(lambda data: at(8, data, bytes(4))), "0 splats"),
     "huge": (lambda: in_gzip(lambda data: at(8, data, struct.pack("<I", 2**31))), "claims 2,147,483,648 splats"),

@@ -1,11 +1,12 @@
 """SPZ of Niantic Spatial, versions 1 to 4: attributes in 8 to 24 bits a value (README.md and load-spz.cc of spz).
 
-Coordinates are taken as they are. The format's text says that y points up and z back, but its own converter from PLY
-and splat-transform store a PLY's axes unchanged, and so do most files.
+Coordinates are taken as they are, unless the file declares where its axes point. The format's text says that y points
+up and z back where it does not, but splat-transform stores a PLY's axes unchanged, and so do most files.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
 from sogs_worker.files import naming
+from sogs_worker.formats.axes import to_ply_axes
+from sogs_worker.formats.bands import count_coefficients, describe_dropped
 from sogs_worker.formats.blocks import decode_rows
 from sogs_worker.formats.quaternions import complete
+from sogs_worker.formats.spz.extensions import parse_extensions
 from sogs_worker.formats.spz.streams import Header, ReadStream, opened_streams
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
 
@@ -42,8 +46,11 @@ def read_spz(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with naming(path), path.open("rb") as file, opened_streams(file) as (header, read):
-        return _decode(header, read)
+    with naming(path), path.open("rb") as file, opened_streams(file) as (header, read, read_extensions):
+        splats = _decode(header, read)
+        extensions = parse_extensions(read_extensions())
+        splats = replace(splats, notes=(*splats.notes, *extensions.notes))
+        return to_ply_axes(splats, extensions.axes) if extensions.axes else splats
 
 
 def _decode(header: Header, read: ReadStream) -> Splats:
@@ -65,10 +72,12 @@ def _decode(header: Header, read: ReadStream) -> Splats:
     else:
         rotations = decode_rows(rows(1, "<u4"), 4, _decode_smallest_three)
     shn = np.empty((header.count, 0, 3), np.float32)
-    if header.bands:
-        shn = _HARMONICS[rows(3 * SH_COEFFICIENTS[header.bands])].reshape(header.count, -1, 3)
+    stored = count_coefficients(header.bands)
+    if stored:
+        kept = min(stored, SH_COEFFICIENTS[-1])
+        shn = _HARMONICS[rows(3 * stored)[:, : 3 * kept]].reshape(header.count, kept, 3)
     positions, origin = centre(positions, scales)
-    return Splats(positions, rotations, scales, opacities, sh0, shn, origin)
+    return Splats(positions, rotations, scales, opacities, sh0, shn, origin, describe_dropped(stored))
 
 
 def _decode_fixed_point(rows: Bytes, fraction_bits: int) -> NDArray[np.float64]:

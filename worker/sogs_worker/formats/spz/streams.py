@@ -1,7 +1,8 @@
 """The container of SPZ: a header, and the attributes' bytes one after the other, compressed.
 
 Versions 1 to 3 are one gzip stream of everything, version 4 a plain header, a table and a Zstandard stream an attribute
-(README.md of Niantic's spz, "File Format"). Extensions, which may follow either header or attributes, are not read.
+(README.md of Niantic's spz, "File Format"). A stream of version 1 to 3 that something has unpacked is read too.
+Extensions follow the header of version 4, and the attributes of earlier ones.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.bands import MOST_BANDS, count_coefficients
 from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.spz.zstd import decompress_zstd
-from sogs_worker.splats import SH_COEFFICIENTS
 
 MAGIC = b"NGSP"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -33,6 +34,9 @@ MAX_FRACTION_BITS = 24
 ReadStream = Callable[[int], bytes]
 """Returns the next attribute, which must have the given number of bytes."""
 
+ReadExtensions = Callable[[], bytes]
+"""Returns the extensions' records, once all attributes are read."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -41,7 +45,7 @@ class Header:
     Attributes:
         version: 1 to 4.
         count: splats, at least 1.
-        bands: SH bands, 0 to 3.
+        bands: SH bands, 0 to 4.
         fraction_bits: binary digits of a coordinate after the point.
         has_extensions: whether more than the attributes is stored.
         streams: how many of version 4's there are.
@@ -55,8 +59,11 @@ class Header:
     streams: int
 
 
+Opened = Iterator[tuple[Header, ReadStream, ReadExtensions]]
+
+
 @contextmanager
-def opened_streams(file: BinaryIO) -> Iterator[tuple[Header, ReadStream]]:
+def opened_streams(file: BinaryIO) -> Opened:
     """Read the header and give what reads the attributes in their order; at the end of the block nothing may be left.
 
     Raises:
@@ -64,13 +71,16 @@ def opened_streams(file: BinaryIO) -> Iterator[tuple[Header, ReadStream]]:
             than it can hold.
     """
     size_bytes = os.fstat(file.fileno()).st_size
-    start = file.read(len(MAGIC))
+    start = file.read(len(MAGIC) + 1)
     file.seek(0)
     try:
-        if start == MAGIC:
+        if start.startswith(GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+                yield from _open_plain(stream, size_bytes)
+        elif start in {MAGIC + bytes([version]) for version in range(1, ZSTD_VERSION)}:
+            yield from _open_plain(file, size_bytes)
+        elif start.startswith(MAGIC):
             yield from _open_zstd(file, size_bytes)
-        elif start.startswith(GZIP_MAGIC):
-            yield from _open_gzip(file, size_bytes)
         else:
             raise BadInputError("not an SPZ file: it begins neither with NGSP nor as gzip; export the scene again")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -83,42 +93,42 @@ def _parse_header(data: bytes, size_bytes: int, versions: range) -> Header:
     magic, version, count, bands, fraction_bits, flags, streams = HEADER.unpack(data)
     if magic != MAGIC:
         raise BadInputError("not an SPZ file: its header does not begin with NGSP; export the scene again")
+    if version == ZSTD_VERSION and version not in versions:
+        raise BadInputError("an SPZ of version 4 is packed into gzip; unpack it with gunzip, and name what that gives")
     if version not in versions:
-        raise BadInputError(f"SPZ version {version} cannot be read so packed; expected version 1 to 4")
-    if bands >= len(SH_COEFFICIENTS):
-        raise BadInputError(f"the SPZ has {bands} SH bands, but at most 3 can be read; export it with fewer")
+        raise BadInputError(f"SPZ version {version} cannot be read; expected version 1 to 4")
+    if bands > MOST_BANDS:
+        raise BadInputError(f"the SPZ has {bands} SH bands, but at most {MOST_BANDS} can be read; export it with fewer")
     if fraction_bits > MAX_FRACTION_BITS:
         raise BadInputError(f"the SPZ's coordinates have {fraction_bits} fractional bits of 24; export the scene again")
     if count == 0:
         raise BadInputError("the SPZ declares 0 splats; export a scene with at least one")
-    refuse_implausible(count, SH_COEFFICIENTS[bands], size_bytes)
+    refuse_implausible(count, count_coefficients(bands), size_bytes)
     return Header(version, count, bands, fraction_bits, bool(flags & HAS_EXTENSIONS), streams)
 
 
-def _open_gzip(file: BinaryIO, size_bytes: int) -> Iterator[tuple[Header, ReadStream]]:
-    with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-        header = _parse_header(stream.read(HEADER.size), size_bytes, range(1, ZSTD_VERSION))
+def _open_plain(stream: BinaryIO | gzip.GzipFile, size_bytes: int) -> Opened:
+    header = _parse_header(stream.read(HEADER.size), size_bytes, range(1, ZSTD_VERSION))
 
-        def read(expected: int) -> bytes:
-            data = stream.read(expected)
-            if len(data) < expected:
-                raise BadInputError(f"an attribute has {len(data):,} of {expected:,} bytes; copy the SPZ again")
-            return data
+    def read(expected: int) -> bytes:
+        data = stream.read(expected)
+        if len(data) < expected:
+            raise BadInputError(f"an attribute has {len(data):,} of {expected:,} bytes; copy the SPZ again")
+        return data
 
-        yield header, read
-        # Reading to the end checks the checksum too.
-        rest = len(stream.read(MAX_EXTENSION_BYTES + 1))
-        if rest > (MAX_EXTENSION_BYTES if header.has_extensions else 0):
-            raise BadInputError("the SPZ goes on after its last splat: its header is wrong; export the scene again")
+    yield header, read, lambda: stream.read(MAX_EXTENSION_BYTES) if header.has_extensions else b""
+    if stream.read(1):  # which checks gzip's checksum too
+        raise BadInputError("the SPZ goes on after its last splat: its header is wrong; export the scene again")
 
 
-def _open_zstd(file: BinaryIO, size_bytes: int) -> Iterator[tuple[Header, ReadStream]]:
+def _open_zstd(file: BinaryIO, size_bytes: int) -> Opened:
     header = _parse_header(file.read(HEADER.size), size_bytes, range(ZSTD_VERSION, ZSTD_VERSION + 1))
     place = file.read(TABLE_PLACE.size)
     table_start = TABLE_PLACE.unpack(place)[0] if len(place) == TABLE_PLACE.size else 0
     streams_start = table_start + header.streams * TABLE_ENTRY.size
     if table_start < HEADER.size + TABLE_PLACE.size or streams_start > size_bytes:
         raise BadInputError("the SPZ's table of streams lies outside of the file; copy it again")
+    extensions = file.read(min(table_start - file.tell(), MAX_EXTENSION_BYTES)) if header.has_extensions else b""
     file.seek(table_start)
     table = list(TABLE_ENTRY.iter_unpack(file.read(streams_start - table_start)))
     if streams_start + sum(compressed for compressed, _ in table) != size_bytes:
@@ -131,6 +141,6 @@ def _open_zstd(file: BinaryIO, size_bytes: int) -> Iterator[tuple[Header, ReadSt
             raise BadInputError(f"an SPZ stream declares {declared:,} bytes, expected {expected:,}; export it again")
         return decompress_zstd(file.read(compressed), expected)
 
-    yield header, read
+    yield header, read, lambda: extensions
     if next(sizes, None):
         raise BadInputError(f"the SPZ has {header.streams} streams, more than it has attributes; export it again")
