@@ -90,6 +90,19 @@ class TestStore:
             store.download("gone.ply", tmp_path / "copy")
         assert not (tmp_path / "copy").exists()
 
+    @pytest.mark.parametrize("size_bytes", [0, 1, 100, 300_000])
+    def test_gives_the_beginning_of_an_object(self, store: Store, tmp_path: Path, size_bytes: int) -> None:
+        path, sha256 = build_file(tmp_path, size_bytes)
+        put(store, path, "a b.ply", sha256, metadata={"name": "value"})
+        for asked_bytes in (1, 100, 101, 1 << 20):
+            content, described = store.peek("a b.ply", asked_bytes)
+            assert content == path.read_bytes()[:asked_bytes]
+            assert described == store.stat("a b.ply")
+
+    def test_names_an_object_that_has_no_beginning(self, store: Store) -> None:
+        with pytest.raises(SourceMissingError, match=r"gone\.ply does not exist"):
+            store.peek("gone.ply", 1)
+
     def test_keeps_the_object_when_uploads_are_aborted(self, store: Store, tmp_path: Path) -> None:
         path, sha256 = build_file(tmp_path, 10)
         put(store, path, "key", sha256)

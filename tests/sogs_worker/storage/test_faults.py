@@ -176,6 +176,25 @@ class TestReading:
         assert proxy.count("GET") <= 1
         assert proxy.count("HEAD") <= 2
 
+    def test_the_beginning_takes_one_request(self, store: S3Store, proxy: FaultProxy) -> None:
+        assert store.peek("garden.ply", 1000).content == CONTENT[:1000]
+        assert [(request.method, request.headers["range"]) for request in proxy.requests] == [("GET", "bytes=0-999")]
+
+    @pytest.mark.parametrize("case", [*OVERCOME, *ONLY_READING], ids=ids)
+    def test_overcomes_it_for_the_beginning(self, store: S3Store, proxy: FaultProxy, case: Case) -> None:
+        proxy.rules.append(Rule(case.fault, method("GET"), case.times))
+        content, described = store.peek("garden.ply", 200_000)
+        assert (content, described.size_bytes) == (CONTENT[:200_000], len(CONTENT))
+        assert proxy.count("GET") == case.requests
+
+    @pytest.mark.parametrize("case", PERMANENT, ids=ids)
+    def test_does_not_repeat_it_for_the_beginning(
+        self, store: S3Store, proxy: FaultProxy, bucket: str, case: Case
+    ) -> None:
+        proxy.rules.append(Rule(case.fault))
+        check_failure(case, bucket, "garden.ply", lambda: store.peek("garden.ply", 1000))
+        assert proxy.count("GET") <= 1
+
     def test_resumes_where_a_range_broke_off(self, store: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
         proxy.rules.append(Rule(cut_answer(100_000, reset=False), method("GET"), times=1))
         download(store, tmp_path)

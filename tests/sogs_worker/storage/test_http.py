@@ -73,6 +73,20 @@ class TestReading:
         assert sum(moved) == size_bytes
         assert {request.method for request in web.front.requests} == {"GET"}
 
+    @pytest.mark.parametrize("has_ranges", [True, False], ids=["ranges", "no ranges"])
+    @pytest.mark.parametrize("validator", VALIDATORS)
+    @pytest.mark.parametrize("size_bytes", [0, 1, 100_000])
+    def test_gives_the_beginning_of_the_file(
+        self, web: Web, *, has_ranges: bool, validator: str, size_bytes: int
+    ) -> None:
+        web.files.content["/a.ply"] = LARGE[:size_bytes]
+        web.files.has_ranges, web.files.headers = has_ranges, VALIDATORS[validator]
+        store = web.store()
+        for asked_bytes in (1, 1000, 1 << 20):
+            content, described = store.peek("a.ply", asked_bytes)
+            assert content == LARGE[: min(asked_bytes, size_bytes)]
+            assert described == store.stat("a.ply")
+
     def test_goes_by_parallel_ranges_of_one_version(self, web: Web, store: HttpStore, tmp_path: Path) -> None:
         etag = store.download("garden.ply", tmp_path / "copy")
         first, *others = web.front.requests

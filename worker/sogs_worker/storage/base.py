@@ -74,6 +74,13 @@ class ListedObject(NamedTuple):
     size_bytes: int
 
 
+class Beginning(NamedTuple):
+    """What `ReadableStore.peek` gives: the first bytes of an object, and what the store says of it."""
+
+    content: bytes
+    object: StoredObject
+
+
 class Receipt(NamedTuple):
     """What an upload came to.
 
@@ -97,6 +104,14 @@ class ReadableStore(Protocol):
 
     def stat(self, key: str) -> StoredObject:
         """Describe the object at `key`; SourceMissingError where there is none."""
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        """Read the first bytes of the object at `key`, so many or all that it has; a bucket takes one request for it.
+
+        Args:
+            key: of the object; SourceMissingError where there is none.
+            size_bytes: 1 or more.
+        """
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the object at `key` to the file `path`, complete and of one version, or not at all.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sogs_worker.errors import UsageError
-from sogs_worker.storage.base import ListedObject, Moved, StoredObject, ignore_progress
+from sogs_worker.storage.base import Beginning, ListedObject, Moved, StoredObject, ignore_progress
 from sogs_worker.storage.connection import Connection
 from sogs_worker.storage.http.address import Address
 from sogs_worker.storage.http.client import HttpClient
 from sogs_worker.storage.http.errors import asked_pause, judge, translated
 from sogs_worker.storage.http.file import HttpFile, Ranges
-from sogs_worker.storage.transfer.download import Transfer
+from sogs_worker.storage.transfer.download import Transfer, read_beginning
 from sogs_worker.storage.transfer.retry import Budget, Contact
 
 
@@ -59,6 +59,20 @@ class HttpStore:
         with self._operation() as budget:
             look = budget.run(self._file(key).look)
         return StoredObject(look.size_bytes, None, look.etag)
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        """Look at the file, then ask for its beginning, of that version."""
+        file = self._file(key)
+        with self._operation() as budget:
+            look = budget.run(file.look)
+            span = range(min(size_bytes, look.size_bytes))
+
+            def read() -> bytes:
+                with closing(Ranges(file, look).open(span) if look.has_ranges else file.open(look)) as answer:
+                    return read_beginning(answer, len(span))
+
+            content = budget.run(read) if span else b""
+        return Beginning(content, StoredObject(look.size_bytes, None, look.etag))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the file by parallel ranges where the server has them, else in one stream; of one version either way."""

@@ -18,6 +18,7 @@ from sogs_worker.errors import (
 )
 from sogs_worker.storage.base import (
     HIDDEN,
+    Beginning,
     Condition,
     ConflictError,
     IfAbsent,
@@ -77,6 +78,13 @@ class LocalStore:
         """Describe the file; its digest is known only if it was written by a store."""
         with self._operation("read", key):
             return describe(self._existing(key))
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        """Read the beginning of the file."""
+        with self._operation("read", key):
+            path = self._existing(key)
+            with path.open("rb") as file:
+                return Beginning(file.read(size_bytes), describe(path))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the file to `path`, as it was when that began if it is replaced meanwhile."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from sogs_worker.errors import SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import (
+    Beginning,
     Condition,
     ConflictError,
     IfMatch,
@@ -30,6 +31,7 @@ from sogs_worker.storage.s3.conditions import condition_arguments, honours_condi
 from sogs_worker.storage.s3.download import Download
 from sogs_worker.storage.s3.errors import Attempt, http_status, is_not_implemented, may_be_done, translated
 from sogs_worker.storage.s3.upload import Upload
+from sogs_worker.storage.transfer.download import read_beginning
 from sogs_worker.storage.transfer.retry import Budget, Contact
 
 SHA256 = "sha256"
@@ -37,6 +39,8 @@ SHA256 = "sha256"
 
 TOKEN = "upload"  # noqa: S105  (no secret)
 """Name of the metadata that tells this write from all others: its answer may be lost after the object was written."""
+
+NO_SUCH_RANGE = 416
 
 MAX_KEY_BYTES = 1024
 
@@ -82,8 +86,26 @@ class S3Store:
     def stat(self, key: str) -> StoredObject:
         """Ask for all there is to know but the content."""
         head = self._head(key)
-        metadata = {name: value for name, value in head["Metadata"].items() if name not in (SHA256, TOKEN)}
-        return StoredObject(head["ContentLength"], head["Metadata"].get(SHA256), head["ETag"], metadata)
+        return described(head, head["ContentLength"])
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        """Ask for the first range, whose answer has the headers of the object too."""
+
+        def ask() -> Beginning | None:
+            try:
+                answer = self._client.get_object(**self._place(key), Range=f"bytes=0-{size_bytes - 1}")
+            except ClientError as error:
+                if http_status(error.response) == NO_SUCH_RANGE:  # an empty object has no first byte
+                    return None
+                raise
+            self._contact.made = True  # whatever becomes of the rest
+            with closing(answer["Body"]) as body:
+                # A server that knows no ranges sends all of it.
+                whole_bytes = int(answer.get("ContentRange", f"/{answer['ContentLength']}").rpartition("/")[2])
+                return Beginning(read_beginning(body, size_bytes), described(answer, whole_bytes))
+
+        with self._operation("read", key) as budget:
+            return budget.run(ask) or Beginning(b"", self.stat(key))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
         """Copy the object by parallel ranges of one version; what an interrupted download left is used."""
@@ -302,3 +324,9 @@ class S3Store:
         attempt = Attempt(verb, self.uri(key), self.bucket, self.connection, is_conditional)
         with translated(attempt):
             yield Budget(self.connection.patience, self._contact, attempt.judge)
+
+
+def described(answer: Mapping[str, Any], size_bytes: int) -> StoredObject:
+    """Describe an object of so many bytes by the headers of an answer about it."""
+    metadata = {name: value for name, value in answer["Metadata"].items() if name not in (SHA256, TOKEN)}
+    return StoredObject(size_bytes, answer["Metadata"].get(SHA256), answer["ETag"], metadata)

@@ -24,6 +24,14 @@ class Body(Protocol):
         """Give the next bytes, none at the end; an end before the announced length is an error."""
 
 
+def read_beginning(body: Body, size_bytes: int) -> bytes:
+    """Read so many bytes, fewer if the body has no more; one `read` alone may break off without an error."""
+    content = b""
+    while len(content) < size_bytes and (chunk := body.read(size_bytes - len(content))):
+        content += chunk
+    return content
+
+
 @dataclass(frozen=True)
 class Transfer:
     """What is to be downloaded.
