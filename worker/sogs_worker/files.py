@@ -69,7 +69,7 @@ def naming(path: Path | str) -> Iterator[None]:
     except BadInputError as error:
         if str(error).startswith(f"{path}: "):
             raise
-        raise BadInputError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     except WorkerError:
         raise
     except FileNotFoundError as error:

@@ -105,6 +105,38 @@ def test_a_broken_scene_does_not_hold_up_the_others(tmp_path: Path, capsys: pyte
     assert sentences[-1].startswith("2 of 5 scenes compressed, 3 failed, ")
 
 
+POINTS = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
+
+
+def test_what_is_no_scene_is_passed_over_in_folders_and_archives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "a.ply").write_bytes(scene(10, tmp_path))
+    (folder / "input.ply").write_bytes(POINTS)
+    pack(folder, "zip", {"b.ply": scene(20, tmp_path), "mesh.ply": POINTS}, name="mixed")
+    pack(folder, "tar", {"photo.jpg": b"x"}, name="photos")
+    pack(folder, "tgz", {"mesh.ply": POINTS}, name="mesh")
+    code, _, sentences = call(capsys, folder, f"{tmp_path}/out/")
+    assert code == 0
+    assert counts(tmp_path / "out") == {"a.sog": 10, "mixed.sog": 20}
+    passed_over = [line for line in sentences if "passed over: " in line]
+    assert [line.split(": ")[2].split()[0].removeprefix(f"{folder}/") for line in passed_over] == [
+        "input.ply",
+        "mesh.tgz",
+        "mixed.zip/mesh.ply",
+        "photos.tar",
+    ]
+
+
+def test_an_archive_without_a_scene_that_was_named_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, (sentence,) = call(capsys, pack(tmp_path, "tar", {"photo.jpg": b"x"}), f"{tmp_path}/out/")
+    assert (code, "has no scene; see docs/formats.md" in sentence) == (65, True)
+
+
 def test_scenes_of_one_name_keep_their_suffix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.ply").write_bytes(scene(10, tmp_path))
     call(capsys, tmp_path / "x.ply", tmp_path / "x.sog")

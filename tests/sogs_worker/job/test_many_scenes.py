@@ -20,6 +20,7 @@ from sogs_worker.reporting.display import Lines
 from sogs_worker.reporting.progress import Progress
 from sogs_worker.scenes.run import Making
 from sogs_worker.source.objects import SourceObject
+from sogs_worker.source.search import NO_SCENE, NO_SPLATS, PARTS
 from sogs_worker.storage.base import ConflictError
 from sogs_worker.task.environment import read_settings
 from sogs_worker.task.task import load_task
@@ -69,6 +70,36 @@ def test_all_scenes_below_a_prefix_are_made(many: Job) -> None:
     percents = [line["percent"] for line in lines]
     assert percents == sorted(percents)
     assert [lines[-1][name] for name in ("stage", "percent", "scenesDone", "scenesTotal")] == ["done", 100, 3, 3]
+
+
+def test_what_is_no_scene_below_a_prefix_is_passed_over_and_logged(many: Job) -> None:
+    points = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
+    photos = io.BytesIO()
+    with zipfile.ZipFile(photos, "w") as file:
+        file.writestr("photo.jpg", b"no scene")
+    many.put("raw/input.ply", points)
+    many.put("raw/lod/lod-meta.json", b'{"filenames": ["0_0/meta.json"]}')
+    many.put("raw/lod/0_0/meta.json", b'{"means": {}}')
+    many.put("raw/photos.zip", photos.getvalue())
+    ended = many.run()
+    assert {*outputs(ended)} == {"garden", "tour/first/scan", "tour/second/scan"}
+    raw = f"s3://{many.bucket}/raw/"
+    assert [line["message"] for line in ended.lines if line.get("level") == "warning"] == [
+        f"passed over: {raw}input.ply {NO_SPLATS}",
+        f"passed over: {raw}lod/lod-meta.json {PARTS}",
+        f"passed over: {raw}photos.zip {NO_SCENE}",
+    ]
+
+
+def test_archives_without_any_scene_are_refused(job: Job) -> None:
+    photos = io.BytesIO()
+    with zipfile.ZipFile(photos, "w") as file:
+        file.writestr("photo.jpg", b"no scene")
+    job.put("photos/photos.zip", photos.getvalue())
+    job.document["source"]["uri"] = f"s3://{job.bucket}/photos/"
+    ended = job.run()
+    assert (ended.code, ended.message["error"]["reason"]) == (65, "BadInput")
+    assert "has archives only, and no scene is in any" in ended.message["error"]["message"]
 
 
 def test_a_second_run_makes_nothing(many: Job) -> None:

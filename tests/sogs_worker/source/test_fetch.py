@@ -7,13 +7,15 @@ import json
 import os
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 import pytest
 
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError, UsageError
 from sogs_worker.source.fetch import Fetched, fetch, has_space, require_space, unpacking
 from sogs_worker.source.objects import find_objects
-from sogs_worker.storage.base import Moved, ignore_progress
+from sogs_worker.source.search import NoSceneError
+from sogs_worker.storage.base import Beginning, Moved, ignore_progress
 from sogs_worker.storage.local.store import LocalStore
 from sogs_worker.storage.location import Location
 
@@ -27,7 +29,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def bring(store: LocalStore, key: str, folder: Path, sha256: str | None = None) -> Fetched:
-    (entry,) = find_objects(store, Location("pvc", "claim", key), folder)
+    (entry,), _ = find_objects(store, Location("pvc", "claim", key))
     return fetch(store, entry, sha256=sha256, folder=folder)
 
 
@@ -64,19 +66,20 @@ def unbundled(store: LocalStore) -> LocalStore:
 @pytest.mark.parametrize("key", ["in/", "in/garden/", "in/garden/meta.json"])
 def test_brings_all_files_of_an_unbundled_scene(unbundled: LocalStore, tmp_path: Path, key: str) -> None:
     (tmp_path / "here").mkdir()
-    (entry,) = find_objects(unbundled, Location("pvc", "claim", key), tmp_path)
+    (entry,), _ = find_objects(unbundled, Location("pvc", "claim", key))
     moved: list[int] = []
     fetched = fetch(unbundled, entry, sha256=None, folder=tmp_path / "here", progress=moved.append)
-    with unpacking(fetched, tmp_path) as (scene,), scene.opened() as file:
+    with unpacking(fetched, tmp_path) as found, found.scenes[0].opened() as file:
+        (scene,) = found.scenes
         assert (file.path, scene.output) == (tmp_path / "here/meta.json", PurePosixPath("garden"))
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"meta.json", "means_l.webp", "means_u.webp"}
     assert entry.size_bytes == sum(moved)
 
 
-def test_an_unbundled_scene_in_the_root_is_named_after_that(unbundled: LocalStore, tmp_path: Path) -> None:
+def test_an_unbundled_scene_in_the_root_is_named_after_that(unbundled: LocalStore) -> None:
     store = LocalStore(unbundled.root / "in/garden")
     for key in ("", "meta.json"):
-        (entry,) = find_objects(store, Location("pvc", "claim", key), tmp_path)
+        (entry,), _ = find_objects(store, Location("pvc", "claim", key))
         assert entry.output == PurePosixPath("claim")
 
 
@@ -102,20 +105,20 @@ def test_refuses_a_meta_json_that_is_no_scenes(unbundled: LocalStore, tmp_path: 
         bring(unbundled, "in/other/meta.json", tmp_path)
 
 
-def test_refuses_scenes_that_would_be_one(unbundled: LocalStore, tmp_path: Path) -> None:
+def test_refuses_scenes_that_would_be_one(unbundled: LocalStore) -> None:
     inner = unbundled.root / "in/garden/garden"
     inner.mkdir()
     for file in (unbundled.root / "in/garden").glob("*.*"):
         (inner / file.name).write_bytes(file.read_bytes())
     with pytest.raises(UsageError, match=r"^garden/meta\.json: two outputs would be called so; rename a scene"):
-        find_objects(unbundled, Location("pvc", "claim", "in/garden/"), tmp_path)
+        find_objects(unbundled, Location("pvc", "claim", "in/garden/"))
 
 
-def test_refuses_a_scene_whose_name_is_no_text(store: LocalStore, tmp_path: Path) -> None:
+def test_refuses_a_scene_whose_name_is_no_text(store: LocalStore) -> None:
     for name in (b"Icon\r", b"\xff.ply"):
         Path(os.fsdecode(os.fsencode(store.root) + b"/" + name)).write_bytes(b"")
     with pytest.raises(BadInputError, match="is not UTF-8 or has control characters; rename it"):
-        find_objects(store, Location("pvc", "claim", ""), tmp_path)
+        find_objects(store, Location("pvc", "claim", ""))
 
 
 class Changing(LocalStore):
@@ -146,9 +149,9 @@ def test_unpacks_one_scene_at_a_time(store: LocalStore, tmp_path: Path) -> None:
     folder = tmp_path / "unpacked"
     folder.mkdir()
     seen: list[tuple[PurePosixPath, bytes]] = []
-    with unpacking(bring(store, "many.zip", tmp_path), folder) as scenes:
-        assert [scene.size_bytes for scene in scenes] == [3, 5]
-        for scene in scenes:
+    with unpacking(bring(store, "many.zip", tmp_path), folder) as found:
+        assert [scene.size_bytes for scene in found.scenes] == [3, 5]
+        for scene in found.scenes:
             with scene.opened() as file:
                 assert [path.name for path in folder.iterdir()] == ["a.ply"]
                 assert file.uri.endswith(("many.zip/x/a.ply", "many.zip/y/a.ply"))
@@ -168,3 +171,78 @@ def test_says_of_the_object_what_is_wrong_with_an_archive(store: LocalStore, tmp
     ):
         pytest.fail("it is open")
     assert str(scratch) not in str(caught.value)
+
+
+POINTS = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
+
+
+class Counting(LocalStore):
+    """A folder that notes what is asked of it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.peeks: list[tuple[str, int]] = []
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        self.peeks.append((key, size_bytes))
+        return super().peek(key, size_bytes)
+
+    def stat(self, key: str) -> NoReturn:
+        pytest.fail(f"{key} was looked at twice")
+
+
+def test_a_prefix_of_a_trainer_has_its_scenes_and_says_what_is_none(tmp_path: Path) -> None:
+    files = {"input.ply": POINTS, "cameras.json": b"[]", "point_cloud/7/a.ply": b"x", "b.spz": b"x", "empty.ply": b""}
+    files |= {"lod/lod-meta.json": b'{"filenames": ["0_0.sog"]}', "lod/0_0.sog": b"x", "images.zip": b"x"}
+    for name, content in files.items():
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_bytes(content)
+    store = Counting(tmp_path)
+    objects, passed_over = find_objects(store, Location("pvc", "claim", "model/"))
+    keys = ["b.spz", "empty.ply", "images.zip", "point_cloud/7/a.ply"]
+    assert [entry.key for entry in objects] == [f"model/{key}" for key in keys]
+    assert [each.name.removeprefix(store.uri("")) for each in passed_over] == [
+        "model/input.ply",
+        "model/lod/lod-meta.json",
+    ]
+    # A look at what a name does not tell, and none at the rest; what it says of a scene need not be asked again.
+    assert [key for key, _ in sorted(store.peeks)] == [
+        "model/input.ply",
+        "model/lod/lod-meta.json",
+        "model/point_cloud/7/a.ply",
+    ]
+    assert [entry.etag is not None for entry in objects] == [False, False, False, True]
+
+
+def test_a_prefix_without_a_scene_says_what_it_has(store: LocalStore) -> None:
+    (store.root / "a.PLY").write_bytes(POINTS)
+    (store.root / "z.ply").write_bytes(POINTS)
+    words = r"^pvc://store/ has no scene and no archive \(pvc://store/a\.PLY is a PLY of points .*, and 1 more"
+    with pytest.raises(SourceMissingError, match=words):
+        find_objects(LocalStore(store.root, "pvc://store/"), Location("pvc", "store", ""))
+
+
+def test_points_that_were_named_are_refused_without_moving_them(store: LocalStore, tmp_path: Path) -> None:
+    (store.root / "a.PLY").write_bytes(POINTS)
+    with pytest.raises(BadInputError, match=r"a\.PLY is a PLY of points or a mesh, without splats; name a scene"):
+        bring(store, "a.PLY", tmp_path)
+    assert not (tmp_path / "a.PLY").exists()
+
+
+def test_an_archive_says_what_is_passed_over_in_it(store: LocalStore, tmp_path: Path) -> None:
+    with zipfile.ZipFile(store.root / "many.zip", "w") as archive:
+        archive.writestr("a.ply", b"one")
+        archive.writestr("mesh.ply", POINTS)
+    (tmp_path / "unpacked").mkdir()
+    with unpacking(bring(store, "many.zip", tmp_path), tmp_path / "unpacked") as found:
+        assert len(found.scenes) == 1
+        assert [each.name for each in found.passed_over] == [f"{store.uri('many.zip')}/mesh.ply"]
+
+
+def test_an_archive_without_a_scene_is_told_from_a_broken_one(store: LocalStore, tmp_path: Path) -> None:
+    with zipfile.ZipFile(store.root / "photos.zip", "w") as archive:
+        archive.writestr("photo.jpg", b"x")
+    fetched = bring(store, "photos.zip", tmp_path)
+    words = r"^file://.*/photos\.zip: has no scene; see"
+    with pytest.raises(NoSceneError, match=words), unpacking(fetched, tmp_path):
+        pytest.fail("it is open")

@@ -25,6 +25,7 @@ from sogs_worker.scenes.make import Recipe
 from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
 from sogs_worker.source.roots import find_items
+from sogs_worker.source.search import PassedOver, describe
 
 LOGGER = logging.getLogger(__name__)
 
@@ -84,8 +85,10 @@ def _compress(request: Request, scratch: Path) -> int:
             roots.append(open_input(text, os.environ, scratch=scratch, target=target))
         except WorkerError as error:
             tally.fail(error)
-    items, faults = find_items(roots, scratch)
-    for fault in faults:
+    findings = find_items(roots)
+    items = findings.items
+    say_passed_over(findings.passed_over)
+    for fault in findings.faults:
         tally.fail(fault)
     if not items:
         return tally.exit_code
@@ -93,7 +96,7 @@ def _compress(request: Request, scratch: Path) -> int:
         target.store,
         target.key_of,
         scratch=scratch,
-        sources=frozenset(identify(store.uri(entry.head)) for store, entry in items),
+        sources=frozenset(identify(store.uri(entry.head)) for store, entry, _ in items),
         takes_many=target.takes_many,
         replaces=request.existing is Existing.REPLACE,
     )
@@ -107,6 +110,12 @@ def _compress(request: Request, scratch: Path) -> int:
             progress.give_up()
     tally.finish()
     return tally.exit_code
+
+
+def say_passed_over(passed_over: Sequence[PassedOver]) -> None:
+    """Say what has been taken for no scene."""
+    for sentence in describe(passed_over):
+        LOGGER.warning("%s", sentence)
 
 
 class Tally:
@@ -139,6 +148,8 @@ class Tally:
             print_record(record, str(outcome.dropped), as_json=self._request.as_json)
         elif isinstance(outcome.result, ExistsError) and self._request.existing is Existing.SKIP:
             self._skipped += 1
+        elif isinstance(outcome.result, PassedOver):
+            say_passed_over([outcome.result])
         else:
             if not isinstance(outcome.result, WorkerError | OSError):
                 LOGGER.info("the traceback of what follows:", exc_info=outcome.result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
 from sogs_worker.source.roots import Item as Found
 from sogs_worker.source.roots import find_items, local_root
+from sogs_worker.source.search import PassedOver, describe
 from sogs_worker.storage.local.files import LocalFiles
 
 
@@ -63,7 +65,10 @@ def _process(
     if not inputs.is_dir():
         raise SourceMissingError(f"{inputs}: no such folder; give the job a ProcessingInput with a LocalPath in it")
     with TemporaryDirectory(prefix="sogs-worker-") as scratch:
-        objects, faults = find_items([local_root(inputs, without=output)], Path(scratch))
+        findings = find_items([local_root(inputs, without=output)])
+        objects, faults = findings.items, findings.faults
+        for sentence in describe(findings.passed_over):
+            LOGGER.warning("%s", sentence)
         for fault in faults:
             print_fault(fault)
         if not objects:
@@ -78,6 +83,9 @@ def _process(
             if isinstance(outcome.result, Exception):
                 faults.append(as_worker_error(outcome.result, scratch))
                 print_fault(faults[-1])
+            elif isinstance(outcome.result, PassedOver):
+                for sentence in describe([outcome.result]):
+                    LOGGER.warning("%s", sentence)
             if outcome.is_scene:
                 items.append(_build_item(outcome, inputs, output))
     job_name = config.get("ProcessingJobName")
@@ -85,6 +93,9 @@ def _process(
     summary = build_summary(items, faults, parameters=parameters, device=device, job_name=job_name)
     _write_summary(output / FILE_NAME, summary)
     return faults
+
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Folders(Delivery):
@@ -120,7 +131,7 @@ def _compress(
 
 def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Item:
     input_file = str(Path(outcome.uri).relative_to(inputs))
-    if isinstance(outcome.result, Exception):
+    if not isinstance(outcome.result, Made):
         return Item(input_file, None)
     target, made = Path(outcome.result.output.uri).relative_to(output), outcome.result.output
     files = (target, *(target.with_name(file.name) for file in made.files[:-1]))

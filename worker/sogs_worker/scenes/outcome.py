@@ -11,6 +11,7 @@ from typing import Any
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.publish.manifest import IDENTICAL_PSNR
 from sogs_worker.scenes.destination import Made
+from sogs_worker.source.search import PassedOver
 
 NOTHING = Dropped()
 
@@ -22,7 +23,7 @@ class Outcome:
     Attributes:
         uri: of the scene.
         seconds: from its turn to its output's arrival.
-        result: the output, or the exception that there is in its place.
+        result: the output; or that it is no scene; or the exception that there is in its place.
         dropped: splats that the output lacks.
         notes: on the scene, see `Splats`.
         is_scene: whether it is one; False for an archive, which may have had many.
@@ -30,7 +31,7 @@ class Outcome:
 
     uri: str
     seconds: float
-    result: Made | Exception
+    result: Made | PassedOver | Exception
     dropped: Dropped = NOTHING
     notes: tuple[str, ...] = ()
     is_scene: bool = True
@@ -60,7 +61,7 @@ class Step:
 
     uri: str
     started_s: float
-    made: Future[Made]
+    made: Future[Made | PassedOver]
     dropped: Dropped = NOTHING
     notes: tuple[str, ...] = ()
     is_scene: bool = True
@@ -74,19 +75,19 @@ class Step:
         return Outcome(self.uri, seconds, fault or self.made.result(), self.dropped, self.notes, self.is_scene)
 
 
-def done(made: Made) -> Future[Made]:
+def done(made: Made | PassedOver) -> Future[Made | PassedOver]:
     """Make a future of what is there already."""
-    future: Future[Made] = Future()
+    future: Future[Made | PassedOver] = Future()
     future.set_result(made)
     return future
 
 
-def failed(fault: Exception) -> Future[Made]:
+def failed(fault: Exception) -> Future[Made | PassedOver]:
     """Make a future of what will never be there."""
     cause: BaseException | None = fault
     while cause:  # its frames still hold the scene
         traceback.clear_frames(cause.__traceback__)
         cause = cause.__cause__ or cause.__context__
-    future: Future[Made] = Future()
+    future: Future[Made | PassedOver] = Future()
     future.set_exception(fault)
     return future

@@ -23,6 +23,7 @@ from sogs_worker.scenes.outcome import Outcome, Step, done, failed
 from sogs_worker.source.fetch import DOWNLOAD_SHARE, Fetched, Scene, fetch, has_space, moved_bytes, unpacking
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.source.roots import Item
+from sogs_worker.source.search import NO_SCENE, NoSceneError, PassedOver
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
 
 AHEAD = 2
@@ -72,8 +73,8 @@ class Pipeline:
         Raises:
             WorkerError: nothing can be made: the outputs cannot be where they are to be, or there is no GPU.
         """
-        self._progress.split([entry.size_bytes for _, entry in items])
-        self._destination.claim([entry.output for _, entry in items if not entry.is_archive])
+        self._progress.split([item.entry.size_bytes for item in items])
+        self._destination.claim([item.entry.output for item in items if not item.entry.is_archive])
         with self._ending_threads():
             before: Step | None = None
             for step in self._steps(items):
@@ -99,7 +100,8 @@ class Pipeline:
                 threads.shutdown(wait=is_patient, cancel_futures=True)
 
     def _steps(self, items: Sequence[Item]) -> Iterator[Step]:
-        for (store, entry), arriving in self._arrivals(items):
+        for item, arriving in self._arrivals(items):
+            store, entry, is_named = item
             uri, started_s = store.uri(entry.key), time.monotonic()
             if not entry.is_archive:
                 self._destination.begin(entry.output)
@@ -116,7 +118,9 @@ class Pipeline:
             except Exception as fault:
                 if fault is self._accelerator.fault:
                     raise
-                yield Step(uri, started_s, failed(fault), is_scene=not entry.is_archive)
+                is_none = isinstance(fault, NoSceneError) and not is_named
+                result = done(PassedOver(uri, NO_SCENE)) if is_none else failed(fault)
+                yield Step(uri, started_s, result, is_scene=not entry.is_archive)
             shutil.rmtree(arrived.path.parent)
 
     def _arrivals(self, items: Sequence[Item]) -> Iterator[tuple[Item, Future[Fetched | Made]]]:
@@ -126,18 +130,19 @@ class Pipeline:
             if place:
                 self._progress.finish_scene()
             if not queue:
-                queue.append(self._fetching.submit(self._fetch, *item))
-            self._awaited = item[1]
+                queue.append(self._fetching.submit(self._fetch, item.store, item.entry))
+            self._awaited = item.entry
             queue[0].exception()  # waits
             arrived = queue.popleft()
             self._awaited = None
             following = items[place + 1 : place + 1 + AHEAD]
             while len(queue) < len(following) and self._has_room(following[: len(queue) + 1]):
-                queue.append(self._fetching.submit(self._fetch, *following[len(queue)]))
+                ahead = following[len(queue)]
+                queue.append(self._fetching.submit(self._fetch, ahead.store, ahead.entry))
             yield item, arrived
 
     def _has_room(self, items: Sequence[Item]) -> bool:
-        return has_space(self._scratch, sum(moved_bytes(*item) for item in items))
+        return has_space(self._scratch, sum(moved_bytes(item.store, item.entry) for item in items))
 
     def _fetch(self, store: ReadableStore, entry: SourceObject) -> Fetched | Made:
         """Download an object, unless it is a scene whose output is there already."""
@@ -168,7 +173,10 @@ class Pipeline:
         """Make what an object holds."""
         unpacked = self._scratch / "scene"
         unpacked.mkdir(exist_ok=True)
-        with unpacking(arrived, unpacked) as scenes:
+        with unpacking(arrived, unpacked) as found:
+            scenes = found.scenes
+            for each in found.passed_over:
+                yield Step(each.name, time.monotonic(), done(each), is_scene=False)
             if arrived.origin.is_archive:
                 self._destination.claim([scene.output for scene in scenes])
                 self._progress.split([scene.size_bytes for scene in scenes])
@@ -206,7 +214,7 @@ class Pipeline:
         with scene.opened() as file:
             return produce(file, self._recipe, device=device, uri=uri, folder=folder, progress=show)
 
-    def _send(self, scene: Scene, product: Product, provenance: Provenance) -> Made:
+    def _send(self, scene: Scene, product: Product, provenance: Provenance) -> Made | PassedOver:
         moved = self._unless_stopped(ignore_progress)
         made = self._destination.deliver(scene.output, product, provenance, moved)
         shutil.rmtree(product.folder)

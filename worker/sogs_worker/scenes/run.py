@@ -21,6 +21,8 @@ from sogs_worker.scenes.pipeline import Pipeline
 from sogs_worker.scenes.staging import Staging
 from sogs_worker.shards.gathering import Gathering
 from sogs_worker.source.objects import SourceObject, find_objects
+from sogs_worker.source.roots import Item
+from sogs_worker.source.search import NoSceneError, PassedOver, describe
 from sogs_worker.storage.base import ConflictError, ReadableStore, Store
 from sogs_worker.task.shard import Shard
 from sogs_worker.task.task import Task
@@ -65,8 +67,12 @@ class Making:
             progress=work.progress,
             sha256=task.source_sha256,
         )
-        with closing(pipeline.run([(work.source, entry) for entry in objects])) as outcomes:
+        is_named = not task.source.location.is_prefix
+        with closing(pipeline.run([Item(work.source, entry, is_named) for entry in objects])) as outcomes:
             for outcome in outcomes:
+                if isinstance(outcome.result, PassedOver):
+                    tell_passed_over([outcome.result])
+                    continue
                 if isinstance(outcome.result, Exception):
                     raise outcome.result
                 for note in outcome.notes:
@@ -99,6 +105,8 @@ def compress_all(work: Work, started_s: float) -> Result:
     describe = describing(work, started_s)
     making = Making(work)
     outputs, staged = making.run(list_source(work))
+    if not outputs:
+        raise NoSceneError(f"{task.source.location.uri} has archives only, and no scene is in any; put one there")
     has_sheet = task.preview and len(outputs) > 1
     if has_sheet:
         staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
@@ -140,8 +148,16 @@ def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
 
 
 def list_source(work: Work) -> list[SourceObject]:
-    """List what the task's source holds."""
-    return find_objects(work.source, work.task.source.location, work.scratch)
+    """List what the task's source holds, and say what of it is passed over."""
+    objects, passed_over = find_objects(work.source, work.task.source.location)
+    tell_passed_over(passed_over)
+    return objects
+
+
+def tell_passed_over(passed_over: Sequence[PassedOver]) -> None:
+    """Log what has been taken for no scene."""
+    for sentence in describe(passed_over):
+        write_message(sentence, "warning")
 
 
 def describing(work: Work, started_s: float) -> Describe:

@@ -6,14 +6,14 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import name_members
 from sogs_worker.source.archives import Member, open_archive
-from sogs_worker.source.archives.members import plane_names
 from sogs_worker.source.objects import SourceObject
+from sogs_worker.source.search import PassedOver, plane_names
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
 from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.transfer.integrity import digest_file
@@ -73,6 +73,14 @@ class Scene:
     output: PurePosixPath
     size_bytes: int
     opened: Callable[[], AbstractContextManager[SceneFile]]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What an object holds: its scenes, and what in an archive only looks like one."""
+
+    scenes: list[Scene]
+    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 def fetch(
@@ -138,7 +146,7 @@ def digest_folder(folder: Path) -> str:
 
 
 @contextmanager
-def unpacking(fetched: Fetched, folder: Path) -> Iterator[list[Scene]]:
+def unpacking(fetched: Fetched, folder: Path) -> Iterator[Unpacked]:
     """Give the scenes that an object holds; those of an archive are unpacked one at a time.
 
     Args:
@@ -146,12 +154,12 @@ def unpacking(fetched: Fetched, folder: Path) -> Iterator[list[Scene]]:
         folder: takes the files of an archive's scene.
 
     Raises:
-        BadInputError: the archive is damaged or has no scene; names the object.
+        BadInputError: the archive is damaged; a NoSceneError, if it has no scene. Names the object.
     """
     origin, uri = fetched.origin, fetched.uri
     if not origin.is_archive:
         file = SceneFile(fetched.path, uri)
-        yield [Scene(uri, fetched.sha256, origin.output, origin.size_bytes, lambda: nullcontext(file))]
+        yield Unpacked([Scene(uri, fetched.sha256, origin.output, origin.size_bytes, lambda: nullcontext(file))])
         return
     with speaking_of(fetched):
         archive = open_archive(fetched.path)
@@ -172,8 +180,9 @@ def unpacking(fetched: Fetched, folder: Path) -> Iterator[list[Scene]]:
 
         return Scene(named, f"{fetched.sha256} {member.name}", name, member.size_bytes, opened)
 
+    passed_over = [replace(each, name=f"{uri}/{each.name}") for each in archive.passed_over]
     with archive:
-        yield [scene_of(member, name) for member, name in zip(archive.scenes, names, strict=True)]
+        yield Unpacked([scene_of(*each) for each in zip(archive.scenes, names, strict=True)], passed_over)
 
 
 @contextmanager
@@ -182,7 +191,7 @@ def speaking_of(fetched: Fetched) -> Iterator[None]:
     try:
         yield
     except BadInputError as error:
-        raise BadInputError(str(error).replace(str(fetched.path), fetched.uri)) from error
+        raise type(error)(str(error).replace(str(fetched.path), fetched.uri)) from error
 
 
 def has_space(folder: Path, source_bytes: int) -> bool:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
-from sogs_worker.errors import BadInputError, SourceMissingError, WorkerError
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, WorkerError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, META, SCENE_SUFFIXES, name_files
-from sogs_worker.source.archives import is_archive
 from sogs_worker.source.archives.entries import check_name
-from sogs_worker.source.archives.members import MAX_META_BYTES, is_hidden, plane_names
+from sogs_worker.source.search import (
+    HEADER_BYTES,
+    MAX_META_BYTES,
+    NO_SPLATS,
+    Judgement,
+    PassedOver,
+    is_archive,
+    is_ply,
+    is_streamed,
+    judge,
+    may_have_splats,
+    plane_names,
+    settle,
+    summarize,
+)
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location
+from sogs_worker.storage.transfer.parallel import map_in_threads
+
+LOOKS = 16
+"""Objects whose beginnings are asked for at once: as many as there are connections."""
 
 
 @dataclass(frozen=True)
@@ -65,40 +82,47 @@ class SourceObject:
         return is_json(self.key)
 
 
-def find_objects(store: ReadableStore, location: Location, scratch: Path) -> list[SourceObject]:
-    """List what a source holds: what it names, or all below a prefix that can be read, by their keys.
+@dataclass(frozen=True)
+class Contents:
+    """What a source holds.
+
+    Attributes:
+        candidates: scenes and archives, by their keys.
+        faults: what is wrong with scenes that are left out.
+        passed_over: what only looks like a scene.
+    """
+
+    candidates: list[Candidate]
+    faults: list[WorkerError]
+    passed_over: list[PassedOver]
+
+
+def find_objects(store: ReadableStore, location: Location) -> tuple[list[SourceObject], list[PassedOver]]:
+    """List what a source holds: what it names, or all below a prefix that can be read, and what is passed over.
 
     Args:
         store: where the source is.
         location: the source.
-        scratch: a folder for small files.
 
     Raises:
-        BadInputError: what it names is of a kind that cannot be read.
+        BadInputError: what it names is of a kind that cannot be read, or an object cannot have an output.
         SourceMissingError: there is none.
     """
-    candidates, faults = look_for_objects(store, location, scratch)
-    if faults:
-        raise faults[0]
-    return name_objects(candidates)
+    contents = look_for_objects(store, location)
+    if contents.faults:
+        raise contents.faults[0]
+    return name_objects(contents.candidates), contents.passed_over
 
 
-def look_for_objects(
-    store: ReadableStore, location: Location, scratch: Path
-) -> tuple[list[Candidate], list[WorkerError]]:
-    """List what a source holds, as `find_objects` does, and what is wrong with the objects that are left out.
+def look_for_objects(store: ReadableStore, location: Location) -> Contents:
+    """List what a source holds, not yet named.
+
+    Below a prefix, a PLY or metadata takes a request, which also tells its version; all others go by their names.
 
     Raises:
         WorkerError: nothing can be listed, or there is nothing.
     """
-    if not location.is_prefix:
-        return [_look_at(store, location, scratch)], []
-    candidates, faults = _list_objects(store, location, scratch)
-    if not candidates and not faults:
-        raise SourceMissingError(
-            f"{store.uri(location.key)} has no scene and no archive; put one there or correct its name"
-        )
-    return candidates, faults
+    return _list_objects(store, location) if location.is_prefix else Contents([_look_at(store, location)], [], [])
 
 
 def name_objects(candidates: Sequence[Candidate]) -> list[SourceObject]:
@@ -120,40 +144,64 @@ def name_object(location: Location) -> PurePosixPath:
     return output
 
 
-def _look_at(store: ReadableStore, location: Location, scratch: Path) -> Candidate:
+def _look_at(store: ReadableStore, location: Location) -> Candidate:
     """Describe the one scene or archive that a source names."""
-    key, uri = location.key, store.uri(location.key)
+    key, uri, file = location.key, store.uri(location.key), _located(location.file, location)
     require_readable(key, uri)
-    there = store.stat(key)
-    file = _located(location.file, location)
     check_name(file)
-    if not is_json(key):
+    if not (is_ply(key) or is_json(key)):
+        there = store.stat(key)
         return Candidate(file, key, there.size_bytes, there.etag)
-    planes = _read_planes(store, key, there.size_bytes, scratch)
-    if planes is None:
+    content, there = store.peek(key, MAX_META_BYTES if is_json(key) else HEADER_BYTES)
+    if is_ply(key):
+        if not may_have_splats(content):
+            raise BadInputError(f"{uri} {NO_SPLATS}; name a scene")
+        return Candidate(file, key, there.size_bytes, there.etag)
+    names = plane_names(content) if there.size_bytes <= MAX_META_BYTES else None
+    if names is None:
         raise BadInputError(f"{uri} is not the meta.json of an unbundled SOG scene; name a scene's")
-    return Candidate(file, key, there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes), None, planes)
+    planes = plane_keys(key, names)
+    size_bytes = there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes)
+    return Candidate(file, key, size_bytes, None, planes)
 
 
-def _list_objects(store: ReadableStore, location: Location, scratch: Path) -> tuple[list[Candidate], list[WorkerError]]:
+def _list_objects(store: ReadableStore, location: Location) -> Contents:
     sizes = {entry.key: entry.size_bytes for entry in store.list(location.key)}
+    keys = {PurePosixPath(key.removeprefix(location.key)): key for key in sizes if is_readable(key) or is_streamed(key)}
+    etags: dict[PurePosixPath, str] = {}
+
+    def judge_file(file: PurePosixPath) -> Judgement:
+        def read(size_bytes: int) -> bytes:
+            try:
+                content, there = store.peek(keys[file], size_bytes)
+            except (NotPermittedError, SourceMissingError):  # which is told when it is needed
+                return b""
+            etags[file] = there.etag
+            return content
+
+        return judge(file, sizes[keys[file]], read)
+
+    scenes, others = settle(map_in_threads(judge_file, keys, LOOKS))
+    passed_over = [replace(each, name=store.uri(keys[PurePosixPath(each.name)])) for each in others]
+    if not scenes:
+        raise SourceMissingError(
+            f"{store.uri(location.key)} has no scene and no archive{summarize(passed_over)}; put one there or correct"
+            " its name"
+        )
     candidates: list[Candidate] = []
     faults: list[WorkerError] = []
-    for key, size_bytes in sizes.items():
-        file = PurePosixPath(key.removeprefix(location.key))
-        if not is_readable(key) or is_hidden(file):
-            continue
-        planes = _read_planes(store, key, size_bytes, scratch) if is_meta(key) else ()
-        if planes is None:  # other programs have a meta.json too
-            continue
+    for scene in scenes:
         try:
-            check_name(file)
+            check_name(scene.file)
         except WorkerError as fault:
             faults.append(fault)
             continue
-        total_bytes = sum(sizes.get(each, 0) for each in (key, *planes))
-        candidates.append(Candidate(_located(file, location), key, total_bytes, None, planes))
-    return candidates, faults
+        key = keys[scene.file]
+        planes = plane_keys(key, scene.planes)
+        size_bytes = sum(sizes.get(each, 0) for each in (key, *planes))
+        etag = None if is_meta(key) else etags.get(scene.file)
+        candidates.append(Candidate(_located(scene.file, location), key, size_bytes, etag, planes))
+    return Contents(candidates, faults, passed_over)
 
 
 def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
@@ -164,15 +212,9 @@ def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
     return PurePosixPath(folder, META)
 
 
-def _read_planes(store: ReadableStore, meta: str, size_bytes: int, scratch: Path) -> tuple[str, ...] | None:
-    """Return the keys of the objects that a meta.json names, None if it is something else's."""
-    if size_bytes > MAX_META_BYTES:
-        return None
-    copy = scratch / META
-    store.download(meta, copy)
-    names = plane_names(copy.read_bytes())
-    copy.unlink()
-    return None if names is None else tuple(dict.fromkeys(meta[: meta.rfind("/") + 1] + name for name in names))
+def plane_keys(meta: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys of the objects that a meta.json names, which lie beside it."""
+    return tuple(dict.fromkeys(meta[: meta.rfind("/") + 1] + name for name in names))
 
 
 def require_readable(key: str, uri: str) -> None:

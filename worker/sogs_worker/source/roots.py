@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sogs_worker.errors import WorkerError
-from sogs_worker.source.objects import SourceObject, look_for_objects, name_objects
+from sogs_worker.source.objects import Candidate, SourceObject, look_for_objects, name_objects
+from sogs_worker.source.search import PassedOver
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.location import Location
 
-Item = tuple[ReadableStore, SourceObject]
-"""An object, and the store that has it."""
+
+class Item(NamedTuple):
+    """An object, and the store that has it.
+
+    Attributes:
+        store, entry: these.
+        is_named: whether it is a source itself, and was not found in one.
+    """
+
+    store: ReadableStore
+    entry: SourceObject
+    is_named: bool
 
 
 @dataclass(frozen=True)
@@ -35,29 +47,42 @@ def local_root(path: Path, *, without: Path | None = None) -> Root:
     return Root(LocalFiles(folder, without=without), Location("file", folder.resolve().name, key))
 
 
-def find_items(roots: Sequence[Root], scratch: Path) -> tuple[list[Item], list[WorkerError]]:
-    """Find the scenes and archives of several sources, in the sources' order, and name their outputs.
+@dataclass(frozen=True)
+class Findings:
+    """What several sources hold.
 
-    Args:
-        roots: the sources.
-        scratch: a folder for small files.
+    Attributes:
+        items: scenes and archives, in the sources' order.
+        faults: what is wrong with others, and with sources that have none.
+        passed_over: what only looks like a scene.
+    """
 
-    Returns:
-        The objects, and what is wrong with the others and with sources that have none.
+    items: list[Item]
+    faults: list[WorkerError]
+    passed_over: list[PassedOver]
+
+
+def find_items(roots: Sequence[Root]) -> Findings:
+    """Find the scenes and archives of several sources, and name their outputs as those of one.
 
     Raises:
         UsageError: two outputs would have one name.
     """
-    stores: list[ReadableStore] = []
-    candidates = []
-    faults: list[WorkerError] = []
+    places: list[Root] = []
+    candidates: list[Candidate] = []
+    findings = Findings([], [], [])
     for root in roots:
         try:
-            found, left_out = look_for_objects(root.store, root.location, scratch)
+            contents = look_for_objects(root.store, root.location)
         except WorkerError as fault:
-            faults.append(fault)
+            findings.faults.append(fault)
             continue
-        stores += [root.store] * len(found)
-        candidates += found
-        faults += left_out
-    return list(zip(stores, name_objects(candidates), strict=True)), faults
+        places += [root] * len(contents.candidates)
+        candidates += contents.candidates
+        findings.faults.extend(contents.faults)
+        findings.passed_over.extend(contents.passed_over)
+    objects = name_objects(candidates)
+    findings.items.extend(
+        Item(root.store, entry, not root.location.is_prefix) for root, entry in zip(places, objects, strict=True)
+    )
+    return findings

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from sogs_worker.source.archives.entries import Container, Entry
 from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
 from sogs_worker.source.archives.zips import ZipContainer
+from sogs_worker.source.search import NoSceneError, PassedOver, is_ply, summarize
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -37,14 +39,26 @@ def open_archive(path: Path) -> Archive:
     """Open an archive of the kind that its name says, and list its scenes.
 
     Raises:
-        BadInputError: it is damaged or hostile, or has no scene.
+        BadInputError: it is damaged or hostile; a NoSceneError, if it has no scene.
         SourceMissingError, NotPermittedError, StorageError: it cannot be read.
     """
     with _opened(path) as container:
-        members = select_members(container.entries(), lambda entry: b"".join(container.chunks(entry)))
+        members, passed_over = select_members(container.entries(), partial(_beginning, container))
         if not members:
-            raise BadInputError("has no scene; see docs/formats.md for the files that are scenes")
-    return Archive(path, tuple(members))
+            found = summarize(passed_over)
+            raise NoSceneError(f"has no scene{found}; see docs/formats.md for the files that are scenes")
+    return Archive(path, tuple(members), tuple(passed_over))
+
+
+def _beginning(container: Container, entry: Entry, size_bytes: int) -> bytes:
+    """Read the first bytes of a file; none of a damaged PLY, which is told when that one scene is unpacked."""
+    with closing(container.chunks(entry, size_bytes)) as chunks:
+        try:
+            return next(chunks, b"")
+        except DAMAGE:
+            if is_ply(entry.name.name):
+                return b""
+            raise
 
 
 class Archive:
@@ -53,11 +67,13 @@ class Archive:
     Attributes:
         path: the archive.
         scenes: its scenes, in its order; at least one.
+        passed_over: what only looks like a scene.
     """
 
-    def __init__(self, path: Path, scenes: tuple[Member, ...]) -> None:
+    def __init__(self, path: Path, scenes: tuple[Member, ...], passed_over: tuple[PassedOver, ...]) -> None:
         self.path = path
         self.scenes = scenes
+        self.passed_over = passed_over
         self._stack = ExitStack()
         self._container: Container | None = None
 

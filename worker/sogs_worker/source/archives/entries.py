@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -54,8 +54,8 @@ class Container(Protocol):
         """List the files in the archive's order; `chunks` may be called in between."""
         ...
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """Read a file without an obstacle piece by piece: at most `size_bytes`, less if it is damaged."""
+    def chunks(self, entry: Entry, chunk_bytes: int = CHUNK_BYTES) -> Generator[bytes]:
+        """Read a file without an obstacle piece by piece: at most its `size_bytes`, less if it is damaged."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -83,11 +83,11 @@ class TarContainer:
             extension = _Extension()
         raise BadInputError(f"has more than {MAX_ENTRIES:,} entries; pack the scenes only")
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
+    def chunks(self, entry: Entry, chunk_bytes: int = CHUNK_BYTES) -> Generator[bytes]:
         """Read a file; in a gzipped archive that is quick in ascending order only."""
         self._seek(entry.position)
         left = entry.size_bytes
-        while left and (chunk := self._stream.read(min(CHUNK_BYTES, left))):
+        while left and (chunk := self._stream.read(min(chunk_bytes, left))):
             left -= len(chunk)
             yield chunk
 

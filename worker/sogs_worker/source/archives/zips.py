@@ -1,10 +1,15 @@
-"""ZIP archives: their directory, read with suspicion."""
+"""ZIP archives: their directory, read with suspicion.
+
+Names and fields: APPNOTE.TXT of PKWARE, 4.4.4 (bit 11), 4.6.9 (Info-ZIP's Unicode path) and appendix D.
+"""
 
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from typing import IO, BinaryIO, cast
 
 from sogs_worker.errors import BadInputError
@@ -15,6 +20,8 @@ MAX_DIRECTORY_BYTES = 8 << 20
 
 LOCAL_HEADER_BYTES = 30
 ENCRYPTED = 0x1
+IS_UTF8 = 0x800
+UNICODE_PATH = 0x7075
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -25,13 +32,12 @@ class ZipContainer:
         """Read the directory.
 
         Raises:
-            BadInputError: it is too long, contradicts itself, or has names in another encoding.
+            BadInputError: it is too long, contradicts itself, or declares names as UTF-8 that are not.
         """
         try:
-            # Packers of macOS write UTF-8 without saying so; of other encodings nobody can tell which.
-            self._archive = zipfile.ZipFile(cast(IO[bytes], _BoundedReads(file)), metadata_encoding="utf-8")
+            self._archive = zipfile.ZipFile(cast(IO[bytes], _BoundedReads(file)))
         except UnicodeDecodeError as error:
-            raise BadInputError("has names that are not UTF-8; pack it again with UTF-8 names") from error
+            raise BadInputError("declares names as UTF-8 that are not; pack it again") from error
         self._infos = self._archive.infolist()
         if len(self._infos) > MAX_ENTRIES:
             raise _too_many_entries()
@@ -40,14 +46,15 @@ class ZipContainer:
     def entries(self) -> Iterator[Entry]:
         """List the files, folders left out."""
         for position, info in enumerate(self._infos):
-            name = parse_name(info.filename)
-            if not info.filename.endswith("/"):
+            text = _decode_name(info)
+            name = parse_name(text)
+            if not text.endswith("/"):
                 yield Entry(name, info.file_size, position, _obstacle(info))
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
+    def chunks(self, entry: Entry, chunk_bytes: int = CHUNK_BYTES) -> Generator[bytes]:
         """Read a file; its checksum is compared at its end."""
         with self._archive.open(self._infos[entry.position]) as stream:
-            while chunk := stream.read(CHUNK_BYTES):
+            while chunk := stream.read(chunk_bytes):
                 yield chunk
 
     def close(self) -> None:
@@ -76,11 +83,36 @@ def _too_many_entries() -> BadInputError:
 
 def _check_overlaps(infos: list[zipfile.ZipInfo], end: int) -> None:
     """Refuse entries that share bytes: so the bytes of the archive bound what all entries together can become."""
-    ordered = sorted(infos, key=lambda info: info.header_offset)
-    ends = [*(info.header_offset for info in ordered[1:]), end]
-    for info, limit in zip(ordered, ends, strict=True):
+    limits = [*sorted(info.header_offset for info in infos), end][1:]
+    for info, limit in zip(sorted(infos, key=lambda info: info.header_offset), limits, strict=True):
         if info.header_offset < 0 or info.header_offset + LOCAL_HEADER_BYTES + info.compress_size > limit:
             raise BadInputError("has entries that overlap, as no packer makes them; pack it again")
+
+
+def _decode_name(info: zipfile.ZipInfo) -> str:
+    """Read a name in the encoding that is declared, in UTF-8 if it can be that, and else in the format's own, cp437.
+
+    Packers of macOS write UTF-8 without saying so. Every byte is a character of cp437, so that no name is refused here:
+    a name of another encoding is readable as little as it was, and only those of scenes matter.
+    """
+    if info.flag_bits & IS_UTF8:
+        return info.orig_filename
+    raw = info.orig_filename.encode("cp437")  # as `zipfile` has decoded it
+    declared = _unicode_path(info.extra, raw)
+    try:
+        return (raw if declared is None else declared).decode()
+    except UnicodeDecodeError:
+        return info.orig_filename
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> bytes | None:
+    """Find the name that Info-ZIP's extra field says in UTF-8; it holds while the checksum is that of the name."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == UNICODE_PATH and body[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
+            return body[5:]
+    return None
 
 
 def _obstacle(info: zipfile.ZipInfo) -> str:

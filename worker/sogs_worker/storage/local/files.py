@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.files import make_folder, naming, remove, replacing
-from sogs_worker.storage.base import Condition, ListedObject, Moved, Receipt, StoredObject, ignore_progress
+from sogs_worker.storage.base import Beginning, Condition, ListedObject, Moved, Receipt, StoredObject, ignore_progress
 from sogs_worker.storage.local.sidecar import version
 
 
@@ -47,6 +47,12 @@ class LocalFiles:
         if not path.is_file():
             raise BadInputError(f"{path}: is no file; name a scene, an archive, or a folder of such")
         return StoredObject(status.st_size, None, version(status))
+
+    def peek(self, key: str, size_bytes: int) -> Beginning:
+        """Read the beginning of a file."""
+        there = self.stat(key)
+        with naming(path := self._folder / key), path.open("rb") as file:
+            return Beginning(file.read(size_bytes), there)
 
     def download(self, key: str, path: Path, _progress: Moved = ignore_progress) -> str:
         """Link `path` to the file."""
