@@ -13,14 +13,17 @@ from unittest.mock import ANY
 
 import pytest
 
+from crd.schema import root_schema, rules
 from sogs_worker import errors
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.job.termination import encode_failure, encode_success
+from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.publish.manifest import Output, Result
 from sogs_worker.reporting import log, progress
 from sogs_worker.reporting.display import Lines
+from sogs_worker.source.objects import is_readable
 from sogs_worker.storage.connection import Connection, Encryption
-from sogs_worker.storage.location import Location
+from sogs_worker.storage.location import Location, parse_location
 from sogs_worker.task.gate import Gate
 from sogs_worker.task.task import Deletion, Place, Task, parse_task
 from splat_operator.api import names
@@ -208,3 +211,16 @@ def test_the_operator_reads_the_workers_progress(capsys: pytest.CaptureFixture[s
     assert parse_progress(capsys.readouterr().out) == Progress(
         percent=40, stage="encode", eta_s=0, scenes_done=0, scenes_total=1
     )
+
+
+ENDINGS = [*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES, "/meta.json", "meta.json", "/lod-meta.json", ".obj", ".gz", ".json", ""]
+
+
+@pytest.mark.parametrize("ending", [case(each) for each in ENDINGS for case in (str.lower, str.upper, str.title)])
+@pytest.mark.parametrize(("place", "rest"), [("s3://bucket", ""), ("pvc://claim", ""), ("https://host", "?token=A.b")])
+def test_the_operator_accepts_the_sources_that_the_worker_reads(place: str, rest: str, ending: str) -> None:
+    uri = f"{place}/folder/garden{ending}{rest}"
+    told = [rule for path, rule in rules(root_schema()) if path == "spec.source.uri" and "file name" in rule["message"]]
+    (rule,) = (each["rule"] for each in told if ("https" in each["rule"]) == place.startswith("https"))
+    *_, pattern = re.findall(r"matches\(\s*r'([^']*)'", rule)
+    assert bool(re.search(pattern, uri)) == is_readable(parse_location(uri, "IN").key)

@@ -83,7 +83,7 @@ _GENERAL = [
     _source("source bucket too short", "s3://sc/garden.ply", _SOURCE_FORM),
     _source("source with a newline", "s3://scenes/gar\nden.ply", _SOURCE_FORM),
     _source("source of another kind", "s3://scenes/garden.obj", _SOURCE_SUFFIX),
-    _source("source in capitals", "s3://scenes/GARDEN.PLY", _SOURCE_SUFFIX),
+    _source("source is metadata in capitals", "s3://scenes/garden/META.JSON", _SOURCE_SUFFIX),
     _source("source without name", "s3://scenes/.ply", _SOURCE_SUFFIX),
     _source("source is another's metadata", "s3://scenes/garden/notmeta.json", _SOURCE_SUFFIX),
     _source("web source with a password", "https://me:secret@example.com/garden.ply", _SOURCE_WEB),

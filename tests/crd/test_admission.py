@@ -169,6 +169,8 @@ def applied(
         pytest.param({"spec": {"source": {"uri": "s3://scenes/gardens.tar.gz"}}}, id="archive"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.compressed.ply"}}}, id="compressed PLY"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.spz"}}}, id="SPZ"),
+        pytest.param({"spec": {"source": {"uri": "s3://scenes/GARDEN.PLY"}}}, id="suffix in capitals"),
+        pytest.param({"spec": {"source": {"uri": "https://example.com/Gardens.Tar.Gz?t=1"}}}, id="web, capitals"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),
         pytest.param(
             {"spec": {"source": {"uri": "pvc://raw/a.ply"}, "destination": {"uri": "pvc://out/"}}}, id="claims alone"
