@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,3 +81,21 @@ def naming(path: Path | str) -> Iterator[None]:
         raise NotPermittedError(f"{path}: may not be read; change its mode or run as its owner") from error
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read at any place of it; see `naming`.
+
+    Raises:
+        BadInputError: it is a pipe or a device, which has no such places, and which to open may take for ever.
+    """
+    with naming(path):
+        if not _is_regular(path.stat().st_mode):
+            raise BadInputError("is a pipe or a device; copy what it gives to a file, and name that")
+        with path.open("rb") as file:
+            yield file
+
+
+def _is_regular(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # a folder's opening is refused in its own words

@@ -190,6 +190,19 @@ REFUSALS = {
         74,
         "cannot be made: text.ply is a file",
     ),
+    "pipe": (["compress", "pipe.ply", "out.sog"], 65, "pipe.ply: is a pipe or a device; copy what it gives to a file"),
+    "pipe of an archive": (["compress", "pipe.zip", "out.sog"], 65, "pipe.zip: is a pipe or a device"),
+    "pipe of a bundle": (["decompress", "pipe.sog", "out.ply"], 65, "pipe.sog: is a pipe or a device"),
+    "inspect a pipe": (["inspect", "pipe.spz"], 65, "pipe.spz: is a pipe or a device"),
+    "inspect a device": (["inspect", "device.splat"], 65, "device.splat: is a pipe or a device"),
+    "inspect an archive": (["inspect", "Scenes.Tar.Gz"], 65, "is an archive, not a scene; unpack it, or name it to"),
+    "evaluate an archive": (["evaluate", "scene.ply", "scenes.zip"], 65, "scenes.zip: is an archive, not a scene"),
+    "cameras": (
+        ["compress", "cameras.json", "out.sog"],
+        65,
+        "cameras.json is not the meta.json of an unbundled SOG scene",
+    ),
+    "other JSON": (["inspect", "frames.json"], 65, "it is an object with ['camera_angle_x', 'frames']; name a scene"),
     "decompress a PLY": (["decompress", "scene.ply", "out.ply"], 65, "scene.ply: not a ZIP"),
     "decompress to what": (["decompress", "a.sog", "out.obj"], 64, "must end in .ply"),
     "evaluate one": (["evaluate", "scene.ply"], 64, "B"),
@@ -225,6 +238,11 @@ def test_a_refusal_is_one_sentence_with_its_exit_code(
     monkeypatch.chdir(scene.parent)
     Path("text.ply").write_text("hello\n")
     Path("folder.ply").mkdir()
+    for suffix in ("ply", "zip", "sog", "spz"):
+        os.mkfifo(f"pipe.{suffix}")
+    Path("device.splat").symlink_to("/dev/null")
+    Path("cameras.json").write_text('[{"position": [0, 0, 0]}]')
+    Path("frames.json").write_text('{"camera_angle_x": 1, "frames": []}')
     for name in ("a.sog", "scene.obj"):
         Path(name).touch()
     write_ply(Path("nan.ply"), replace(build_splats(3), sh0=np.full((3, 3), np.nan, np.float32)))

@@ -12,6 +12,7 @@ from archive_builders import KINDS, pack
 from sogs_worker.cli.main import main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
+from sogs_worker.source.search import NO_SPLATS
 from splat_builders import build_splats
 
 QUICK = ("--device", "cpu", "--quality", "fast")
@@ -47,6 +48,22 @@ def test_an_archive(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     records = [json.loads(line) for line in output.splitlines()]
     assert [record["input"] for record in records] == [f"{path}/a/x.ply", f"{path}/b/x.ply"]
     assert [record["sourceBytes"] for record in records] == [len(files["a/x.ply"]), len(files["b/x.ply"])]
+
+
+def test_a_trainers_folder_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model"
+    points = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
+    for count, folder in ((10, "iteration_7000"), (20, "iteration_30000")):
+        (model / "point_cloud" / folder).mkdir(parents=True)
+        (model / "point_cloud" / folder / "point_cloud.ply").write_bytes(scene(count, tmp_path))
+    (model / "input.ply").write_bytes(points)
+    (model / "cameras.json").write_text("[]")
+    code, output, sentences = call(capsys, model, f"{tmp_path}/out/")
+    assert (code, sentences[0]) == (0, f"sogs-worker: passed over: {model}/input.ply {NO_SPLATS}")
+    assert [line.split()[0] for line in output.splitlines()] == [
+        "point_cloud/iteration_30000/point_cloud.sog",
+        "point_cloud/iteration_7000/point_cloud.sog",
+    ]
 
 
 def test_an_archive_of_one_scene_may_go_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

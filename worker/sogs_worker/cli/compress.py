@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sogs_worker.cli.places import in_options, open_input, open_output, temporary_folder
+from sogs_worker.cli.places import Target, in_options, open_input, open_output, temporary_folder
 from sogs_worker.cli.targets import check_output
 from sogs_worker.errors import WorkerError
 from sogs_worker.reporting.display import showing_progress
@@ -78,7 +78,7 @@ def compress(request: Request) -> int:
 def _compress(request: Request, scratch: Path) -> int:
     recipe = request.recipe
     target = open_output(request.output, recipe.encoder.format, os.environ, scratch=scratch)
-    tally = Tally(request, scratch)
+    tally = Tally(request, target, scratch)
     roots = []
     for text in request.inputs:
         try:
@@ -121,8 +121,9 @@ def say_passed_over(passed_over: Sequence[PassedOver]) -> None:
 class Tally:
     """Says what becomes of each scene, and in the end of all."""
 
-    def __init__(self, request: Request, scratch: Path) -> None:
+    def __init__(self, request: Request, target: Target, scratch: Path) -> None:
         self._request = request
+        self._target = target
         self._scratch = scratch
         self._records: list[dict[str, Any]] = []
         self._codes: list[int] = []
@@ -145,7 +146,8 @@ class Tally:
             record = outcome.to_record(outcome.result, device)
             self._records.append(record)
             say_notes(outcome.uri, outcome.notes)
-            print_record(record, str(outcome.dropped), as_json=self._request.as_json)
+            name = self._target.name_for_people(outcome.result.name)
+            print_record(record, name, str(outcome.dropped), as_json=self._request.as_json)
         elif isinstance(outcome.result, ExistsError) and self._request.existing is Existing.SKIP:
             self._skipped += 1
         elif isinstance(outcome.result, PassedOver):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory, gettempdir
 
 from sogs_worker.errors import StorageError, WorkerError
-from sogs_worker.naming import name_target
+from sogs_worker.naming import META, name_target
 from sogs_worker.source.roots import Root, local_root
 from sogs_worker.storage.base import WritableStore
 from sogs_worker.storage.connection import Connection, Side
@@ -52,14 +52,23 @@ class Target:
     Attributes:
         store: what takes them.
         key_of: where in it the target of an output goes.
+        base: what all keys begin with.
         takes_many: whether there is room for more than one.
         folder: of this machine, which is no source; None if it is elsewhere.
     """
 
     store: WritableStore
     key_of: Callable[[PurePosixPath], str]
+    base: str
     takes_many: bool
     folder: Path | None
+
+    def name_for_people(self, name: PurePosixPath) -> str:
+        """Shorten the name of an output's target: as it lies in the folder, or without one."""
+        key = self.key_of(name)
+        if self.takes_many:
+            return key.removeprefix(self.base)
+        return "/".join(key.rsplit("/", 2)[-2:]) if key.endswith(f"/{META}") else key.rpartition("/")[2]
 
 
 def is_address(text: str) -> bool:
@@ -89,11 +98,12 @@ def open_output(text: str, output_format: str, environment: Mapping[str, str], *
     else:
         path = Path(text)
         takes_many = text.endswith("/")
-        store = LocalFiles(path if takes_many else path.parent)
-        base, exact, folder = "", path.name, path if takes_many else None
+        above = path if takes_many else path.parent.parent  # as far as messages show of the path
+        store = LocalFiles(above)
+        base, exact, folder = "", path.relative_to(above).as_posix(), path if takes_many else None
     if takes_many:
-        return Target(store, lambda name: f"{base}{name_target(name, output_format)}", True, folder)
-    return Target(store, lambda _name: exact, False, folder)
+        return Target(store, lambda name: f"{base}{name_target(name, output_format)}", base, True, folder)
+    return Target(store, lambda _name: exact, "", False, folder)
 
 
 def connect(side: Side, environment: Mapping[str, str]) -> Connection:

@@ -11,6 +11,7 @@ from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
 from sogs_worker.formats.splat import read_splat
 from sogs_worker.formats.spz.file import read_spz
+from sogs_worker.naming import ARCHIVE_SUFFIXES
 from sogs_worker.splats import Splats
 
 READERS = {".ply": read_ply, ".spz": read_spz, ".splat": read_splat, ".sog": read_sog, ".json": read_sog}
@@ -24,6 +25,8 @@ def read_scene(path: Path) -> Splats:
         BadInputError: if the format is unknown, or the file is not what its name says.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        raise BadInputError(f"{path}: is an archive, not a scene; unpack it, or name it to `compress`")
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         known = ", ".join(suffix for suffix in READERS if suffix != ".json")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming
+from sogs_worker.files import reading
 from sogs_worker.formats.colour import colours_to_sh0
 from sogs_worker.splats import Splats
 
@@ -38,7 +38,7 @@ def read_splat(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with naming(path), path.open("rb") as file:
+    with reading(path) as file:
         count = _count_rows(file)
         arrays: dict[str, Any] = {
             name: np.empty((count, width), np.float32)

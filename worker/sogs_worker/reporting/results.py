@@ -8,22 +8,21 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sogs_worker.naming import META
-
 LOGGER = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 INTERRUPTED = "interrupted, no half-written output is left"
 
 
-def print_record(record: Mapping[str, Any], dropped: str, *, as_json: bool) -> None:
+def print_record(record: Mapping[str, Any], name: str, dropped: str, *, as_json: bool) -> None:
     """Say what became of a scene.
 
     Args:
         record: as `Outcome.to_record` gives it.
+        name: what people call its output.
         dropped: what its output lacks, for people.
         as_json: whether to say it to a program.
     """
-    print(json.dumps(record) if as_json else format_record(record, dropped), flush=True)
+    print(json.dumps(record) if as_json else format_record(record, name, dropped), flush=True)
 
 
 def print_fault(fault: Exception) -> None:
@@ -42,16 +41,10 @@ def format_size(size_bytes: int) -> str:
     return f"{size_bytes / MEGABYTE:.1f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1e3:.1f} kB"
 
 
-def name_for_people(target: str) -> str:
-    """Shorten a target's path or address to its name, with its folder if every target is called so."""
-    parts = target.rsplit("/", 2)
-    return "/".join(parts[-2:]) if parts[-1] == META else parts[-1]
-
-
-def format_record(record: Mapping[str, Any], dropped: str) -> str:
+def format_record(record: Mapping[str, Any], name: str, dropped: str) -> str:
     """Write a record for people."""
     parts = [
-        name_for_people(record["output"]),
+        name,
         f"{format_size(record['sourceBytes'])} -> {format_size(record['bytes'])}",
         f"{record['ratio']:.1f}x",
         f"{record['splats']:,} splats",

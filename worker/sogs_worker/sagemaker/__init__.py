@@ -125,7 +125,7 @@ def _compress(
         for outcome in pipeline.run(objects):
             if isinstance(outcome.result, Made):
                 say_notes(outcome.uri, outcome.notes)
-                print_record(outcome.to_record(outcome.result, accelerator.name), "", as_json=True)
+                print_record(outcome.to_record(outcome.result, accelerator.name), "", "", as_json=True)
             yield outcome
 
 

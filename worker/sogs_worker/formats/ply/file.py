@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming, replacing
+from sogs_worker.files import reading, replacing
 from sogs_worker.formats.bands import describe_dropped
 from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
 from sogs_worker.formats.ply.header import TYPES, Element, Header, read_header
@@ -54,7 +54,7 @@ def read_ply(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with naming(path), path.open("rb") as file:
+    with reading(path) as file:
         header = read_header(file)
         if is_compressed(header):
             return read_compressed(file, header)

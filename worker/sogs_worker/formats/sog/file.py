@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,13 +14,13 @@ from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means
 from sogs_worker.encode.quantized import Coded, QuantizedSplats, dequantize
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming, remove, replacing
+from sogs_worker.files import naming, reading, remove, replacing
 from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.sog.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
 from sogs_worker.formats.sog.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.formats.sog.meta import Meta, PaletteMeta, parse_meta
-from sogs_worker.formats.sog.meta_fields import FILES, parse_document
+from sogs_worker.formats.sog.meta_fields import FILES, parse_document, shown
 from sogs_worker.formats.sog.meta_fields import MAX_BYTES as MAX_META_BYTES
 from sogs_worker.formats.sog.planes import read_palette_entries
 from sogs_worker.formats.sog.version1 import MetaV1, parse_meta_v1, read_v1
@@ -83,10 +84,12 @@ def read_meta(path: Path) -> tuple[AnyMeta, dict[str, int]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[AnyMeta, Files]]:
-    with naming(path), path.open("rb") as file:
+    with reading(path) as file:
         if path.suffix.lower() == UNBUNDLED:
             files: Files = FolderFiles(path.parent)
-            meta = _parse(file.read(MAX_META_BYTES + 1))
+            data = file.read(MAX_META_BYTES + 1)
+            _refuse_other_json(data)
+            meta = _parse(data)
             stored_bytes = sum(files.size_bytes(name) for name in meta.file_names)
         else:
             files = ZipFiles(file)
@@ -94,6 +97,18 @@ def _opened(path: Path) -> Iterator[tuple[AnyMeta, Files]]:
             stored_bytes = file.seek(0, os.SEEK_END)
         refuse_implausible(meta.count, meta.coefficients, stored_bytes)
         yield meta, files
+
+
+def _refuse_other_json(data: bytes) -> None:
+    """Refuse what has nothing of a scene's metadata, such as a trainer's cameras; what has some of it is parsed."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(document, dict) and not {"version", *FILES}.isdisjoint(document):
+        return
+    what = f"an object with {shown([*document])}" if isinstance(document, dict) else f"a {type(document).__name__}"
+    raise BadInputError(f"is JSON, but not the metadata of a SOG scene: it is {what}; name a scene or its meta.json")
 
 
 def _parse(data: bytes) -> AnyMeta:

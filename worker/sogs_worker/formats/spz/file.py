@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
-from sogs_worker.files import naming
+from sogs_worker.files import reading
 from sogs_worker.formats.axes import to_ply_axes
 from sogs_worker.formats.bands import count_coefficients, describe_dropped
 from sogs_worker.formats.blocks import decode_rows
@@ -46,7 +46,7 @@ def read_spz(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with naming(path), path.open("rb") as file, opened_streams(file) as (header, read, read_extensions):
+    with reading(path) as file, opened_streams(file) as (header, read, read_extensions):
         splats = _decode(header, read)
         extensions = parse_extensions(read_extensions())
         splats = replace(splats, notes=(*splats.notes, *extensions.notes))

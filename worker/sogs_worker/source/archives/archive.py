@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.files import naming
+from sogs_worker.files import reading
 from sogs_worker.source.archives.entries import Container, Entry
 from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
@@ -120,7 +120,7 @@ class Archive:
 @contextmanager
 def _opened(path: Path) -> Iterator[Container]:
     """Open an archive; faults found in the block name it."""
-    with naming(path), path.open("rb") as file:
+    with reading(path) as file:
         try:
             with closing(ZipContainer(file) if path.suffix.lower() == ".zip" else TarContainer(file)) as container:
                 yield container

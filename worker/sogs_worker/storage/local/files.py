@@ -45,7 +45,7 @@ class LocalFiles:
             except NotADirectoryError as error:  # what is below a file is missing like any other
                 raise FileNotFoundError from error
         if not path.is_file():
-            raise BadInputError(f"{path}: is no file; name a scene, an archive, or a folder of such")
+            raise BadInputError(f"{path}: is a pipe or a device; copy what it gives to a file, and name that")
         return StoredObject(status.st_size, None, version(status))
 
     def peek(self, key: str, size_bytes: int) -> Beginning:
