@@ -76,12 +76,16 @@ install: cluster images  ## install the operator from its chart into the cluster
 
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make pins'
-# sogs.in last: its layer goes between torch's and the worker's, keeps to their pins and leaves their packages to them.
-pins:  ## resolve requirements/*.txt anew from requirements/*.in
-	for f in $(filter-out %/sogs.in,$(wildcard requirements/*.in)); do \
+# The packages' own dependencies are those of their pyproject.toml. torch.txt, sogs.txt and worker.txt are a layer of the worker's
+# image each: worker.txt keeps to the pins of torch.txt and leaves its packages to it, sogs.txt to those of both.
+LEAVING = $$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' $(1) | sort -u)
+pins:  ## resolve requirements/*.txt anew from requirements/*.in and from what the packages need
+	for f in $(filter-out %/sogs.in %/dev.in,$(wildcard requirements/*.in)); do \
 		$(COMPILE) $$(grep -q -- --no-deps $$f && echo --no-deps) $$f -o $${f%.in}.txt; done
-	$(COMPILE) $$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements/{torch,worker}.txt | sort -u) \
-		requirements/sogs.in -o requirements/sogs.txt
+	$(COMPILE) operator/pyproject.toml -o requirements/operator.txt
+	$(COMPILE) -c requirements/torch.txt $(call LEAVING,requirements/torch.txt) worker/pyproject.toml -o requirements/worker.txt
+	$(COMPILE) $(call LEAVING,requirements/torch.txt requirements/worker.txt) requirements/sogs.in -o requirements/sogs.txt
+	$(COMPILE) requirements/dev.in operator/pyproject.toml worker/pyproject.toml -o requirements/dev.txt
 
 .venv/complete: $(UV) requirements/dev.txt operator/pyproject.toml worker/pyproject.toml
 	@echo 'setup: making .venv, about a minute the first time (torch is large)'
