@@ -9,7 +9,7 @@ from torch import Tensor
 from devices import normal, on_every_device
 from sogs_worker.encode import kmeans
 from sogs_worker.encode.cells import Cells, partition
-from sogs_worker.encode.kmeans import lloyd, train_centers, update
+from sogs_worker.encode.kmeans import draw_sample, lloyd, train_centers, update
 
 ALL = 10**6
 """More cells than there are: the search is exact."""
@@ -21,6 +21,24 @@ def ones(points: Tensor) -> Tensor:
 
 def sort_into_cells(points: Tensor, count: int = 12) -> Cells:
     return partition(points, train_centers(points, ones(points), count=count, seed=0))
+
+
+@on_every_device
+@pytest.mark.parametrize("count", [1, 30, 299])
+def test_sums_over_samples_are_those_over_all_on_average(device: str, count: int) -> None:
+    weights = (normal(300, 1, device=device)[:, 0] * 2).exp()
+    sums, totals = [], weights.double().cpu()
+    for seed in range(2000):
+        drawn, own = draw_sample(weights, count, seed)
+        assert len(drawn) == count
+        assert bool((drawn.diff() > 0).all())
+        assert bool((own >= weights[drawn] * (1 - 1e-6)).all())
+        sums.append(torch.zeros(300, dtype=torch.float64).index_add_(0, drawn.cpu(), own.double().cpu()))
+    each = torch.stack(sums)
+    spread = each.std(dim=0).clamp_min(1e-9) / 2000**0.5
+    assert float(each.sum(dim=1).mean()) == pytest.approx(float(totals.sum()), rel=0.1)
+    if count > 1:
+        assert float(((each.mean(dim=0) - totals) / spread).abs().clamp_max(10).mean()) < 1.5
 
 
 def squared_error(points: Tensor, weights: Tensor, centroids: Tensor) -> float:

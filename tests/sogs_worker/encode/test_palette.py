@@ -129,6 +129,34 @@ def test_more_points_than_are_trained_on(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.square(decode(palette) - shn.numpy()).sum() < 1.4 * whole
 
 
+def trained_on(count: int, shn: Tensor, weights: Tensor, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
+    """Return the weighted error of a palette trained on so many splats at most, and what training told of it."""
+    monkeypatch.setattr(module, "TRAINING_POINTS", count)
+    effort = replace(UNLIMITED, splats_per_entry=50, step=0.01)
+    squared = np.square(decode(build(shn, weights, effort=effort)) - shn.numpy()).sum(axis=1).mean(axis=1)
+    return float(np.average(squared, weights=weights.numpy())), train(shn, weights, effort=effort).error
+
+
+def test_one_splat_more_than_can_be_trained_on_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    shn = coefficients(4000, 1)
+    weights = torch.rand(4000, generator=torch.Generator().manual_seed(1)).pow(6) + 1e-4
+    whole, _ = trained_on(4000, shn, weights, monkeypatch)
+    without_one, _ = trained_on(3999, shn, weights, monkeypatch)
+    assert without_one == pytest.approx(whole, rel=0.02)
+
+
+@pytest.mark.parametrize("share", [2, 4])
+def test_a_sample_is_good_for_the_important_splats_and_tells_its_error(
+    share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shn = coefficients(8000, 1)
+    weights = torch.rand(8000, generator=torch.Generator().manual_seed(1)).pow(6) + 1e-4
+    whole, _ = trained_on(8000, shn, weights, monkeypatch)
+    measured, told = trained_on(8000 // share, shn, weights, monkeypatch)
+    assert measured < 1.12 * whole
+    assert told == pytest.approx(measured, rel=0.1)
+
+
 @pytest.mark.parametrize("value", [0.0, -0.25, 1e-40, 1e20, 3e38])
 @pytest.mark.parametrize("count", [50, 500])
 def test_equal_coefficients_are_one_entry(value: float, count: int) -> None:

@@ -77,10 +77,36 @@ def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> 
     return _update(cells.points, weights, assign(cells, centroids, probes=probes), centroids)
 
 
+def draw_sample(weights: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw points for which weighted sums over the sample are those over all, on average.
+
+    A point's chance grows with its weight. Where all others of the race are given, it is 1 - exp(-weight * limit), by
+    which the weight is divided (Horvitz, Thompson 1952; for such races Cohen, Kaplan 2007): heavy points are nearly
+    all there with their own weights, light ones stand for others too.
+
+    Args:
+        weights: (N,) float32, positive.
+        count: of the sample, below N.
+        seed: of the random draw.
+
+    Returns:
+        (count,) int64, ascending, and their weights in the sample, float32. Fewer if clocks are equal.
+    """
+    clocks = _clocks(weights, seed)
+    limit = clocks.kthvalue(count + 1).values
+    drawn = (clocks < limit).nonzero().squeeze(1)
+    own = weights[drawn].double()
+    return drawn, (own / -torch.expm1(-own * limit)).float()
+
+
 def _draw(chances: Tensor, count: int, seed: int) -> Tensor:
-    """Draw distinct indices with chances in proportion, by the exponential race (Efraimidis, Spirakis 2006)."""
-    clocks = -_uniform(len(chances), seed, chances.device).log()
-    return (clocks / chances).sort(stable=True).indices[:count]
+    """Draw distinct indices with chances in proportion."""
+    return _clocks(chances, seed).sort(stable=True).indices[:count]
+
+
+def _clocks(chances: Tensor, seed: int) -> Tensor:
+    """Return when each point comes in, (N,) float64, in an exponential race (Efraimidis, Spirakis 2006)."""
+    return -_uniform(len(chances), seed, chances.device).log() / chances
 
 
 def _uniform(count: int, seed: int, device: torch.device) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sogs_worker.encode.cells import Cells, assign, partition
-from sogs_worker.encode.kmeans import lloyd, train_centers, update
+from sogs_worker.encode.kmeans import draw_sample, lloyd, train_centers, update
 from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.splats import Floats
 
@@ -23,7 +23,12 @@ ROW = 64
 """Entries a row of the centroids' texture: a palette's size is planned in whole rows, so that no texel is wasted."""
 
 TRAINING_POINTS = 1 << 20
-"""Splats that the entries are trained on, at most: 16 for each of the most entries that there can be."""
+"""Splats that the entries are trained on, at most: 16 for each of the most entries that there can be.
+
+With 1,024 entries, trained on 16,384 of 49,152 and of 131,072 splats of a photographed scene that were drawn by weight,
+the weighted error is 15 % and 28 % less than with every third and every eighth: few of the important splats are among
+those, and the training, that finds entries for these few, tells half of the error and a sixth.
+"""
 
 OUTLIER = 30
 """Times the median magnitude that a coefficient counts for, at most: no step may depend on a few broken splats."""
@@ -92,7 +97,7 @@ def train_palette(
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> TrainedPalette:
-    """Find centroids of small weighted squared error, on every n-th of the splats where there are very many.
+    """Find centroids of small weighted squared error; where there are very many splats, on a sample of them.
 
     Args:
         shn: (N, C, 3) float32, C >= 3, finite, contiguous; divided by the unit in place, as a copy may have gigabytes.
@@ -108,19 +113,22 @@ def train_palette(
     if size >= len(points):  # as many entries as there are different splats
         cells = partition(points, points[:1])
         return TrainedPalette(cells, weights[cells.order], torch.unique(points, dim=0), unit, 0.0, effort)
-    every = -(-len(points) // TRAINING_POINTS)
-    centers = train_centers(points[::every], weights[::every], count=round(size**0.5), seed=seed)
-    sample = partition(points[::every], centers)
+    is_sampled = len(points) > TRAINING_POINTS
+    drawn, drawn_weights = draw_sample(weights, TRAINING_POINTS, seed) if is_sampled else (slice(None), weights)
+    training = points[drawn]
+    centers = train_centers(training, drawn_weights, count=round(size**0.5), seed=seed)
+    sample = partition(training, centers)
+    del training
     centroids, error = lloyd(
         sample,
-        weights[::every][sample.order],
+        drawn_weights[sample.order],
         count=size,
         iterations=effort.iterations,
         probes=effort.probes,
         seed=seed,
         progress=progress,
     )
-    cells = sample if every == 1 else partition(points, centers)
+    cells = partition(points, centers) if is_sampled else sample
     return TrainedPalette(cells, weights[cells.order], centroids, unit, error * unit**2 / 3, effort)
 
 
