@@ -200,7 +200,7 @@ REFUSALS = {
     "cameras": (
         ["compress", "cameras.json", "out.sog"],
         65,
-        "cameras.json is not the meta.json of an unbundled SOG scene",
+        "cameras.json is not the meta.json of an unbundled",
     ),
     "other JSON": (["inspect", "frames.json"], 65, "it is an object with ['camera_angle_x', 'frames']; name a scene"),
     "decompress a PLY": (["decompress", "scene.ply", "out.ply"], 65, "scene.ply: not a ZIP"),
