@@ -15,7 +15,10 @@ from PIL import Image
 from devices import on_a_gpu
 from sogs_worker.formats.sog import vp8l
 from sogs_worker.formats.sog.vp8l import encode_vp8l, selection
+from sogs_worker.formats.sog.vp8l.blocks import EXACT, block_counts, fitting_grid, group_blocks
 from sogs_worker.formats.sog.vp8l.choice import Transform
+from sogs_worker.formats.sog.vp8l.clusters import group_totals
+from sogs_worker.formats.sog.vp8l.symbols import literal_symbols
 from sogs_worker.formats.sog.webp import decode_webp
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -137,6 +140,28 @@ def test_bytes_are_the_same_with_any_number_of_threads() -> None:
     finally:
         torch.set_num_threads(before)
     assert len(written) == 1
+
+
+def test_pixels_are_counted_exactly_where_float32_has_no_room_for_them() -> None:
+    side, odd = 4200, 17_000_001
+    assert odd > EXACT
+    channel = torch.zeros(side * side, dtype=torch.int64)
+    channel[odd:] = 1 + torch.arange(side * side - odd) % 7
+    symbols = literal_symbols([channel, 0, 0, 255])
+    grid = fitting_grid(side, side)
+    counts = block_counts([symbols], grid)[0]
+    nobody = torch.zeros(grid.count, dtype=torch.int64)
+    before = torch.get_num_threads()
+    try:
+        groups = []
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            assert group_totals(counts, nobody, 1)[0, 0, :8].tolist() == torch.bincount(channel).tolist()
+            groups.append(group_blocks(symbols, grid).groups.tolist())
+    finally:
+        torch.set_num_threads(before)
+    assert groups == groups[:1] * 3
+    assert len(set(groups[0])) > 1
 
 
 @on_a_gpu

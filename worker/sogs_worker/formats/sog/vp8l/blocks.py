@@ -58,6 +58,9 @@ ITERATIONS = 2
 
 MOST_BLOCKS = 1 << 14
 
+EXACT = 1 << 24
+"""Up to here float32 has all whole numbers, so that sums of pixels are the same in any order and by any threads."""
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -99,11 +102,13 @@ def _coarse_counts(counts: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     coarse = Grid(grid.height, grid.width, grid.bits + 1)
     rows, columns = (torch.arange(side, device=counts.device) >> 1 for side in grid.shape)
     places = (rows[:, None] * coarse.shape[1] + columns).flatten()
-    return torch.zeros(coarse.count, *counts.shape[1:], device=counts.device).index_add_(0, places, counts), places
+    return counts.new_zeros(coarse.count, *counts.shape[1:]).index_add_(0, places, counts), places
 
 
 def block_counts(variants: Sequence[Symbols], grid: Grid) -> Tensor:
-    """Return how often each block uses the symbols of each alphabet that uses several, (V, blocks, A, n) float32.
+    """Return how often each block uses the symbols of each alphabet that uses several, (V, blocks, A, n).
+
+    They are float32, and float64 where the image has more than `EXACT` pixels.
 
     Args:
         variants: V choices of symbols for one image, in which the same alphabets use several.
@@ -111,7 +116,8 @@ def block_counts(variants: Sequence[Symbols], grid: Grid) -> Tensor:
     """
     first = variants[0]
     size = max(first.sizes[alphabet] for alphabet in first.varied)
-    counts = torch.zeros(len(variants), grid.count, len(first.varied), size, device=first.device)
+    dtype = torch.float32 if grid.height * grid.width <= EXACT else torch.float64
+    counts = torch.zeros(len(variants), grid.count, len(first.varied), size, dtype=dtype, device=first.device)
     blocks = grid.of_tokens(torch.arange(grid.count, device=first.device), first.pixels)
     for variant, symbols in enumerate(variants):
         for place, (alphabet, codes) in enumerate(symbols.varied.items()):

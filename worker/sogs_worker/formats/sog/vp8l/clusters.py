@@ -1,6 +1,7 @@
 """Groups of blocks of like histograms, by k-means whose distance is the size that a block's symbols get.
 
-Histograms here are (B, A, n) float32: how often each of B blocks uses each of n symbols of each of A alphabets.
+Histograms here are (B, A, n): how often each of B blocks uses each of n symbols of each of A alphabets. They are whole
+numbers in a floating type that can add them all up (`blocks.block_counts`).
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def spread(counts: Tensor, every: int, groups: Tensor, variants: Tensor, count: 
 
 def assign(counts: Tensor, costs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the group and variant of each block in which it takes least at (K, A, n) costs, and what it takes."""
-    steps = counts.flatten(2) @ costs.flatten(1).T  # (V, B, K)
+    steps = counts.flatten(2) @ costs.flatten(1).T.to(counts.dtype)  # (V, B, K)
     least, places = steps.permute(1, 0, 2).flatten(1).min(dim=1)
     return places % len(costs), places // len(costs), least
 
@@ -81,7 +82,7 @@ def _chosen(counts: Tensor, variants: Tensor) -> Tensor:
 
 def group_totals(counts: Tensor, groups: Tensor, count: int) -> Tensor:
     """Add up the histograms of each group, (count, A, n)."""
-    members = (torch.arange(count, device=counts.device)[:, None] == groups).float()
+    members = (torch.arange(count, device=counts.device)[:, None] == groups).to(counts.dtype)
     return (members @ counts.flatten(1)).reshape(count, *counts.shape[1:])
 
 
