@@ -8,8 +8,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,147 @@ def encode_webp(pixels: np.ndarray) -> bytes:
 
 def dump(meta: dict[str, Any]) -> bytes:
     return json.dumps(meta).encode()
+
+
+KSPLAT_KINDS = (("3f", "3f", "4f", "f"), ("3H", "3e", "4e", "e"), ("3H", "3e", "4e", "B"))
+"""By compression level: `struct`'s letters of a position, scale, rotation and coefficient."""
+
+
+def pack_ksplat(
+    sections: Sequence[tuple[Sequence[Sequence[float]], Sequence[int]]],
+    *,
+    level: int = 1,
+    bands: int = 0,
+    full: int = 0,
+    bucket_size: int = 0,
+    block: float = 5,
+    harmonics: tuple[float, float] = (-2, 3),
+) -> bytes:
+    """Sections of rows and lengths of partial buckets; bucket b's centre is (b, 2 b, 3 b).
+
+    A row has position, scale, rotation w x y z, r g b a, coefficients.
+    """
+    position, scale, rotation, harmonic = KSPLAT_KINDS[level]
+    row_format = f"<{position}{scale}{rotation}4B{3 * SPZ_SH[bands]}{harmonic}"
+    heads, bodies = [], []
+    for rows, lengths in sections:
+        partial, full = (lengths, full) if level else ([], 0)
+        buckets = full + len(partial)
+        body = b""
+        if level:
+            centres = [struct.pack("<3f", b, 2 * b, 3 * b) for b in range(buckets)]
+            body = struct.pack(f"<{len(partial)}I", *partial) + b"".join(centres)
+        for row in rows:
+            is_float = [letter in "fe" for letter in _letters(row_format)]
+            body += struct.pack(
+                row_format, *(value if real else int(value) for value, real in zip(row, is_float, strict=True))
+            )
+        counts = (len(rows), len(rows), bucket_size, buckets) if level else (len(rows), len(rows), 0, 0)
+        head = struct.pack("<4IfHxxII2IH", *counts, block, 12 if level else 0, 0, len(body), full, len(partial), bands)
+        heads.append(head.ljust(1024, b"\0"))
+        bodies.append(body)
+    count = sum(len(rows) for rows, _ in sections)
+    file = struct.pack(
+        "<BBxx4IHxx3f2f", 0, 1, len(sections), len(sections), count, count, level, 0, 0, 0, *harmonics
+    )  # fmt: skip
+    return file.ljust(4096, b"\0") + b"".join(heads) + b"".join(bodies)
+
+
+def _letters(row_format: str) -> str:
+    """Write out `struct`'s repetitions."""
+    return "".join(letter * int(times or 1) for times, letter in re.findall(r"(\d*)([a-zA-Z])", row_format)
+                   if times != "0")  # fmt: skip
+
+
+def draw_ksplat(count: int = 40, *, level: int = 1, bands: int = 1, seed: int = 0) -> bytes:
+    """Two sections of random rows, in a full bucket and two others."""
+    rng = np.random.default_rng(seed)
+
+    def rows() -> list[list[float]]:
+        unit = rng.normal(size=(count, 4))
+        position = rng.normal(size=(count, 3)) if level == 0 else rng.integers(0, 1 << 16, (count, 3))
+        coefficients = 3 * SPZ_SH[bands]
+        harmonics = (
+            rng.integers(0, 256, (count, coefficients)) if level == 2 else rng.normal(size=(count, coefficients))
+        )
+        parts = [position, np.exp(rng.normal(size=(count, 3)) - 4), unit, rng.integers(0, 256, (count, 4)), harmonics]
+        return [list(row) for row in np.concatenate(parts, axis=1).tolist()]
+
+    buckets = [count // 4, count - count // 4 - count // 2]
+    return pack_ksplat([(rows(), buckets), (rows(), buckets)], level=level, bands=bands, full=1, bucket_size=count // 2)
+
+
+GLB_TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
+GLB_COMPONENTS = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}
+GLB_PREFIX = "KHR_gaussian_splatting:"
+
+
+def pack_glb(document: Any, body: bytes = b"") -> bytes:
+    """A GLB of a JSON document, or of the bytes given in its place."""
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    body += bytes(-len(body) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def build_glb(
+    columns: Mapping[str, np.ndarray], extensions: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """The document and the bytes of one primitive; integers but those of SCALE are normalized."""
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+        "accessors": [], "bufferViews": [],
+    }  # fmt: skip
+    body = b""
+    attributes = {}
+    for name, values in columns.items():
+        attributes[name] = len(attributes)
+        data = values.tobytes()
+        document["bufferViews"].append({"buffer": 0, "byteOffset": len(body), "byteLength": len(data)})
+        document["accessors"].append({
+            "bufferView": attributes[name], "componentType": GLB_COMPONENTS[values.dtype.str[1:]],
+            "count": len(values), "type": GLB_TYPES[values.shape[1]],
+            "normalized": values.dtype.kind in "iu" and not name.endswith("SCALE"),
+        })  # fmt: skip
+        body += data + bytes(-len(data) % 4)
+    splats = {"KHR_gaussian_splatting": {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}
+    document["meshes"] = [
+        {
+            "primitives": [
+                {"attributes": attributes, "mode": 0, "extensions": splats if extensions is None else extensions}
+            ]
+        }
+    ]
+    document["buffers"] = [{"byteLength": len(body)}]
+    return document, body
+
+
+def draw_glb_columns(count: int = 5, *, bands: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random attributes, floats all of them."""
+    rng = np.random.default_rng(seed)
+    rotations = rng.normal(size=(count, 4))
+    columns = {
+        "POSITION": rng.normal(size=(count, 3)),
+        f"{GLB_PREFIX}ROTATION": rotations / np.linalg.norm(rotations, axis=1, keepdims=True),
+        f"{GLB_PREFIX}SCALE": np.exp(rng.normal(size=(count, 3)) - 4),
+        f"{GLB_PREFIX}OPACITY": rng.uniform(0.1, 0.9, (count, 1)),
+    }
+    for degree in range(bands + 1):
+        for each in range(2 * degree + 1):
+            columns[f"{GLB_PREFIX}SH_DEGREE_{degree}_COEF_{each}"] = rng.normal(size=(count, 3))
+    return {name: values.astype("<f4") for name, values in columns.items()}
+
+
+def pack_spz_glb(spz: bytes, extension: str = "KHR_gaussian_splatting_compression_spz_2") -> bytes:
+    """An SPZ file in a GLB, under one of the names of its drafts, with accessors that have no bytes."""
+    within = {extension: {"bufferView": 0}}
+    document, _ = build_glb(
+        {}, within if extension.startswith("KHR_spz") else {"KHR_gaussian_splatting": {"extensions": within}}
+    )
+    document["accessors"] = [{"componentType": 5126, "count": 5, "type": "VEC3"}]
+    document["meshes"][0]["primitives"][0]["attributes"] = {"POSITION": 0}
+    document["bufferViews"] = [{"buffer": 0, "byteLength": len(spz)}]
+    document["buffers"] = [{"byteLength": len(spz)}]
+    document["extensionsRequired"] = [extension, "KHR_materials_unlit"]
+    return pack_glb(document, spz)

@@ -14,8 +14,9 @@ from unittest.mock import ANY
 import pytest
 
 from crd.schema import root_schema, rules
-from sogs_worker import errors
+from sogs_worker import errors, naming
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.formats import READERS
 from sogs_worker.job.termination import encode_failure, encode_success
 from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.publish.manifest import Output, Result
@@ -29,6 +30,7 @@ from sogs_worker.task.task import Deletion, Place, Task, parse_task
 from splat_operator.api import names
 from splat_operator.api.model import Key, Progress
 from splat_operator.api.spec import parse_spec
+from splat_operator.cluster import destinations
 from splat_operator.decide.report import Failure, parse_failure, parse_progress, parse_result
 from splat_operator.manifests.task import cleanup_document, run_document
 
@@ -43,6 +45,11 @@ def worker_errors(base: type[errors.WorkerError] = errors.WorkerError) -> Iterat
     for kind in base.__subclasses__():
         yield kind
         yield from worker_errors(kind)
+
+
+def test_both_know_the_endings_of_what_the_worker_reads() -> None:
+    assert {*naming.SCENE_SUFFIXES, *naming.ARCHIVE_SUFFIXES} == set(destinations.ENDINGS)
+    assert {f".{suffix.rpartition('.')[2]}" for suffix in naming.SCENE_SUFFIXES} == READERS.keys() - {".json"}
 
 
 def test_the_page_has_its_table() -> None:

@@ -168,7 +168,11 @@ def applied(
         pytest.param({"spec": {"source": {"uri": "s3://scenes/raw/"}}}, id="all scenes below a prefix"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/gardens.tar.gz"}}}, id="archive"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.compressed.ply"}}}, id="compressed PLY"),
-        pytest.param({"spec": {"source": {"uri": "s3://scenes/garden.spz"}}}, id="SPZ"),
+        *(
+            pytest.param({"spec": {"source": {"uri": uri + suffix}}}, id=f"{uri}{suffix}")
+            for suffix in ("ply", "spz", "splat", "ksplat", "glb", "sog")
+            for uri in ("s3://scenes/garden.", "https://example.com/garden.")
+        ),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/GARDEN.PLY"}}}, id="suffix in capitals"),
         pytest.param({"spec": {"source": {"uri": "https://example.com/Gardens.Tar.Gz?t=1"}}}, id="web, capitals"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),

@@ -12,7 +12,7 @@ from sogs_worker.errors import UsageError
 META = "meta.json"
 """The file that stands for an unbundled scene."""
 
-SCENE_SUFFIXES = (".compressed.ply", ".ply", ".spz", ".splat", ".sog")
+SCENE_SUFFIXES = (".compressed.ply", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog")
 """What is taken off a scene's file name to name its output."""
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")

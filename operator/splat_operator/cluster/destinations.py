@@ -5,7 +5,7 @@ from __future__ import annotations
 from splat_operator.api.model import Key
 from splat_operator.api.spec import Output
 
-_ENDINGS = (".compressed.ply", ".tar.gz", ".ply", ".spz", ".splat", ".sog", ".zip", ".tar", ".tgz")
+ENDINGS = (".compressed.ply", ".tar.gz", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog", ".zip", ".tar", ".tgz")
 
 
 class Destinations:
@@ -51,5 +51,5 @@ def object_of(output: Output) -> str:
     if source.endswith("/"):
         return f"{place}{source}"
     name = source.rpartition("/")[2]
-    ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), "")
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
     return place + (name[: len(name) - len(ending)] or name)

@@ -20,13 +20,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packed_scenes import (
+    build_glb,
     build_sog_v1,
+    draw_glb_columns,
+    draw_ksplat,
     draw_splat_rows,
     dump,
     pack_compressed_ply,
+    pack_glb,
     pack_splat,
     pack_spz,
     pack_spz4,
+    pack_spz_glb,
 )
 from sogs_worker.cli.inspect import format_description, inspect_file
 from sogs_worker.engines import native
@@ -96,6 +101,18 @@ def beside_planes(name: str) -> Write:
     return write
 
 
+def headers_of_ksplat(data: bytes) -> bytes:
+    """Return what is in the headers of a file with two sections; the rest of their 4096 and 1024 bytes is padding."""
+    return b"".join(data[start : start + 44] for start in (0, 4096, 5120))
+
+
+def with_headers(data: bytes, headers: bytes) -> bytes:
+    headers = headers.ljust(132, b"\0")
+    return (
+        headers[:44] + data[44:4096] + headers[44:88] + data[4140:5120] + headers[88:132] + data[5164:]
+    )  # fmt: skip
+
+
 TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
     "ply": (binary_ply, as_file(".ply")),
     "ply-text": (text_ply, as_file(".ply")),
@@ -108,6 +125,13 @@ TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
         for version in (1, 2, 3)
     },
     "spz-4": (pack_spz4, as_file(".spz")),
+    **{f"ksplat-{level}": (lambda level=level: draw_ksplat(4, level=level), as_file(".ksplat")) for level in range(3)},
+    "ksplat-headers": (lambda: headers_of_ksplat(draw_ksplat(4)),
+                       as_file(".ksplat", lambda data: with_headers(draw_ksplat(4), data))),
+    "glb": (lambda: pack_glb(*build_glb(draw_glb_columns(3))), as_file(".glb")),
+    "glb-document": (lambda: dump(build_glb(draw_glb_columns(3))[0]),
+                     as_file(".glb", lambda data: pack_glb(data, build_glb(draw_glb_columns(3))[1]))),
+    "glb-spz": (lambda: pack_spz_glb(pack_spz4()), as_file(".glb")),
     "sog": (lambda: zip_files({"meta.json": bundle().meta.to_json(), **bundle().images}), as_file(".sog")),
     "sog-meta": (lambda: bundle().meta.to_json(), in_bundle("meta.json")),
     "sog-plane": (lambda: bundle().images["sh0.webp"], in_bundle("sh0.webp")),

@@ -18,14 +18,19 @@ import pytest
 
 import sogs_worker
 from packed_scenes import (
+    build_glb,
     build_sog_v1,
     compress_zstd,
+    draw_glb_columns,
+    draw_ksplat,
     draw_splat_rows,
     dump,
     pack_compressed_ply,
+    pack_glb,
     pack_splat,
     pack_spz,
     pack_spz4,
+    pack_spz_glb,
     pack_spz_header,
 )
 from splat_builders import NAMES
@@ -110,6 +115,18 @@ def zstd_bomb() -> bytes:
     return struct.pack("<IIIBBBBI12x", 0x5053474E, 4, 5, 0, 12, 0, 5, 32) + table + b"".join(parts)
 
 
+def with_number(data: bytes, place: int, number: int) -> bytes:
+    return data[:place] + struct.pack("<I", number) + data[place + 4 :]
+
+
+def glb(spoil: Callable[[dict[str, Any]], object], count: int = 5) -> bytes:
+    document, body = build_glb(
+        {name: rows.repeat(count // 5, 0) for name, rows in draw_glb_columns(5, bands=0).items()}
+    )
+    spoil(document)
+    return pack_glb(document, body)
+
+
 FLOATS = [f"float {name}" for name in NAMES]
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "claims.ply": (lambda: ply("binary_little_endian", HUGE, FLOATS, bytes(560)), "truncated"),
@@ -138,6 +155,23 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "trailing-4.spz": (lambda: pack_spz4() + b"tail", "do not end where the file does"),
     "noise.spz": (lambda: b"NGSQ" + bytes(1000), "not an SPZ file"),
     "version.spz": (lambda: pack_spz(version=9), "version 9"),
+    "claims.ksplat": (lambda: with_number(draw_ksplat(), 4096 + 4, HUGE), "cut off: a section ends at byte"),
+    "sections.ksplat": (lambda: with_number(draw_ksplat(), 4, HUGE), "declares 2,147,483,648 sections"),
+    "buckets.ksplat": (lambda: with_number(draw_ksplat(), 4096 + 32, HUGE), "have no centres"),
+    "centres.ksplat": (lambda: with_number(draw_ksplat(), 4096 + 12, HUGE), "cut off: a section ends at byte"),
+    "noise.ksplat": (lambda: b"\1" + bytes(9000), "version 1.0"),
+    "claims.glb": (lambda: glb(lambda document: document["accessors"][0].update(count=HUGE)), "of its view"),
+    "instances.glb": (
+        lambda: glb(lambda document: document.update(
+            nodes=[{"mesh": 0}] * 1000, scenes=[{"nodes": list(range(1000))}]), 20_000), "claims",
+    ),
+    "nodes.glb": (
+        lambda: glb(lambda document: document.update(
+            nodes=[{"mesh": 0, "children": [1 + each]} for each in range(100_000)] + [{}])), "has 100,001 nodes",
+    ),
+    "deep.glb": (lambda: pack_glb(b'{"nodes":' + b"[" * 4_000_000), "JSON is not valid"),
+    "claims-spz.glb": (lambda: pack_spz_glb(zeros_of_spz(HUGE, 0)), "claims 2,147,483,648 splats"),
+    "bomb-spz.glb": (lambda: pack_spz_glb(zeros_of_spz(5, 30_000_000)), "goes on after its last splat"),
     "claims.sog": (lambda: sog_v1(lambda meta, _: meta["means"].update(shape=[HUGE, 3])), "claims"),
     "flood.sog": (
         lambda: sog_v1(lambda meta, _: (meta["means"].update(shape=[1_100_000, 3]), meta.pop("shN"))), "fewer than",

@@ -31,5 +31,17 @@ def quantize_opacities(opacities: Tensor, levels: Tensor) -> Tensor:
 
 def dequantize_opacities(alphas: NDArray[np.uint8]) -> Floats:
     """Return the logits, (N,) float32 and finite, of 8-bit alphas."""
-    alpha = np.clip(alphas / 255, ALPHA_MARGIN, 1 - ALPHA_MARGIN)
+    return logits(alphas / 255)
+
+
+def logits(alphas: NDArray[np.floating]) -> Floats:
+    """Return the logits, float32 and finite but for NaN, of alphas of any shape, which should be 0 to 1."""
+    alpha = np.clip(alphas.astype(np.float64), ALPHA_MARGIN, 1 - ALPHA_MARGIN)
     return np.log(alpha / (1 - alpha)).astype(np.float32)
+
+
+def alphas_of(opacities: Floats) -> NDArray[np.float64]:
+    """Return the alphas, 0 to 1, of logits of any shape."""
+    with np.errstate(over="ignore"):
+        alphas: NDArray[np.float64] = 1 / (1 + np.exp(-opacities.astype(np.float64)))
+    return alphas

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sogs_worker.encode.origin import describe_losses
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.glb.file import read_glb
+from sogs_worker.formats.ksplat import read_ksplat
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
 from sogs_worker.formats.splat import read_splat
@@ -14,7 +16,15 @@ from sogs_worker.formats.spz.file import read_spz
 from sogs_worker.naming import ARCHIVE_SUFFIXES
 from sogs_worker.splats import Splats
 
-READERS = {".ply": read_ply, ".spz": read_spz, ".splat": read_splat, ".sog": read_sog, ".json": read_sog}
+READERS = {
+    ".ply": read_ply,
+    ".spz": read_spz,
+    ".splat": read_splat,
+    ".ksplat": read_ksplat,
+    ".glb": read_glb,
+    ".sog": read_sog,
+    ".json": read_sog,
+}
 """Readers by the file name's suffix; `.json` is the meta.json of an unbundled scene."""
 
 

@@ -14,6 +14,7 @@ from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import reading
 from sogs_worker.formats.colour import colours_to_sh0
+from sogs_worker.formats.scales import log_scales
 from sogs_worker.splats import Splats
 
 ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 4), ("rotation", "u1", 4)])
@@ -21,9 +22,6 @@ ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 4)
 
 BLOCK = 1 << 16
 """Splats decoded at once."""
-
-FLATTEST = np.float32(1e-9)
-"""What a standard deviation of 0 is read as, so that the splat stays, as flat as no picture can tell."""
 
 SMALLEST_SCALE = 1e-12
 LARGEST_SCALE = 1e6
@@ -77,13 +75,10 @@ def _refuse_other_files(rows: NDArray[Any]) -> None:
 
 
 def _decode(rows: NDArray[Any]) -> dict[str, NDArray[np.floating]]:
-    scales = rows["scale"]
-    with np.errstate(invalid="ignore"):
-        logs = np.log(np.where(scales == 0, FLATTEST, scales))
     return {
         "positions": rows["position"],
         "rotations": (rows["rotation"].astype(np.float32) - 128) / 128,
-        "scales": logs,
+        "scales": log_scales(rows["scale"]),
         "sh0": colours_to_sh0(rows["colour"][:, :3] / 255),
         "opacities": dequantize_opacities(rows["colour"][:, 3:]),
     }

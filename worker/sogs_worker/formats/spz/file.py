@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,17 @@ def read_spz(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with reading(path) as file, opened_streams(file) as (header, read, read_extensions):
+    with reading(path) as file:
+        return decode_spz(file)
+
+
+def decode_spz(file: BinaryIO) -> Splats:
+    """Read a scene from a whole SPZ file, which may lie in memory.
+
+    Raises:
+        BadInputError: without the file's name.
+    """
+    with opened_streams(file) as (header, read, read_extensions):
         splats = _decode(header, read)
         extensions = parse_extensions(read_extensions())
         splats = replace(splats, notes=(*splats.notes, *extensions.notes))

@@ -70,7 +70,8 @@ def opened_streams(file: BinaryIO) -> Opened:
         BadInputError: without the file's name; if it is no SPZ, of an unknown version, damaged, or claims more splats
             than it can hold.
     """
-    size_bytes = os.fstat(file.fileno()).st_size
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
     start = file.read(len(MAGIC) + 1)
     file.seek(0)
     try:

@@ -1,0 +1,1 @@
+"""Binary glTF with Gaussian splats: KHR_gaussian_splatting, plain or around an SPZ file."""
