@@ -19,11 +19,14 @@ Columns = dict[str, NDArray[np.float64]]
 
 def decode_with_splat_transform(bundle: Path, out: Path) -> Columns:
     """Let PlayCanvas' converter write the bundle as a PLY, and read that."""
-    tool = HERE / "node_modules/.bin/splat-transform"
-    subprocess.run(
-        [tool, "-g", "cpu", "-w", bundle, out], check=True, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
+    convert_with_splat_transform(bundle, out)
     return read_float_ply(out)
+
+
+def convert_with_splat_transform(scene: Path, out: Path, *options: str) -> None:
+    """Let PlayCanvas' converter write a scene in the format that the name of `out` says."""
+    command = [HERE / "node_modules/.bin/splat-transform", "-g", "cpu", "-w", *options, scene, out]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 def read_float_ply(path: Path) -> Columns:

@@ -13,9 +13,10 @@ import pytest
 from scenes import made_scene, real_scene
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.formats.glb.writing import write_glb
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
-from viewers.peers import ViewerError, draw_with_playcanvas, orbit, psnr
+from viewers.peers import ViewerError, convert_with_splat_transform, draw_with_playcanvas, orbit, psnr
 
 Fault = Callable[[dict[str, bytes]], None]
 
@@ -48,6 +49,22 @@ def test_the_engine_shows_the_same_scene(scene: Path, tmp_path: Path) -> None:
     assert count == visible
     assert (want.max(axis=-1) > 2).mean() > 0.05, "the views must show the scene"
     assert psnr(want, got) > SCENES[scene.name]
+
+
+def test_the_engine_shows_our_glb_as_that_of_the_converter(made: Path, tmp_path: Path) -> None:
+    """From the other side than a PLY: the axes of glTF are half a turn about z from its own."""
+    splats = read_ply(made)
+    ours, theirs = tmp_path / "ours.glb", tmp_path / "theirs.glb"
+    write_glb(ours, splats)
+    convert_with_splat_transform(made, theirs)
+    views = orbit(splats.positions, splats.opacities, 1)
+    views["views"] = [{name: [-x, -y, z] for name, (x, y, z) in view.items()} for view in views["views"]]
+    count, want = draw_with_playcanvas(theirs, views, tmp_path / "theirs")
+    assert count == len(splats)
+    assert (want.max(axis=-1) > 2).mean() > 0.05, "the views must show the scene"
+    count, got = draw_with_playcanvas(ours, views, tmp_path / "ours")
+    assert count == len(splats)
+    assert psnr(want, got) > 60
 
 
 def rewrite(bundle: Path, out: Path, change: Fault) -> Path:

@@ -75,8 +75,8 @@ class Splats:
         """SH bands above the constant one, 0 to 3."""
         return SH_COEFFICIENTS.index(self.shn.shape[1])
 
-    def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Splats:
-        """Select or reorder splats by an index or mask of rows."""
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Splats:
+        """Select or reorder splats by an index or mask of rows; a slice of them shares its memory."""
         return replace(self, **{name: getattr(self, name)[index] for name in ARRAYS})
 
     def with_sh_bands(self, bands: int) -> Splats:

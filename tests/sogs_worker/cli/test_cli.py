@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sogs_worker.cli.main import main
+from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats, replace
@@ -86,6 +87,24 @@ def test_decompress_gives_back_the_scene(scene: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert output == f"{target}  {target.stat().st_size / 1e3:.1f} kB  300 splats\n"
     assert np.array_equal(read_ply(target).positions, read_sog(bundle).positions)
+
+
+@pytest.mark.parametrize("name", ["b.ply", "b.compressed.ply", "b.spz", "B.GLB"])
+@pytest.mark.parametrize("command", ["convert", "decompress"])
+def test_any_scene_is_converted_to_any_other_format(
+    command: str, name: str, scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splats = read_ply(scene)
+    splats.positions[7] = np.nan
+    write_ply(scene, splats)
+    target = scene.parent / "new" / name
+    code, output, _ = call(capsys, command, scene, target)
+    assert code == 0
+    assert output == f"{target}  {target.stat().st_size / 1e3:.1f} kB  299 splats  1 unusable dropped\n"
+    assert list(target.parent.iterdir()) == [target]
+    again = read_scene(target)
+    assert (len(again), again.sh_bands) == (299, 1)
+    assert again.positions.mean(axis=0) == pytest.approx(np.nanmean(splats.positions, axis=0), abs=0.01)
 
 
 def test_inspect_tells_what_a_bundle_holds(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,8 +222,12 @@ REFUSALS = {
         "cameras.json is not the meta.json of an unbundled",
     ),
     "other JSON": (["inspect", "frames.json"], 65, "it is an object with ['camera_angle_x', 'frames']; name a scene"),
-    "decompress a PLY": (["decompress", "scene.ply", "out.ply"], 65, "scene.ply: not a ZIP"),
-    "decompress to what": (["decompress", "a.sog", "out.obj"], 64, "must end in .ply"),
+    "decompress to what": (["decompress", "a.sog", "out.obj"], 64, "must end in .compressed.ply, .ply, .spz or .glb"),
+    "convert to SOG": (["convert", "scene.ply", "out.sog"], 64, "; compress makes that"),
+    "convert in place": (["convert", "scene.ply", "./scene.ply"], 64, "the input would be overwritten"),
+    "convert nothing": (["convert", "none.ply", "out.spz"], 66, "none.ply: no such file"),
+    "convert NaN": (["convert", "nan.ply", "out.spz"], 65, "all 3 splats of the scene are NaN"),
+    "convert to a file's file": (["convert", "scene.ply", "text.ply/out.spz"], 74, "text.ply: cannot be made"),
     "evaluate one": (["evaluate", "scene.ply"], 64, "B"),
     "evaluate nothing": (["evaluate", "scene.ply", "none.sog"], 66, "none.sog: no such file"),
     "evaluate a text": (["evaluate", "text.ply", "scene.ply"], 65, "text.ply: not a PLY file"),

@@ -55,18 +55,11 @@ def read_parameters(options: argparse.Namespace) -> Parameters:
     return parse_parameters({**fields, "shBands": options.sh_bands})
 
 
-def run_decompress(options: argparse.Namespace) -> int:
-    """Write the scene of a bundle as PLY."""
-    from sogs_worker.formats.ply.file import write_ply
-    from sogs_worker.formats.sog.file import read_sog
+def run_convert(options: argparse.Namespace) -> int:
+    """Write a scene in another format."""
+    from sogs_worker.cli.convert import convert_file
 
-    source, target = Path(options.bundle), Path(options.output)
-    if target.suffix.lower() != ".ply":
-        raise UsageError(f"{target}: the output must end in .ply")
-    splats = read_sog(source)
-    make_folder(target.parent)
-    write_ply(target, splats)
-    print(f"{target}  {format_size(target.stat().st_size)}  {len(splats):,} splats")
+    print(convert_file(Path(options.scene), Path(options.output)))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from sogs_worker.cli.commands import (
     run_compress,
-    run_decompress,
+    run_convert,
     run_evaluate,
     run_inspect,
     run_job,
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Command)
     _add_compress(commands)
     _add_sagemaker(commands)
-    _add_decompress(commands)
+    _add_convert(commands)
     _add_inspect(commands)
     _add_evaluate(commands)
     _add_render(commands)
@@ -145,15 +145,16 @@ def _add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
     parser.add_argument("--device", default=default, help=meaning)
 
 
-def _add_decompress(commands: Any) -> None:
-    decompress = commands.add_parser(
-        "decompress",
-        help="write the scene of a bundle as PLY",
-        epilog="example:\n  sogs-worker decompress garden.sog garden-again.ply",
+def _add_convert(commands: Any) -> None:
+    convert = commands.add_parser(
+        "convert",
+        aliases=["decompress"],
+        help="write a scene as PLY, compressed PLY, SPZ or GLB",
+        epilog="example:\n  sogs-worker convert garden.sog garden.spz",
     )
-    decompress.add_argument("bundle", metavar="BUNDLE", help=".sog, or the meta.json of an unbundled scene")
-    decompress.add_argument("output", metavar="OUT.ply")
-    decompress.set_defaults(command=run_decompress)
+    convert.add_argument("scene", metavar="IN", help=ONE_SCENE)
+    convert.add_argument("output", metavar="OUT", help="ends in .ply, .compressed.ply, .spz or .glb")
+    convert.set_defaults(command=run_convert)
 
 
 def _add_inspect(commands: Any) -> None:

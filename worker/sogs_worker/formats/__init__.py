@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from sogs_worker.encode.origin import describe_losses
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.glb.file import read_glb
+from sogs_worker.formats.glb.writing import write_glb
 from sogs_worker.formats.ksplat import read_ksplat
-from sogs_worker.formats.ply.file import read_ply
+from sogs_worker.formats.ply.file import read_ply, write_ply
+from sogs_worker.formats.ply.packing import write_compressed_ply
 from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
 from sogs_worker.formats.splat import read_splat
 from sogs_worker.formats.spz.file import read_spz
+from sogs_worker.formats.spz.packing import write_spz
 from sogs_worker.naming import ARCHIVE_SUFFIXES
-from sogs_worker.splats import Splats
+from sogs_worker.splats import WORLD, Splats
+
+Writer = Callable[[Path, Splats], None]
 
 READERS = {
     ".ply": read_ply,
@@ -26,6 +34,14 @@ READERS = {
     ".json": read_sog,
 }
 """Readers by the file name's suffix; `.json` is the meta.json of an unbundled scene."""
+
+WRITERS: dict[str, Writer] = {
+    ".compressed.ply": lambda path, splats: write_compressed_ply(path, _in_float32(splats)),
+    ".ply": write_ply,
+    ".spz": lambda path, splats: write_spz(path, _in_float32(splats)),
+    ".glb": lambda path, splats: write_glb(path, _in_float32(splats)),
+}
+"""Writers of whole scenes by the end of the file name, the longer ones first; SOG has the encoder."""
 
 
 def read_scene(path: Path) -> Splats:
@@ -44,6 +60,18 @@ def read_scene(path: Path) -> Splats:
     splats = reader(path)
     losses = describe_losses(splats)
     return replace(splats, notes=(*splats.notes, losses)) if losses else splats
+
+
+def _in_float32(splats: Splats) -> Splats:
+    """Count positions from 0 for formats that have nothing finer; a note says what that costs."""
+    if splats.origin == WORLD:
+        return splats
+    return replace(splats, positions=splats.world_positions().astype(np.float32), origin=WORLD)
+
+
+def find_writer(path: Path) -> Writer | None:
+    """Return the writer of the format that a file's name says, if there is one."""
+    return next((write for suffix, write in WRITERS.items() if path.name.lower().endswith(suffix)), None)
 
 
 def scene_bytes(path: Path) -> int:

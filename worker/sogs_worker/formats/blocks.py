@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from sogs_worker.splats import Floats
 
 BLOCK = 1 << 16
-"""Rows decoded at once."""
+"""Rows decoded or packed at once."""
+
+
+def split_rows(count: int) -> Iterator[slice]:
+    """Return the places of consecutive blocks of rows."""
+    for first in range(0, count, BLOCK):
+        yield slice(first, min(first + BLOCK, count))
 
 
 def decode_rows(rows: NDArray[Any], columns: int, decode: Callable[[NDArray[Any]], NDArray[np.floating]]) -> Floats:

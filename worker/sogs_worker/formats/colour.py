@@ -14,3 +14,8 @@ Y00 = 1 / math.sqrt(4 * math.pi)
 def colours_to_sh0(colours: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return the coefficients of colours, 0 to 1 where displays can show them; any shape."""
     return (colours - 0.5) / Y00
+
+
+def sh0_to_colours(sh0: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the colours of coefficients; any shape."""
+    return sh0 * Y00 + 0.5

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
+from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming
+from sogs_worker.files import reading
 from sogs_worker.formats.colour import colours_to_sh0
 from sogs_worker.formats.scales import log_scales
 from sogs_worker.splats import SH_COEFFICIENTS, Floats, Splats
@@ -107,14 +108,14 @@ def read_ksplat(path: Path) -> Splats:
         BadInputError: names the file and what is wrong with it.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
-    with naming(path), path.open("rb") as file:
+    with reading(path) as file:
         header = _read_header(file)
         sections = list(_read_sections(file, header))
         count, bands = sum(each.count for each in sections), max((each.bands for each in sections), default=0)
         if count == 0:
             raise BadInputError("the .ksplat has no splats; export a scene with at least one")
         widths = {"positions": 3, "rotations": 4, "scales": 3, "sh0": 3, "opacities": 1}
-        arrays: dict[str, Floats] = {name: np.empty((count, width), np.float32) for name, width in widths.items()}
+        arrays: dict[str, Any] = {name: np.empty((count, width), np.float32) for name, width in widths.items()}
         arrays["shn"] = np.zeros((count, SH_COEFFICIENTS[bands], 3), np.float32)
         first = 0
         # Floats may be anything; the encoder drops what is not finite.
@@ -126,7 +127,8 @@ def read_ksplat(path: Path) -> Splats:
                     _decode(rows, header, {name: array[place] for name, array in arrays.items()})
                     first = place.stop
         arrays["opacities"] = arrays["opacities"][:, 0]
-        return Splats(**arrays)
+        arrays["positions"], origin = centre(arrays["positions"], arrays["scales"])
+        return Splats(**arrays, origin=origin)
 
 
 def _read_header(file: BinaryIO) -> Header:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.files import naming
+from sogs_worker.files import reading
 from sogs_worker.formats.glb.axes import HALF_TURN
 from sogs_worker.formats.glb.container import Span, read_container
 from sogs_worker.formats.glb.document import Document, Section, parse_list
@@ -38,7 +38,7 @@ def read_glb(path: Path) -> Splats:
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
     # Numbers may be anything: a matrix that overflows is refused, and a splat with what is not finite dropped.
-    with naming(path), path.open("rb") as file, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with reading(path) as file, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         document, body = read_container(file)
         _refuse_unknown(document)
         pieces = list(_find_pieces(document))
@@ -88,5 +88,5 @@ def _join(pieces: Sequence[Splats]) -> Splats:
         return np.pad(shn, ((0, 0), (0, coefficients - shn.shape[1]), (0, 0)))
 
     names = ("positions", "rotations", "scales", "opacities", "sh0")
-    arrays = {name: np.concatenate([getattr(each, name) for each in pieces]) for name in names}
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in pieces]) for name in names}
     return replace(pieces[0], **arrays, shn=np.concatenate([padded(each.shn) for each in pieces]))

@@ -20,8 +20,9 @@ from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import reading, replacing
 from sogs_worker.formats.bands import describe_dropped
+from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
-from sogs_worker.formats.ply.header import TYPES, Element, Header, read_header
+from sogs_worker.formats.ply.header import TYPES, Element, Header, Property, build_header, read_header
 from sogs_worker.formats.ply.layout import ATTRIBUTES, count_sh_coefficients, locate_attributes
 from sogs_worker.formats.ply.rows import Rows
 from sogs_worker.splats import WORLD, Splats
@@ -78,29 +79,27 @@ def write_ply(path: Path, splats: Splats) -> None:
     All properties are float, but x, y and z of a scene far from 0 are double.
     """
     is_far = splats.origin != WORLD
-    places = splats.world_positions() if is_far else splats.positions
-    normals = np.zeros((len(splats), 3), np.float32)
-    channels_first = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
-    rows = np.concatenate(
-        [
-            normals,
-            splats.sh0,
-            channels_first,
-            splats.opacities[:, None],
-            splats.scales,
-            splats.rotations,
-        ],
-        axis=1,
-    )
-    rest = [f"f_rest_{i}" for i in range(channels_first.shape[1])]
+    rest = [f"f_rest_{i}" for i in range(3 * splats.shn.shape[1])]
     names = ["nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity", *ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
-    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {len(splats)}"]
-    lines += [f"property {'double' if is_far else 'float'} {name}" for name in ATTRIBUTES["positions"]]
-    lines += [*(f"property float {name}" for name in names), "end_header", ""]
-    columns = [places.astype("<f8" if is_far else "<f4"), rows.astype("<f4")]
+    places = [Property(name, "double" if is_far else "float") for name in ATTRIBUTES["positions"]]
+    vertex = Element("vertex", len(splats), (*places, *(Property(name, "float") for name in names)))
     with replacing(path) as file:
-        file.write("\n".join(lines).encode("ascii"))
-        file.write(np.concatenate([each.view(np.uint8) for each in columns], axis=1).tobytes())
+        file.write(build_header(vertex))
+        for place in split_rows(len(splats)):
+            file.write(_build_rows(splats.take(place), is_far=is_far))
+
+
+def _build_rows(splats: Splats, *, is_far: bool) -> bytes:
+    """Return the rows of some splats."""
+    places = splats.world_positions().astype("<f8") if is_far else splats.positions.astype("<f4")
+    coefficients = 3 * splats.shn.shape[1]
+    rows = np.zeros((len(splats), 14 + coefficients), "<f4")
+    rows[:, 3:6] = splats.sh0
+    rows[:, 6:-8] = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
+    rows[:, -8] = splats.opacities
+    rows[:, -7:-4] = splats.scales
+    rows[:, -4:] = splats.rotations
+    return np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in (places, rows)], axis=1).tobytes()
 
 
 def _plan_binary(rows: Rows, dtype: np.dtype[Any]) -> Iterator[Chunk]:

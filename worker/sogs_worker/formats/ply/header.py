@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -115,6 +116,20 @@ def read_header(file: BinaryIO) -> Header:
             case _:
                 raise BadInputError(f"bad PLY header line {' '.join(words)[:80]!r}; export the scene again")
     raise BadInputError("the PLY header has no end_header line; the file is cut off or not a PLY")
+
+
+def build_header(*elements: Element) -> bytes:
+    """Return the header of a binary little endian file."""
+    lines = ["ply", "format binary_little_endian 1.0"]
+    for element in elements:
+        lines.append(f"element {element.name} {element.count}")
+        lines += [f"property {each.type} {each.name}" for each in element.properties]
+    return "\n".join([*lines, "end_header", ""]).encode("ascii")
+
+
+def build_element(name: str, count: int, kind: str, properties: Iterable[str]) -> Element:
+    """Describe rows of which all properties are of one type."""
+    return Element(name, count, tuple(Property(each, kind) for each in properties))
 
 
 def _read_magic(file: BinaryIO) -> bytes:

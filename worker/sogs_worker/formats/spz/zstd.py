@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import BinaryIO
+
 import zstandard
 
 from sogs_worker.errors import BadInputError
 
 UNKNOWN = -1
+
+LEVEL = 12
+"""What Niantic's own library compresses with."""
+
+
+def compress_zstd(file: BinaryIO, pieces: Iterable[bytes], size_bytes: int) -> int:
+    """Write pieces, which together have `size_bytes`, as one frame; return how many bytes that takes."""
+    start = file.tell()
+    with zstandard.ZstdCompressor(level=LEVEL).stream_writer(file, size=size_bytes, closefd=False) as stream:
+        for piece in pieces:
+            stream.write(piece)
+    return file.tell() - start
 
 
 def decompress_zstd(data: bytes, size_bytes: int) -> bytes:
