@@ -1,4 +1,4 @@
-"""The data model: whatever selects or changes splats leaves them where they are in the world."""
+"""The data model: whatever selects or changes splats leaves them where they are, and a scene what it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sogs_worker.encode.clean import drop_unusable
-from sogs_worker.splats import Splats
+from sogs_worker.splats import Model, Splats
 from splat_builders import build_splats
 
 MAP = (500_000.0, 5_400_000.0, 120.0)
@@ -33,3 +33,15 @@ def test_splats_stay_where_they_are(change: str) -> None:
 def test_counting_from_the_same_origin_copies_nothing() -> None:
     splats = replace(build_splats(20), origin=MAP)
     assert splats.counted_from(MAP) is splats
+
+
+@pytest.mark.parametrize("model", Model)
+def test_the_model_stays_with_a_part_of_the_scene(model: Model) -> None:
+    splats = replace(build_splats(5), model=model)
+    assert splats.take(np.array([3, 1])).model is model
+    assert splats.with_sh_bands(1).model is model
+    assert drop_unusable(splats)[0].model is model
+
+
+def test_a_scene_of_which_nothing_is_known_is_an_ordinary_one() -> None:
+    assert build_splats(1).model is Model.DEFAULT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,23 @@ ARRAYS = ("positions", "rotations", "scales", "opacities", "sh0", "shn")
 SH_COEFFICIENTS = (0, 3, 8, 15)
 """Coefficients a colour channel has above the constant one, by SH bands 0 to 3."""
 
+ARRAYS = ("positions", "rotations", "scales", "opacities", "sh0", "shn")
+"""The fields of `Splats` that have a row for each splat."""
+
+
+class Model(StrEnum):
+    """How a scene was drawn while it was trained, and so how a renderer has to draw it.
+
+    The values are those of `model` in SOG's meta.json, as splat-transform reads and writes it.
+    """
+
+    DEFAULT = "default"
+    """Gaussians, each blurred by a constant (Kerbl et al. 2023)."""
+    ANTIALIASED = "antialiased"
+    """The same, each as much fainter as the blur makes it larger: the 2D filter of Mip-Splatting (Yu et al. 2024)."""
+    SURFELS = "2dgs"
+    """Flat Gaussians, whose third axis is the normal (2D Gaussian Splatting, Huang et al. 2024)."""
+
 
 @dataclass(frozen=True)
 class Splats:
@@ -36,6 +54,7 @@ class Splats:
             decimetres, so that positions are exact only relative to a place nearby.
         notes: what the person who has the file should know of it, such as what of it could not be kept: sentences
             without a full stop, to be said after the file's name.
+        model: how to draw it.
     """
 
     positions: Floats
@@ -46,6 +65,7 @@ class Splats:
     shn: Floats
     origin: Origin = WORLD
     notes: tuple[str, ...] = ()
+    model: Model = Model.DEFAULT
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,8 @@ def drop_unusable(splats: Splats) -> tuple[Splats, int]:
     cloud = upload(splats, "cpu")
     usable = _require_usable(cloud)
     mended = _with_valid_rotations(cloud if usable.all() else cloud.take(usable))
-    return replace(splats, **{name: getattr(mended, name).numpy() for name in ARRAYS}), int((~usable).sum())
+    arrays: dict[str, Any] = {name: getattr(mended, name).numpy() for name in ARRAYS}
+    return replace(splats, **arrays), int((~usable).sum())
 
 
 def _with_valid_rotations(cloud: Cloud) -> Cloud:
