@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sogs_worker.encode.clean import INVISIBLE_LOGIT, Cleaned, clean, drop_unusable
+from sogs_worker.encode.clean import INVISIBLE_LOGIT, Cleaned, clean, drop_unusable, is_usable, with_finite_scales
 from sogs_worker.encode.cloud import upload
 from sogs_worker.errors import BadInputError
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Splats
 from splat_builders import build_splats, replace
 
 ATTRIBUTES = ["positions", "rotations", "scales", "sh0", "shn"]
@@ -26,8 +26,15 @@ def with_opacities(*opacities: float) -> Splats:
     return replace(build_splats(len(opacities)), opacities=np.array(opacities, np.float32))
 
 
-@pytest.mark.parametrize("attribute", ATTRIBUTES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        (name, value)
+        for name in ATTRIBUTES
+        for value in (np.nan, np.inf, -np.inf)
+        if (name, value) != ("scales", -np.inf)
+    ],
+)
 def test_a_value_that_is_not_finite_drops_its_splat(attribute: str, value: float) -> None:
     splats = replace(build_splats(10), opacities=np.zeros(10, np.float32))
     values = getattr(splats, attribute).copy()
@@ -71,7 +78,7 @@ def test_every_splat_is_kept_or_counted(opacities: list[float]) -> None:
     usable = [i for i, value in enumerate(opacities) if not math.isnan(value) and value != -math.inf]
     visible = [i for i in usable if opacities[i] >= INVISIBLE_LOGIT]
     if not usable:
-        with pytest.raises(BadInputError, match="NaN, infinite or invisible"):
+        with pytest.raises(BadInputError, match="NaN, infinite, zero or invisible"):
             clean_splats(splats)
         return
     cleaned = clean_splats(splats)
@@ -100,6 +107,60 @@ def test_a_quaternion_of_norm_zero_becomes_the_identity() -> None:
         assert got[3].tolist() == [1, 0, 0, 0]
         assert np.array_equal(got[[0, 1, 2, 4]], rotations[[0, 1, 2, 4]])
     assert rotations[3].tolist() == [0, 0, 0, 0]
+
+
+SCALES = st.sampled_from([-math.inf, -1e30, -90.0, -9.0, -4.0, 0.0, 3.0])
+
+
+@given(st.lists(st.tuples(SCALES, SCALES, SCALES), min_size=1, max_size=20))
+def test_a_splat_without_thickness_is_kept_and_thinner_than_all_others(rows: list[tuple[float, ...]]) -> None:
+    scales = np.array(rows, np.float32)
+    splats = replace(build_splats(len(rows)), scales=scales, opacities=np.zeros(len(rows), np.float32))
+    flat = scales == -np.inf
+    kept, dropped = drop_unusable(splats)
+    assert dropped == 0
+    assert np.isfinite(kept.scales).all()
+    assert np.array_equal(kept.scales[~flat], scales[~flat])
+    assert len(np.unique(kept.scales[flat])) <= 1, "one entry of a codebook is enough for all"
+    assert (kept.scales[flat] <= scales[~flat].min(initial=3) - 10).all()
+    assert np.array_equal(splats.scales, scales)
+    cleaned = clean_splats(splats)
+    assert np.array_equal(cleaned.cloud.scales.numpy(), scales)
+    assert np.array_equal(with_finite_scales(cleaned.cloud.scales).numpy(), kept.scales)
+
+
+def with_rows_of_zeros(splats: Splats, rows: list[int], but: str = "") -> Splats:
+    """Put zeros in all attributes but one."""
+    arrays = {name: getattr(splats, name).copy() for name in ARRAYS}
+    for name in set(ARRAYS) - {but}:
+        arrays[name][rows] = 0
+    return replace(splats, **arrays)
+
+
+@given(st.sets(st.integers(0, 11), max_size=11), st.integers(0, 3))
+def test_rows_of_zeros_are_unusable(rows: set[int], bands: int) -> None:
+    splats = replace(build_splats(12, bands=bands), opacities=np.full(12, 0.5, np.float32))
+    empty = with_rows_of_zeros(splats, sorted(rows))
+    kept, dropped = drop_unusable(empty)
+    cleaned = clean_splats(empty)
+    assert (dropped, cleaned.unusable, cleaned.invisible) == (len(rows), len(rows), 0)
+    want = np.delete(splats.positions, sorted(rows), axis=0)
+    assert np.array_equal(kept.positions, want)
+    assert np.array_equal(cleaned.cloud.positions.numpy(), want)
+    assert np.array_equal(np.flatnonzero(~is_usable(empty)), sorted(rows))
+
+
+@pytest.mark.parametrize("attribute", [*ATTRIBUTES, "opacities"])
+def test_a_splat_with_anything_in_it_is_one(attribute: str) -> None:
+    splats = replace(build_splats(4), opacities=np.full(4, 0.5, np.float32))
+    kept, dropped = drop_unusable(with_rows_of_zeros(splats, [2], but=attribute))
+    assert (len(kept), dropped) == (4, 0)
+    assert np.linalg.norm(kept.rotations, axis=1).all()
+
+
+def test_a_scene_of_zeros_only_is_refused() -> None:
+    with pytest.raises(BadInputError, match="all 3 splats of the scene are NaN, infinite, zero or invisible"):
+        clean_splats(with_rows_of_zeros(build_splats(3), [0, 1, 2]))
 
 
 @pytest.mark.parametrize("function", [drop_unusable, clean_splats])

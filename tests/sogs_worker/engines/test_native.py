@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 
 from devices import on_a_gpu
 from scenes import DATA, made_scene, real_scene
-from sogs_worker.encode.clean import clean
+from sogs_worker.encode.clean import clean, with_finite_scales
 from sogs_worker.encode.cloud import upload
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.importance import coarseness
@@ -42,6 +43,7 @@ def arrange(splats: Splats, parameters: Parameters = FAST) -> tuple[Splats, np.n
     """The scene as the encoder orders and describes it, and its importance; the parts have tests of their own."""
     cloud = clean(upload(splats.with_sh_bands(parameters.sh_bands), "cpu")).cloud
     arranged, weights = native._arrange(cloud, QUALITIES[parameters.quality])
+    arranged = dataclasses.replace(arranged, scales=with_finite_scales(arranged.scales))
     return Splats(*(getattr(arranged, name).numpy() for name in ARRAYS)), weights.numpy()
 
 
@@ -168,6 +170,9 @@ ODD: dict[str, Callable[[], Splats]] = {
     "scales of 50": lambda: changed("scales", EVERY, (50, -50, -4)),
     "scales of 100": lambda: changed("scales", EVERY, (100, 100, -100)),
     "flat splats": lambda: changed("scales", (slice(None), 2), -30),
+    "no thickness": lambda: changed("scales", (slice(None), 2), -np.inf),
+    "some points": lambda: changed("scales", EVERY, -np.inf),
+    "points": lambda: changed("scales", slice(None), -np.inf),
     "zero quaternions": lambda: changed("rotations", EVERY, 0),
     "tiny quaternions": lambda: changed("rotations", slice(None), build_splats(500).rotations * np.float32(1e-30)),
     "colours of 1e6": lambda: changed("sh0", EVERY, 1e6),
@@ -222,6 +227,21 @@ def test_one_wild_splat_leaves_the_others_as_they_are(
     error = np.abs(getattr(got, attribute) - getattr(want, attribute))[others]
     assert others.sum() == len(want) - 1
     assert error.mean() < limit
+
+
+@pytest.mark.parametrize("axes", [slice(None), slice(2), slice(2, 3)])
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.8])
+def test_flat_splats_leave_the_scales_of_others_as_they_are(share: float, axes: slice, tmp_path: Path) -> None:
+    plain, parameters = build_splats(800, bands=0), Parameters(quality="balanced")
+    scales = plain.scales.copy()
+    scales[: round(share * len(plain)), axes] = -np.inf
+    errors = []
+    for splats in (plain, replace(plain, scales=scales)):
+        got, (want, _) = round_trip(splats, tmp_path / "scene.sog", parameters), arrange(splats, parameters)
+        assert len(got) == len(plain)
+        errors.append(np.abs(got.scales - want.scales)[want.scales > -10].mean())
+    assert errors[1] < 1.2 * errors[0]
+    assert np.exp(got.scales[want.scales < -10]).max() < 1e-4
 
 
 @pytest.mark.parametrize("quality", NAMES)

@@ -11,6 +11,7 @@ import pytest
 
 from packed_scenes import pack_compressed_ply
 from scenes import real_scene
+from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply import compressed as compressed_ply
@@ -81,6 +82,17 @@ def test_bounds_that_are_not_finite_spoil_their_splats_only(tmp_path: Path) -> N
     splats = read_scene(write(tmp_path / "a.ply", spoilt))
     assert not np.isfinite(splats.positions[:256]).all(axis=1).any()
     assert np.isfinite(splats.positions[256:]).all()
+
+
+def test_bounds_of_nothing_are_flat_splats(tmp_path: Path) -> None:
+    data = pack_compressed_ply(300, bands=0)
+    start = data.index(b"end_header\n") + 11
+    least, greatest = start + 4 * 8, start + 4 * 11  # of the third scale, in the first group of 256
+    spoilt = data[:least] + struct.pack("<f", -np.inf) + data[least + 4 : greatest] + struct.pack("<f", -np.inf)
+    splats = read_scene(write(tmp_path / "a.ply", spoilt + data[greatest + 4 :]))
+    assert (splats.scales[:256, 2] == -np.inf).all()
+    splats, dropped = drop_unusable(splats)
+    assert (len(splats), dropped) == (300, 0)
 
 
 def change(old: bytes, new: bytes, count: int = 1) -> Callable[[bytes], bytes]:

@@ -25,7 +25,7 @@ def test_values_of_level_0_by_hand(tmp_path: Path) -> None:
     row = (1, -2, 3.5, 0.5, 0, 2, 0.1, 0.2, -0.3, 0.4, *COLOUR, *range(24))
     splats = read_scene(write(tmp_path, pack_ksplat([([row], [])], level=0, bands=2)))
     assert splats.positions.tolist() == [[1, -2, 3.5]]
-    assert splats.scales[0] == pytest.approx(np.log([0.5, 1e-9, 2]))
+    assert splats.scales[0] == pytest.approx([np.log(0.5), -np.inf, np.log(2)])
     assert splats.rotations[0] == pytest.approx([0.1, 0.2, -0.3, 0.4])
     assert splats.sh0[0] == pytest.approx([1.772454, -1.772454, -0.3 / 0.28209479], rel=1e-5)
     assert splats.opacities[0] == pytest.approx(np.log(128 / 127), rel=1e-4)

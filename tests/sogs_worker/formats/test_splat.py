@@ -22,7 +22,7 @@ def write(path: Path, data: bytes) -> Path:
 def test_values_by_hand(tmp_path: Path) -> None:
     splats = read_scene(write(tmp_path / "a.splat", pack_splat([ROW])))
     assert splats.positions.tolist() == [[1, -2, 3.5]]
-    assert splats.scales[0] == pytest.approx(np.log([0.5, 1e-9, 2]))
+    assert splats.scales[0] == pytest.approx([np.log(0.5), -np.inf, np.log(2)])
     assert splats.rotations.tolist() == [[127 / 128, 0, -1, 0]]
     assert splats.sh0[0] == pytest.approx([1.772454, -1.772454, -0.3 / 0.28209479], rel=1e-5)
     assert splats.opacities[0] == pytest.approx(np.log(128 / 127), rel=1e-4)

@@ -10,7 +10,7 @@ class Dropped:
     """How many splats an engine left out, and why.
 
     Attributes:
-        unusable: with a value that is NaN or infinite.
+        unusable: with a value that is NaN or infinite, or nothing but zeros.
         invisible: that nobody could see.
         cropped: the least opaque ones, beyond the largest square of splats.
     """

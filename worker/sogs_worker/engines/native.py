@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sogs_worker.encode.clean import clean
+from sogs_worker.encode.clean import clean, with_finite_scales
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.importance import coarseness, importance
@@ -29,6 +29,9 @@ from sogs_worker.render.scene import build_shapes
 from sogs_worker.render.survey import survey
 from sogs_worker.render.visibility import seen_energy
 from sogs_worker.splats import Origin, Splats
+
+THIN = 1e-9
+"""What an axis of no thickness counts as, beside the longest of its splat: of its logarithm nothing can be seen."""
 
 Progress = Callable[[str, float], None]
 
@@ -110,6 +113,7 @@ def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
 
 def _weigh(cloud: Cloud) -> Tensor:
     """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
+    cloud = replace(cloud, scales=with_finite_scales(cloud.scales))
     shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities)
     return importance(cloud, seen_energy(shapes, survey(cloud.positions)))
 
@@ -121,8 +125,11 @@ def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, stren
     costs about as much quality.
     """
     levels = coarseness(weights, strength)
-    axis_weights = weights[:, None] * (cloud.scales - cloud.scales[:, :1]).exp().square()
-    layout.add_scales(_code(cloud.scales, axis_weights, SCALE * step, coarseness(axis_weights, strength)))
+    shares = (cloud.scales - cloud.scales[:, :1]).exp()
+    axis_weights = weights[:, None] * torch.where(cloud.scales.isneginf(), THIN, shares).square()
+    layout.add_scales(
+        _code(with_finite_scales(cloud.scales), axis_weights, SCALE * step, coarseness(axis_weights, strength))
+    )
     rotations = pack_rotations(cloud.rotations, levels + _level(step / ROTATION))
     layout.add_rotations(rotations.cpu().numpy())
     areas = weights / torch.sigmoid(cloud.opacities).square()

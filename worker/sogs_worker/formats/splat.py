@@ -30,7 +30,7 @@ FARTHEST = 1e9
 
 
 def read_splat(path: Path) -> Splats:
-    """Read a scene from a .splat file. Standard deviations that are negative become NaN, which the encoder drops.
+    """Read a scene from a .splat file. Standard deviations of 0 become -Inf, negative ones NaN.
 
     Raises:
         BadInputError: names the file and what is wrong with it.

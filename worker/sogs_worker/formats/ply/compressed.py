@@ -141,7 +141,8 @@ def _spread(fractions: Wide, ranges: Table, low: list[str], high: list[str]) -> 
     """Interpolate between the bounds of each splat's group."""
     groups = np.arange(len(fractions)) // GROUP
     lows, highs = (structured_to_unstructured(ranges[names], np.float64)[groups] for names in (low, high))
-    return lows * (1 - fractions) + highs * fractions
+    # Where both are -Inf, as those of scales may be, so is what lies between them.
+    return np.where(lows == highs, lows, lows * (1 - fractions) + highs * fractions)
 
 
 def _unpack_harmonics(harmonics: Rows) -> tuple[Floats, tuple[str, ...]]:
