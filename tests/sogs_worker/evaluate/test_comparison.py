@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -26,7 +27,7 @@ from sogs_worker.evaluate import (
 )
 from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.render.camera import Camera, look_at
-from sogs_worker.splats import Splats
+from sogs_worker.splats import Model, Splats
 from splat_builders import build_splats, replace
 
 RENDER_CHECK = DATA.parent / "tools" / "render-check" / "evaluate.py"
@@ -118,9 +119,23 @@ def test_files_with_unusable_splats_compare(splats: Splats, tmp_path: Path) -> N
     positions[:3], positions[3], rotations[4] = np.nan, np.inf, 0
     write_ply(other, replace(splats, positions=positions, rotations=rotations))
     evaluation = evaluate_files(reference, other, cameras=None, count=1, device="cpu")
-    assert evaluation["other"] == {"file": str(other), "splats": 396, "dropped": 4}
+    assert evaluation["other"] == {"file": str(other), "model": "default", "splats": 396, "dropped": 4}
     assert 10 < evaluation["psnr"] < 60
     assert format_evaluation(evaluation).endswith(f"4 unusable splats of {other} not drawn")
+
+
+def test_each_scene_is_drawn_by_its_own_model(tmp_path: Path) -> None:
+    splats = build_splats(400, bands=0)
+    splats = dataclasses.replace(splats, scales=splats.scales - np.float32(1), model=Model.ANTIALIASED)
+    reference, same, lost = (tmp_path / name for name in ("a.ply", "same.ply", "lost.ply"))
+    write_ply(reference, splats)
+    write_ply(same, splats)
+    write_ply(lost, dataclasses.replace(splats, model=Model.DEFAULT))
+    assert evaluate_files(reference, same, cameras=None, count=1, device="cpu")["identical"]
+    evaluation = evaluate_files(reference, lost, cameras=None, count=1, device="cpu")
+    assert evaluation["psnr"] < 45
+    assert [evaluation[name]["model"] for name in ("reference", "other")] == ["antialiased", "default"]
+    assert format_evaluation(evaluation).endswith("drawn as default, the reference as antialiased")
 
 
 @pytest.mark.skipif(not RENDER_CHECK.exists(), reason=f"{RENDER_CHECK} is not there")

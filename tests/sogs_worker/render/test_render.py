@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from devices import needs_gpu
@@ -17,7 +20,7 @@ from sogs_worker.render.blend import Batch
 from sogs_worker.render.camera import look_at
 from sogs_worker.render.project import project
 from sogs_worker.render.tiles import TILE, assign_tiles
-from sogs_worker.splats import SH_COEFFICIENTS, Splats
+from sogs_worker.splats import SH_COEFFICIENTS, Model, Splats
 
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
@@ -73,7 +76,7 @@ def colour_of(splats: Splats, row: int, ray: np.ndarray) -> np.ndarray:
 
 
 def reference(splats: Splats, view: Camera) -> np.ndarray:
-    """Every splat on every pixel, in float64."""
+    """Every splat on every pixel, in float64, by the scene's model."""
     rotation, shift = view.world_to_camera[:3, :3], view.world_to_camera[:3, 3]
     local = splats.positions.astype(float) @ rotation.T + shift
     y, x = np.mgrid[: view.height, : view.width] + 0.5
@@ -87,10 +90,14 @@ def reference(splats: Splats, view: Camera) -> np.ndarray:
         fx, fy = view.focal
         jacobian = np.array([[fx / depth, 0, -fx * sx / depth], [0, fy / depth, -fy * sy / depth]])
         spread = rotation @ matrix_of(splats.rotations[row].astype(float)) * np.exp(splats.scales[row].astype(float))
-        covariance = jacobian @ spread @ spread.T @ jacobian.T + 0.3 * np.eye(2)
+        sharp = jacobian @ spread @ spread.T @ jacobian.T
+        covariance = sharp + 0.3 * np.eye(2)
+        opacity = 1 / (1 + math.exp(-splats.opacities[row]))
+        if splats.model is Model.ANTIALIASED:
+            opacity *= math.sqrt(max(np.linalg.det(sharp) / np.linalg.det(covariance), 0))
         (a, b), (_, c) = np.linalg.inv(covariance)
         dx, dy = x - (fx * px / depth + view.centre[0]), y - (fy * py / depth + view.centre[1])
-        alpha = np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy) / 2) / (1 + math.exp(-splats.opacities[row]))
+        alpha = opacity * np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy) / 2)
         alpha = np.where(alpha < 1 / 255, 0, np.minimum(alpha, 0.999))
         colour += (light * alpha)[..., None] * colour_of(splats, row, splats.positions[row] - view.position)
         light *= 1 - alpha
@@ -105,6 +112,34 @@ def test_agrees_with_a_pixel_by_pixel_reference(bands: int, device: str) -> None
     # One grey level for rounding, a little more where alpha stands on the edge of 1/255.
     assert difference.mean() < 0.3
     assert difference.max() < 3
+
+
+def small(splats: Splats, model: Model) -> Splats:
+    """Splats of about a pixel and less, some flat, of which the blur is most."""
+    scales = splats.scales - np.float32(2)
+    scales[::3, 2] = -30
+    return replace(splats, scales=scales, opacities=np.abs(splats.opacities) + 2, model=model)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("model", Model)
+def test_a_scene_is_drawn_by_its_model(model: Model, device: str) -> None:
+    splats = small(random_scene(400, 1, seed=8), model)
+    got, want = draw(splats, camera(), device=device), reference(splats, camera())
+    assert np.abs(got - want).max() < 3
+    ordinary = reference(replace(splats, model=Model.DEFAULT), camera())
+    assert (np.abs(want - ordinary).mean() > 5) == (model is Model.ANTIALIASED)
+
+
+@given(st.floats(-20, 10), st.floats(-20, 10), st.floats(-20, 10), st.integers(0, 9))
+def test_antialiasing_only_ever_makes_a_splat_fainter(a: float, b: float, c: float, seed: int) -> None:
+    splats = replace(random_scene(1, 0, seed), positions=np.zeros((1, 3), np.float32), scales=np.float32([[a, b, c]]))
+    plain, faint = (
+        project(load_scene(replace(splats, model=model), "cpu"), camera()).alphas.tolist()
+        for model in (Model.DEFAULT, Model.ANTIALIASED)
+    )
+    assert len(faint) <= len(plain) <= 1, "nothing is drawn that has no alpha to be seen"
+    assert all(1 / 255 <= alpha <= ordinary * (1 + 1e-5) for alpha, ordinary in zip(faint, plain, strict=False))
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Model, Splats
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """N splats as float32 tensors, the attributes of `Splats` under the same names and in the same shapes."""
+    """N splats as float32 tensors, all of `Splats` under the same names and in the same shapes."""
 
     positions: Tensor
     rotations: Tensor
@@ -20,6 +21,7 @@ class Cloud:
     opacities: Tensor
     sh0: Tensor
     shn: Tensor
+    model: Model = Model.DEFAULT
 
     def __len__(self) -> int:
         """Count the splats."""
@@ -27,10 +29,11 @@ class Cloud:
 
     def take(self, index: Tensor) -> Cloud:
         """Select or reorder splats by an index or mask of rows."""
-        return Cloud(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+        rows: dict[str, Any] = {name: getattr(self, name)[index] for name in ARRAYS}
+        return replace(self, **rows)
 
 
 def upload(splats: Splats, device: str) -> Cloud:
     """Copy a scene to `cuda`, or share its memory on the `cpu`."""
-    arrays = (getattr(splats, name) for name in Cloud.__dataclass_fields__)
-    return Cloud(*(torch.from_numpy(array).to(device) for array in arrays))
+    arrays = {name: torch.from_numpy(getattr(splats, name)).to(device) for name in ARRAYS}
+    return Cloud(**arrays, model=splats.model)

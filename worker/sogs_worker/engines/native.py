@@ -114,7 +114,7 @@ def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
 def _weigh(cloud: Cloud) -> Tensor:
     """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
     cloud = replace(cloud, scales=with_finite_scales(cloud.scales))
-    shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities)
+    shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, model=cloud.model)
     return importance(cloud, seen_energy(shapes, survey(cloud.positions)))
 
 

@@ -81,10 +81,10 @@ def evaluate_files(
         device: `cpu` or `cuda`.
 
     Returns:
-        A JSON object with `reference` and `other` (`file`, `splats` drawn, `dropped` as unusable, `notes` if there are
-        any), `device`, `psnr` (mean, dB, over the views that differ), `psnrWorst`, `worstView`, `ssim` (mean),
-        `identical`, `identicalViews` and `views` (`name`, `psnr`, `ssim` of each). A PSNR of identical pictures, which
-        is infinite, is null.
+        A JSON object with `reference` and `other` (`file`, `model`, `splats` drawn, `dropped` as unusable, `notes` if
+        there are any), `device`, `psnr` (mean, dB, over the views that differ), `psnrWorst`, `worstView`, `ssim`
+        (mean), `identical`, `identicalViews` and `views` (`name`, `psnr`, `ssim` of each). A PSNR of identical
+        pictures, which is infinite, is null.
 
     Raises:
         WorkerError: if a file cannot be read or has nothing to draw.
@@ -109,6 +109,8 @@ def format_evaluation(evaluation: dict[str, Any]) -> str:
         ]
         if evaluation["identicalViews"]:
             parts[-1] += f", {evaluation['identicalViews']} of them identical and not in the PSNR"
+    if other["model"] != evaluation["reference"]["model"]:
+        parts.append(f"drawn as {other['model']}, the reference as {evaluation['reference']['model']}")
     for scene in (evaluation["reference"], other):
         if scene["dropped"]:
             parts.append(f"{scene['dropped']:,} unusable splats of {scene['file']} not drawn")
@@ -121,7 +123,8 @@ def _read(path: Path) -> tuple[Splats, dict[str, Any]]:
     with naming(path):
         usable, dropped = drop_unusable(splats)
     notes = {"notes": list(usable.notes)} if usable.notes else {}
-    return usable, {"file": str(path), "splats": len(usable), "dropped": dropped, **notes}
+    facts = {"model": str(usable.model), "splats": len(usable), "dropped": dropped}
+    return usable, {"file": str(path), **facts, **notes}
 
 
 def _describe(comparison: Comparison) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Floats, Model, Splats
 
 LARGEST_LOG_SCALE = 60.0
 """Larger splats are drawn as if they were of this size, 10^26: their exponential would soon be infinite."""
@@ -21,11 +21,13 @@ class Shapes:
         positions: (N, 3), world units.
         factors: (N, 3, 3), R S with R the rotation and S the standard deviations; the covariance is its square.
         alphas: (N,), opacity at the mean, 0 to 1.
+        is_antialiased: whether a splat is as much fainter as the blur of a picture makes it larger.
     """
 
     positions: Tensor
     factors: Tensor
     alphas: Tensor
+    is_antialiased: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,17 @@ def load_scene(splats: Splats, device: str) -> Scene:
     def upload(values: Floats) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32).to(device)
 
-    shapes = build_shapes(*map(upload, (splats.positions, splats.rotations, splats.scales, splats.opacities)))
+    arrays = map(upload, (splats.positions, splats.rotations, splats.scales, splats.opacities))
+    shapes = build_shapes(*arrays, model=splats.model)
     return Scene(**vars(shapes), sh0=upload(splats.sh0), shn=upload(splats.shn))
 
 
-def build_shapes(positions: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor) -> Shapes:
+def build_shapes(
+    positions: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor, *, model: Model = Model.DEFAULT
+) -> Shapes:
     """Build shapes from attributes as `Splats` has them, (N, 3), (N, 4), (N, 3) and (N,) float32."""
-    return Shapes(positions, _covariance_factors(rotations, scales), torch.sigmoid(opacities))
+    factors = _covariance_factors(rotations, scales)
+    return Shapes(positions, factors, torch.sigmoid(opacities), is_antialiased=model is Model.ANTIALIASED)
 
 
 def _covariance_factors(quaternions: Tensor, log_scales: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sogs_worker.encode.budget import at_once
 from sogs_worker.encode.runs import cut_runs
-from sogs_worker.render.project import BLUR_PIXELS2, NEAR
+from sogs_worker.render.project import BLUR_PIXELS2, NEAR, compensation
 from sogs_worker.render.scene import Shapes
 from sogs_worker.render.survey import Survey
 
@@ -60,7 +60,8 @@ class Footprints:
 def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     """Estimate the energy of each splat in pictures: the square of what it adds to a pixel, summed over pixels.
 
-    That is alpha^2 times the ellipse's area times the square of the light that is left before it, from front to back.
+    That is alpha^2 times the ellipse's area times the square of the light that is left before it, from front to back;
+    in an antialiased scene alpha is as much smaller as the blur makes the area larger.
 
     Returns:
         (N,) float64, the mean over the cameras, pixels of a picture of 640 x 640; 0 where none sees the splat.
@@ -71,7 +72,7 @@ def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     total = torch.zeros(count, dtype=torch.float64, device=shapes.alphas.device)
     for rotation, eye, focal in zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True):
         local = _turn(positions - eye[:, None], rotation)
-        footprints = _project(local, axes, rotation, shapes.alphas, focal=focal * side, side=side)
+        footprints = _project(local, axes, rotation, shapes, focal=focal * side, side=side)
         total[footprints.splats] += footprints.energies * _light_left(footprints, side)
     return total / len(cameras)
 
@@ -87,14 +88,14 @@ def _side(count: int) -> int:
     return min(max(side, SIDES[0]), SIDES[1])
 
 
-def _project(local: Tensor, axes: Tensor, rotation: Tensor, alphas: Tensor, *, focal: float, side: int) -> Footprints:
+def _project(local: Tensor, axes: Tensor, rotation: Tensor, shapes: Shapes, *, focal: float, side: int) -> Footprints:
     """Project the splats that a picture of `side` texels can show.
 
     Args:
         local: (3, N), x, y and z of the positions, in the camera's axes.
         axes: (3, N, 3), x, y and z of each ellipsoid's three axes of one standard deviation, in the world.
         rotation: (3, 3), from the world's axes to the camera's.
-        alphas: (N,).
+        shapes: whose alphas are taken.
         focal: texels.
         side: texels.
     """
@@ -102,12 +103,14 @@ def _project(local: Tensor, axes: Tensor, rotation: Tensor, alphas: Tensor, *, f
     off = (local[:2] / depths).abs().amax(dim=0) * focal
     splats = ((off < side / 2 + LARGEST) & (depths > NEAR)).nonzero()[:, 0]
     splats = splats[depths[splats].argsort(stable=True)]
-    depths, alphas = depths[splats], alphas[splats]
+    depths, alphas = depths[splats], shapes.alphas[splats]
     slopes = (local[:2].index_select(1, splats) / depths).T
     xx, xy, yy = _covariances(_turn(axes.index_select(1, splats), rotation), slopes, focal / depths)
 
     blur = BLUR_PIXELS2 * (side / PICTURE) ** 2  # as in the pictures that are judged
     areas = _area(xx + blur, xy, yy + blur).clamp_max(side * side)
+    if shapes.is_antialiased:
+        alphas = alphas * compensation(_area(xx, xy, yy), xx + yy, blur)
     xx, yy = xx + BLUR_PIXELS2, yy + BLUR_PIXELS2
     determinants = (xx * yy - xy * xy).clamp_min(torch.finfo(torch.float32).tiny)
     means = slopes * focal + side / 2
@@ -128,7 +131,7 @@ def _project(local: Tensor, axes: Tensor, rotation: Tensor, alphas: Tensor, *, f
 def _covariances(axes: Tensor, slopes: Tensor, zooms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return xx, xy, yy of the ellipses on the picture, (M,), texels^2, so limited that their products are finite.
 
-    The formula is that of `project._picture_covariance`.
+    The formula is that of `project._picture_axes`.
     """
     x, y, z = axes
     across = (zooms[:, None] * (x - slopes[:, :1] * z)).clamp(-HUGE, HUGE)
