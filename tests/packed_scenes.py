@@ -48,7 +48,12 @@ def pack_spz(count: int = 5, *, version: int = 2, bands: int = 1, flags: int = 0
 
 
 def pack_spz4(
-    count: int = 5, *, bands: int = 1, extension: bytes = b"", change: Callable[[list[list[int]]], object] | None = None
+    count: int = 5,
+    *,
+    bands: int = 1,
+    flags: int = 0,
+    extension: bytes = b"",
+    change: Callable[[list[list[int]]], object] | None = None,
 ) -> bytes:
     """Version 4; `change` alters the table of [compressed, uncompressed] sizes."""
     parts = [part for part in pack_spz_body(count, version=4, bands=bands) if part]
@@ -58,7 +63,7 @@ def pack_spz4(
         change(table)
     start = 32 + len(extension)
     header = struct.pack(
-        "<IIIBBBBI12x", 0x5053474E, 4, count, bands, 12, 2 if extension else 0, len(parts), start
+        "<IIIBBBBI12x", 0x5053474E, 4, count, bands, 12, flags | 2 * bool(extension), len(parts), start
     )  # fmt: skip
     return header + extension + b"".join(struct.pack("<QQ", *sizes) for sizes in table) + b"".join(packed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from sogs_worker.cli.main import main
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.formats.sog.file import read_sog
+from sogs_worker.splats import Model
 from splat_builders import build_splats, replace
 
 WORKER = Path(__file__).parents[3] / "worker"
@@ -130,9 +132,19 @@ def test_inspect_tells_what_a_ply_holds(scene: Path, capsys: pytest.CaptureFixtu
     code, output, _ = call(capsys, "inspect", "--json", scene)
     told = json.loads(output)
     assert code == 0
-    assert (told["splats"], told["shBands"], told["unusable"]) == (300, 1, 1)
+    assert (told["splats"], told["shBands"], told["unusable"], told["model"]) == (300, 1, 1, "default")
     assert told["bytes"] == scene.stat().st_size
     assert "files" not in told
+
+
+def test_a_model_goes_with_the_scene_through_all_commands(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(scene, dataclasses.replace(build_splats(300, bands=0), model=Model.ANTIALIASED))
+    bundle, again = scene.with_name("out.sog"), scene.with_name("again.ply")
+    call(capsys, "compress", "--device", "cpu", scene, bundle)
+    call(capsys, "decompress", bundle, again)
+    for path in (scene, bundle, again):
+        assert json.loads(call(capsys, "inspect", "--json", path)[1])["model"] == "antialiased"
+        assert "model      antialiased\n" in call(capsys, "inspect", path)[1]
 
 
 def test_evaluate_tells_how_alike_two_scenes_look(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

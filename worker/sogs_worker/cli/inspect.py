@@ -22,9 +22,9 @@ SOG_SUFFIXES = (".sog", ".json")
 def inspect_file(path: Path) -> dict[str, Any]:
     """Describe a scene file as a JSON object.
 
-    Keys: `file`, `bytes`, `splats`, `shBands`, `unusable` (splats that nothing can draw), `notes` (sentences on what is
-    odd about it), `bounds` of the other splats; for SOG also `codebooks` (least and greatest value of each), `files`
-    (bytes of each), and for its version 2 `palette` (entries).
+    Keys: `file`, `bytes`, `splats`, `shBands`, `model`, `unusable` (splats that nothing can draw), `notes` (sentences
+    on what is odd about it), `bounds` of the other splats; for SOG also `codebooks` (least and greatest value of each),
+    `files` (bytes of each), and for its version 2 `palette` (entries).
 
     Raises:
         WorkerError: if it cannot be read.
@@ -36,6 +36,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "bytes": scene_bytes(path),
         "splats": len(splats),
         "shBands": splats.sh_bands,
+        "model": str(splats.model),
         "unusable": int((~usable).sum()),
         "notes": list(splats.notes),
         "bounds": _describe_bounds(splats.positions[usable], splats.origin),
@@ -49,6 +50,7 @@ def format_description(description: dict[str, Any]) -> str:
         f"{description['file']}  {description['bytes']:,} bytes",
         f"splats     {description['splats']:,}, {description['unusable']:,} of them unusable",
         f"SH bands   {description['shBands']}",
+        f"model      {description['model']}",
     ]
     if bounds := description["bounds"]:
         lines += [f"{name:<10} {'  '.join(map(_coordinate, bounds[name]))}" for name in ("min", "max")]

@@ -12,7 +12,7 @@ from sogs_worker.encode.origin import centre
 from sogs_worker.encode.palette import Palette
 from sogs_worker.encode.positions import Means, dequantize_positions
 from sogs_worker.encode.rotation import unpack_rotations
-from sogs_worker.splats import Floats, Splats
+from sogs_worker.splats import Floats, Model, Splats
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class QuantizedSplats:
         sh0: constant SH coefficients.
         alphas: (N,) uint8, 255 is opaque.
         palette: the other SH coefficients; None without.
+        model: how to draw the scene.
     """
 
     means: Means
@@ -51,6 +52,7 @@ class QuantizedSplats:
     sh0: Coded
     alphas: NDArray[np.uint8]
     palette: Palette | None
+    model: Model = Model.DEFAULT
 
     def __len__(self) -> int:
         """Count the splats."""
@@ -74,4 +76,5 @@ def dequantize(scene: QuantizedSplats) -> Splats:
         sh0=scene.sh0.values(),
         shn=shn,
         origin=origin,
+        model=scene.model,
     )

@@ -99,7 +99,7 @@ def encode(
             layout.add_palette(label_splats(trained))
             del trained
             tidy()
-        scene = layout.finish(dropped)
+        scene = layout.finish(dropped, cloud.model)
     report(1.0)
     return scene
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sogs_worker.errors import UsageError
 
-ENCODER_VERSIONS = {"native": "native-5", "sogs": "sogs-1.1.0-1"}
+ENCODER_VERSIONS = {"native": "native-6", "sogs": "sogs-1.1.0-2"}
 """Names each engine's output: it changes whenever the same input and parameters may give other bytes."""
 
 ENGINES = tuple(ENCODER_VERSIONS)

@@ -55,6 +55,6 @@ def encode(
         scene = keep_texels(scene, ~copies)
     scene = replace(scene, dropped=Dropped(unusable=unusable, cropped=count_cropped(len(square))))
     if parameters.format != "sogs-v1":
-        scene = upgrade(scene, device=device)
+        scene = upgrade(scene, device=device, model=usable.model)
     progress("encode", 1.0)
     return scene

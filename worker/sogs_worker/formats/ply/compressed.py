@@ -19,6 +19,7 @@ from sogs_worker.formats.bands import describe_dropped
 from sogs_worker.formats.colour import colours_to_sh0
 from sogs_worker.formats.ply.header import Element, Header
 from sogs_worker.formats.ply.layout import count_sh_coefficients, sh_names
+from sogs_worker.formats.ply.model import parse_model
 from sogs_worker.formats.ply.rows import Rows
 from sogs_worker.formats.quaternions import complete
 from sogs_worker.splats import Floats, Origin, Splats
@@ -68,7 +69,7 @@ def read_compressed(file: BinaryIO, header: Header) -> Splats:
     with np.errstate(over="ignore", invalid="ignore"):  # bounds may be anything; the encoder drops what is not finite
         arrays, origin = _unpack_vertices(vertices, bounds)
     shn, notes = _unpack_harmonics(harmonics) if harmonics else (np.empty((count, 0, 3), np.float32), ())
-    return Splats(**arrays, shn=shn, origin=origin, notes=notes)
+    return Splats(**arrays, shn=shn, origin=origin, notes=notes, model=parse_model(header.comments))
 
 
 def _require(header: Header, name: str) -> Element:

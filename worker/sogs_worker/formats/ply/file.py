@@ -24,8 +24,9 @@ from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.ply.compressed import is_compressed, read_compressed
 from sogs_worker.formats.ply.header import TYPES, Element, Header, Property, build_header, read_header
 from sogs_worker.formats.ply.layout import ATTRIBUTES, count_sh_coefficients, locate_attributes
+from sogs_worker.formats.ply.model import format_model, parse_model
 from sogs_worker.formats.ply.rows import Rows
-from sogs_worker.splats import WORLD, Splats
+from sogs_worker.splats import WORLD, Model, Splats
 
 CHUNK_ROWS = 1 << 13
 """Rows converted at once: few enough that a chunk stays in the cache while its columns are picked."""
@@ -45,7 +46,7 @@ Chunk = Callable[[], Table]
 def read_ply(path: Path) -> Splats:
     """Read a scene from a PLY file: ASCII or binary of either byte order, properties in any order and of any type.
 
-    A compressed one, which is known by its properties, is read too.
+    A compressed one, which is known by its properties, is read too. Without the third scale all splats are flat there.
 
     Other elements and what follows the vertices are ignored. Values are converted to float32, positions after they
     are counted from the scene's origin; those beyond its range become infinite. No more is allocated than the file's
@@ -70,34 +71,39 @@ def read_ply(path: Path) -> Splats:
         dtype = np.dtype("f8" if is_wide else "f4")
         chunks = _plan_text(file, header, vertex) if is_text else _plan_binary(Rows(file, header, vertex), dtype)
         splats = _gather(chunks, columns, vertex.count, dtype)
-        return replace(splats, notes=describe_dropped(count_sh_coefficients([each.name for each in vertex.properties])))
+        notes = describe_dropped(count_sh_coefficients([each.name for each in vertex.properties]))
+        is_flat = len(columns["scales"]) < len(ATTRIBUTES["scales"])
+        return replace(splats, notes=notes, model=Model.SURFELS if is_flat else parse_model(header.comments))
 
 
 def write_ply(path: Path, splats: Splats) -> None:
     """Write a scene as binary little endian PLY in the order of the reference implementation, with normals of 0.
 
-    All properties are float, but x, y and z of a scene far from 0 are double.
+    All properties are float, but x, y and z of a scene far from 0 are double. Surfels have two scales, unless the third
+    is not the least of a splat's.
     """
     is_far = splats.origin != WORLD
+    is_flat = splats.model is Model.SURFELS and bool((splats.scales[:, 2:] <= splats.scales[:, :2]).all())
     rest = [f"f_rest_{i}" for i in range(3 * splats.shn.shape[1])]
-    names = ["nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity", *ATTRIBUTES["scales"], *ATTRIBUTES["rotations"]]
+    scales = ATTRIBUTES["scales"][: 2 if is_flat else 3]
+    names = ["nx", "ny", "nz", *ATTRIBUTES["sh0"], *rest, "opacity", *scales, *ATTRIBUTES["rotations"]]
     places = [Property(name, "double" if is_far else "float") for name in ATTRIBUTES["positions"]]
     vertex = Element("vertex", len(splats), (*places, *(Property(name, "float") for name in names)))
     with replacing(path) as file:
-        file.write(build_header(vertex))
+        file.write(build_header(vertex, comments=format_model(splats.model)))
         for place in split_rows(len(splats)):
-            file.write(_build_rows(splats.take(place), is_far=is_far))
+            file.write(_build_rows(splats.take(place), is_far=is_far, axes=len(scales)))
 
 
-def _build_rows(splats: Splats, *, is_far: bool) -> bytes:
+def _build_rows(splats: Splats, *, is_far: bool, axes: int) -> bytes:
     """Return the rows of some splats."""
     places = splats.world_positions().astype("<f8") if is_far else splats.positions.astype("<f4")
     coefficients = 3 * splats.shn.shape[1]
-    rows = np.zeros((len(splats), 14 + coefficients), "<f4")
+    rows = np.zeros((len(splats), 11 + coefficients + axes), "<f4")
     rows[:, 3:6] = splats.sh0
-    rows[:, 6:-8] = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
-    rows[:, -8] = splats.opacities
-    rows[:, -7:-4] = splats.scales
+    rows[:, 6 : 6 + coefficients] = splats.shn.transpose(0, 2, 1).reshape(len(splats), -1)
+    rows[:, 6 + coefficients] = splats.opacities
+    rows[:, 7 + coefficients : -4] = splats.scales[:, :axes]
     rows[:, -4:] = splats.rotations
     return np.concatenate([np.ascontiguousarray(each).view(np.uint8) for each in (places, rows)], axis=1).tobytes()
 
@@ -173,6 +179,8 @@ def _gather(chunks: Iterator[Chunk], columns: dict[str, list[int]], count: int, 
         # A batch at a time: the lines of a text file are in memory from when their chunk is planned.
         while batch := list(itertools.islice(numbered, BATCH_CHUNKS)):
             list(threads.map(copy, *zip(*batch, strict=True)))
+    if arrays["scales"].shape[1] < len(ATTRIBUTES["scales"]):
+        arrays["scales"] = np.pad(arrays["scales"], ((0, 0), (0, 1)), constant_values=-np.inf)
     arrays["opacities"] = arrays["opacities"][:, 0]
     arrays["shn"] = arrays["shn"].reshape(count, -1, 3) if columns["shn"] else np.empty((count, 0, 3), np.float32)
     arrays["positions"], origin = centre(positions, arrays["scales"])

@@ -73,12 +73,14 @@ class Header:
         elements: in the order of their data.
         size_bytes: where the data begin.
         line_end: of the header and of text: LF, also where CR comes before it, or CR alone, as of classic Mac OS.
+        comments: without the word `comment`, in their order.
     """
 
     encoding: str
     elements: tuple[Element, ...]
     size_bytes: int
     line_end: bytes
+    comments: tuple[str, ...]
 
     def find(self, name: str) -> Element | None:
         """Return the first element of that name."""
@@ -100,11 +102,14 @@ def read_header(file: BinaryIO) -> Header:
     line_end = _read_magic(file)
     encoding = ""
     elements: list[Element] = []
+    comments: list[str] = []
     while words := _next_line(file, line_end):
         match words:
             case ["format", name, _] if name in ENCODINGS:
                 encoding = name
-            case ["comment" | "obj_info", *_]:
+            case ["comment", *rest]:
+                comments.append(" ".join(rest))
+            case ["obj_info", *_]:
                 pass
             case ["element", name, count] if count.isdecimal() and len(count) <= MAX_DIGITS:
                 elements.append(Element(name, int(count), ()))
@@ -112,15 +117,16 @@ def read_header(file: BinaryIO) -> Header:
                 last = elements[-1]
                 elements[-1] = Element(last.name, last.count, (*last.properties, _parse_property(rest)))
             case ["end_header"] if encoding:
-                return Header(encoding, tuple(each for each in elements if each.properties), file.tell(), line_end)
+                filled = tuple(each for each in elements if each.properties)
+                return Header(encoding, filled, file.tell(), line_end, tuple(comments))
             case _:
                 raise BadInputError(f"bad PLY header line {' '.join(words)[:80]!r}; export the scene again")
     raise BadInputError("the PLY header has no end_header line; the file is cut off or not a PLY")
 
 
-def build_header(*elements: Element) -> bytes:
+def build_header(*elements: Element, comments: Iterable[str] = ()) -> bytes:
     """Return the header of a binary little endian file."""
-    lines = ["ply", "format binary_little_endian 1.0"]
+    lines = ["ply", "format binary_little_endian 1.0", *(f"comment {each}" for each in comments)]
     for element in elements:
         lines.append(f"element {element.name} {element.count}")
         lines += [f"property {each.type} {each.name}" for each in element.properties]

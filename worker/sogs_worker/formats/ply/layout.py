@@ -19,6 +19,9 @@ ATTRIBUTES = {
 }
 """Properties that every splat has, by attribute of `Splats`."""
 
+THICKNESS = ATTRIBUTES["scales"][-1]
+"""What a splat of 2D Gaussian Splatting has not: it is flat there."""
+
 _SH_NAME = re.compile(r"f_rest_(\d{1,9})")
 
 
@@ -35,6 +38,8 @@ def sh_names(stored: int) -> tuple[str, ...]:
 def locate_attributes(vertex: Element) -> dict[str, list[int]]:
     """Find each attribute's columns among the vertex's properties, which may be in any order and have others between.
 
+    Two columns of scales mean flat splats, if all other properties are there.
+
     Raises:
         BadInputError: if a property is missing, repeated or a list, or the f_rest properties do not make whole bands.
     """
@@ -46,7 +51,9 @@ def locate_attributes(vertex: Element) -> dict[str, list[int]]:
         raise BadInputError(f"vertex property {repeated[0]} is declared twice; export the scene again")
     wanted = ATTRIBUTES | {"shn": sh_names(count_sh_coefficients(names))}
     missing = [name for columns in wanted.values() for name in columns if name not in names]
-    if missing:
+    if missing == [THICKNESS]:
+        wanted["scales"] = wanted["scales"][:-1]
+    elif missing:
         raise BadInputError(
             f"not a Gaussian splat scene: vertex lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''};"
             " export it with all Gaussian properties"

@@ -17,6 +17,7 @@ from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.colour import sh0_to_colours
 from sogs_worker.formats.ply.compressed import GROUP, PACKED, SH_RANGE
 from sogs_worker.formats.ply.header import build_element, build_header
+from sogs_worker.formats.ply.model import format_model
 from sogs_worker.formats.quaternions import leave_out_largest
 from sogs_worker.splats import Floats, Splats
 
@@ -45,7 +46,7 @@ def write_compressed_ply(path: Path, splats: Splats) -> None:
     if splats.sh_bands:
         names = [f"f_rest_{i}" for i in range(3 * splats.shn.shape[1])]
         elements.append(build_element("sh", count, "uchar", names))
-    head = build_header(*elements)
+    head = build_header(*elements, comments=format_model(splats.model))
     widths = [np.dtype(each.row_dtype("<")).itemsize for each in elements]
     sizes = [each.count * width for each, width in zip(elements, widths, strict=True)]
     starts = list(accumulate(sizes, initial=len(head)))

@@ -128,6 +128,7 @@ def _lift(meta: Meta, files: Files) -> QuantizedSplats:
         sh0=Coded(sh0[:, :3], meta.sh0),
         alphas=sh0[:, 3],
         palette=_lift_palette(meta, meta.palette, files) if meta.palette else None,
+        model=meta.model,
     )
 
 

@@ -21,7 +21,7 @@ from sogs_worker.formats.sog.entry_order import order_entries
 from sogs_worker.formats.sog.meta import FILES, Meta, PaletteMeta
 from sogs_worker.formats.sog.planes import build_palette_plane, build_plane
 from sogs_worker.formats.sog.vp8l import encode_vp8l
-from sogs_worker.splats import SH_COEFFICIENTS, Floats
+from sogs_worker.splats import SH_COEFFICIENTS, Floats, Model
 
 Bytes = NDArray[np.uint8]
 
@@ -112,8 +112,8 @@ class Layout:
         self._add("shN_labels.webp", lambda: build_plane(self._upload(_split_labels(numbers[palette.labels]))))
         self._add("shN_centroids.webp", lambda: build_palette_plane(entries[order]))
 
-    def finish(self, dropped: Dropped) -> EncodedScene:
-        """Wait for the images and describe them; `dropped` are the splats that were left out."""
+    def finish(self, dropped: Dropped, model: Model = Model.DEFAULT) -> EncodedScene:
+        """Wait for the images and describe them; `dropped` are the splats left out, `model` is the scene's."""
         if self._means is None:
             raise ValueError("the scene has no positions: add_means was not called")
         meta = Meta(
@@ -124,6 +124,7 @@ class Layout:
             sh0=self._codebooks["sh0"],
             palette=self._palette,
             files={name: files for name, files in FILES.items() if self._palette or name != "shN"},
+            model=model,
         )
         images = {name: self._images[name].result() for name in meta.file_names}
         return EncodedScene(meta, images, dropped)

@@ -22,7 +22,7 @@ from sogs_worker.formats.sog.meta_fields import (
     parse_sections,
     shown,
 )
-from sogs_worker.splats import SH_COEFFICIENTS, Floats
+from sogs_worker.splats import SH_COEFFICIENTS, Floats, Model
 
 __all__ = ["FILES", "Meta", "PaletteMeta", "parse_meta"]
 
@@ -50,6 +50,7 @@ class Meta:
         scales, sh0: (256,) float32 codebooks.
         palette: None without SH bands.
         files: names of each attribute's planes.
+        model: how to draw the scene.
     """
 
     count: int
@@ -59,6 +60,7 @@ class Meta:
     sh0: Floats
     palette: PaletteMeta | None
     files: Mapping[str, tuple[str, ...]]
+    model: Model = Model.DEFAULT
 
     @property
     def file_names(self) -> list[str]:
@@ -82,6 +84,7 @@ class Meta:
             "version": VERSION,
             "asset": {"generator": GENERATOR},
             "count": self.count,
+            **({} if self.model is Model.DEFAULT else {"model": str(self.model)}),
             "means": {"mins": shortest(self.mins), "maxs": shortest(self.maxs), "files": self.files["means"]},
             "scales": {"codebook": shortest(self.scales), "files": self.files["scales"]},
             "quats": {"files": self.files["quats"]},
@@ -120,7 +123,17 @@ def parse_meta(document: Section) -> Meta:
         sh0=parse_numbers(sections["sh0"], "sh0.codebook", 256),
         palette=_parse_palette(sections["shN"]) if "shN" in sections else None,
         files={name: parse_files(section, name) for name, section in sections.items()},
+        model=_parse_model(document),
     )
+
+
+def _parse_model(document: Section) -> Model:
+    """Return the model that splat-transform has named, or what `antialias` of the format's page says.
+
+    A name that is not known means an ordinary scene, as which one of any model can be drawn, if not quite so well.
+    """
+    unnamed = Model.ANTIALIASED if document.get("antialias") is True else Model.DEFAULT
+    return next((model for model in Model if model == document.get("model")), unnamed)
 
 
 def _parse_palette(section: Section) -> PaletteMeta:

@@ -19,17 +19,18 @@ from sogs_worker.formats.sog.planes import OPAQUE, PALETTE_ROW
 from sogs_worker.formats.sog.version1 import Range, parse_meta_v1
 from sogs_worker.formats.sog.vp8l import encode_vp8l
 from sogs_worker.formats.sog.webp import Plane, decode_webp
-from sogs_worker.splats import SH_COEFFICIENTS, Floats
+from sogs_worker.splats import SH_COEFFICIENTS, Floats, Model
 
 ALL_BYTES = np.arange(256, dtype=np.uint8)
 
 
-def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
+def upgrade(scene: EncodedScene, *, device: str, model: Model = Model.DEFAULT) -> EncodedScene:
     """Convert a scene that this process has just encoded.
 
     Args:
         scene: of version 1.
         device: `cpu` or `cuda`, where the two images are made anew.
+        model: of the scene, for which version 1 has no place.
     """
     meta = parse_meta_v1(scene.meta.to_document())
     images = dict(scene.images)
@@ -48,6 +49,7 @@ def upgrade(scene: EncodedScene, *, device: str) -> EncodedScene:
         sh0=sh0,
         palette=_describe_palette(meta.shn, images) if meta.shn else None,
         files=meta.files,
+        model=model,
     )
     return EncodedScene(upgraded, images, scene.dropped)
 

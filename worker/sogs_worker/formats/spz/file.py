@@ -23,7 +23,7 @@ from sogs_worker.formats.blocks import decode_rows
 from sogs_worker.formats.quaternions import complete
 from sogs_worker.formats.spz.extensions import parse_extensions
 from sogs_worker.formats.spz.streams import Header, ReadStream, opened_streams
-from sogs_worker.splats import SH_COEFFICIENTS, Splats
+from sogs_worker.splats import SH_COEFFICIENTS, Model, Splats
 
 COLOUR_SCALE = 0.15
 """A colour's byte is 0.5 plus this times the SH constant, in 255ths, so that some values beyond displays' fit."""
@@ -87,7 +87,8 @@ def _decode(header: Header, read: ReadStream) -> Splats:
         kept = min(stored, SH_COEFFICIENTS[-1])
         shn = _HARMONICS[rows(3 * stored)[:, : 3 * kept]].reshape(header.count, kept, 3)
     positions, origin = centre(positions, scales)
-    return Splats(positions, rotations, scales, opacities, sh0, shn, origin, describe_dropped(stored))
+    model = Model.ANTIALIASED if header.is_antialiased else Model.DEFAULT
+    return Splats(positions, rotations, scales, opacities, sh0, shn, origin, describe_dropped(stored), model)
 
 
 def _decode_fixed_point(rows: Bytes, fraction_bits: int) -> NDArray[np.float64]:

@@ -15,9 +15,9 @@ from sogs_worker.files import replacing
 from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.quaternions import leave_out_largest
 from sogs_worker.formats.spz.file import COLOUR_SCALE
-from sogs_worker.formats.spz.streams import HEADER, MAGIC, TABLE_ENTRY, TABLE_PLACE, ZSTD_VERSION
+from sogs_worker.formats.spz.streams import ANTIALIASED, HEADER, MAGIC, TABLE_ENTRY, TABLE_PLACE, ZSTD_VERSION
 from sogs_worker.formats.spz.zstd import compress_zstd
-from sogs_worker.splats import SH_COEFFICIENTS, Floats, Splats
+from sogs_worker.splats import SH_COEFFICIENTS, Floats, Model, Splats
 
 FRACTION_BITS = 12
 """Binary digits of a coordinate after the point, as all writers have them: the smallest splat is a fifth of a step."""
@@ -40,7 +40,13 @@ def write_spz(path: Path, splats: Splats) -> None:
     """
     packers = _list_packers(splats)
     header = HEADER.pack(
-        MAGIC, ZSTD_VERSION, len(splats), splats.sh_bands, _choose_fraction_bits(splats.positions), 0, len(packers)
+        MAGIC,
+        ZSTD_VERSION,
+        len(splats),
+        splats.sh_bands,
+        _choose_fraction_bits(splats.positions),
+        ANTIALIASED if splats.model is Model.ANTIALIASED else 0,
+        len(packers),
     )
     with replacing(path) as file:
         table_start = HEADER.size + TABLE_PLACE.size

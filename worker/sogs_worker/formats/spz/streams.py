@@ -27,6 +27,7 @@ HEADER = struct.Struct("<4sIIBBBB")
 TABLE_PLACE = struct.Struct("<I12x")
 TABLE_ENTRY = struct.Struct("<QQ")
 ZSTD_VERSION = 4
+ANTIALIASED = 1
 HAS_EXTENSIONS = 2
 MAX_EXTENSION_BYTES = 1 << 20
 MAX_FRACTION_BITS = 24
@@ -47,6 +48,7 @@ class Header:
         count: splats, at least 1.
         bands: SH bands, 0 to 4.
         fraction_bits: binary digits of a coordinate after the point.
+        is_antialiased: whether it was trained to be drawn so.
         has_extensions: whether more than the attributes is stored.
         streams: how many of version 4's there are.
     """
@@ -55,6 +57,7 @@ class Header:
     count: int
     bands: int
     fraction_bits: int
+    is_antialiased: bool
     has_extensions: bool
     streams: int
 
@@ -105,7 +108,8 @@ def _parse_header(data: bytes, size_bytes: int, versions: range) -> Header:
     if count == 0:
         raise BadInputError("the SPZ declares 0 splats; export a scene with at least one")
     refuse_implausible(count, count_coefficients(bands), size_bytes)
-    return Header(version, count, bands, fraction_bits, bool(flags & HAS_EXTENSIONS), streams)
+    is_antialiased, has_extensions = bool(flags & ANTIALIASED), bool(flags & HAS_EXTENSIONS)
+    return Header(version, count, bands, fraction_bits, is_antialiased, has_extensions, streams)
 
 
 def _open_plain(stream: BinaryIO | gzip.GzipFile, size_bytes: int) -> Opened:
