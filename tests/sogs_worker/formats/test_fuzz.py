@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from packed_scenes import (
     build_glb,
@@ -113,6 +114,13 @@ def with_headers(data: bytes, headers: bytes) -> bytes:
     )  # fmt: skip
 
 
+def as_png(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as image:
+        image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
     "ply": (binary_ply, as_file(".ply")),
     "ply-text": (text_ply, as_file(".ply")),
@@ -136,6 +144,7 @@ TARGETS: dict[str, tuple[Callable[[], bytes], Write]] = {
     "sog-meta": (lambda: bundle().meta.to_json(), in_bundle("meta.json")),
     "sog-plane": (lambda: bundle().images["sh0.webp"], in_bundle("sh0.webp")),
     "sog-palette": (lambda: bundle().images["shN_centroids.webp"], in_bundle("shN_centroids.webp")),
+    "sog-png": (lambda: as_png(bundle().images["sh0.webp"]), in_bundle("sh0.webp")),
     "sog-1-meta": (lambda: dump(build_sog_v1(64, bands=1)[0]), beside_planes("meta.json")),
     "sog-1-plane": (lambda: build_sog_v1(64, bands=1)[1]["quats.webp"], beside_planes("quats.webp")),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.formats.sog import layout as module
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.formats.sog.planes import read_palette_entries
-from sogs_worker.formats.sog.webp import decode_webp
+from sogs_worker.formats.sog.webp import decode_plane
 
 COUNT = 30
 CODEBOOK = np.linspace(-1, 1, 256, dtype=np.float32)
@@ -41,7 +41,7 @@ def build(*, labels: np.ndarray | None = None) -> EncodedScene:
 
 
 def texels(scene: EncodedScene, name: str) -> np.ndarray:
-    return decode_webp(scene.images[name]).reshape(-1, 4)[:COUNT]
+    return decode_plane(scene.images[name]).reshape(-1, 4)[:COUNT]
 
 
 def test_bytes_are_split_low_byte_first() -> None:
@@ -56,7 +56,7 @@ def test_labels_follow_their_entries() -> None:
     labels = np.arange(270, 270 + COUNT, dtype=np.uint16)
     scene = build(labels=labels)
     low, high, nothing, opaque = texels(scene, "shN_labels.webp").T.astype(int)
-    entries = read_palette_entries(decode_webp(scene.images["shN_centroids.webp"]), 300, 8)
+    entries = read_palette_entries(decode_plane(scene.images["shN_centroids.webp"]), 300, 8)
     assert np.array_equal(entries[low + 256 * high], noise(300, 8, 3)[labels])
     assert not nothing.any()
     assert (opaque == 255).all()

@@ -19,7 +19,7 @@ from sogs_worker.formats.sog.planes import (
     read_palette_entries,
     read_texels,
 )
-from sogs_worker.formats.sog.webp import decode_webp
+from sogs_worker.formats.sog.webp import decode_plane
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -82,10 +82,10 @@ def write_webp(plane: np.ndarray, *, method: int = 4, quality: int = 75) -> byte
 def test_images_of_others_are_read_as_they_are(height: int, width: int, seed: int, effort: tuple[int, int]) -> None:
     plane = noise(height, width, 4, seed=seed)
     plane[::2, :, 3] = 0
-    assert np.array_equal(decode_webp(write_webp(plane, method=effort[0], quality=effort[1])), plane)
+    assert np.array_equal(decode_plane(write_webp(plane, method=effort[0], quality=effort[1])), plane)
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"\x89PNG\r\n\x1a\n", write_webp(noise(40, 40, 4))[:-500]])
 def test_what_is_no_whole_image_is_refused(data: bytes) -> None:
-    with pytest.raises(BadInputError, match="not a readable WebP image"):
-        decode_webp(data)
+    with pytest.raises(BadInputError, match="not a readable WebP or PNG image"):
+        decode_plane(data)

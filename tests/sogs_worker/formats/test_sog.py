@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scenes import DATA, real_scene
 from sogs_worker.encode.dropped import Dropped
@@ -22,6 +26,7 @@ from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_meta, read_quantized, read_sog, write_sog, write_unbundled
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
+from sogs_worker.formats.sog.webp import decode_plane
 
 
 def build_quantized(count: int = 100, bands: int = 2, entries: int = 70) -> QuantizedSplats:
@@ -187,6 +192,57 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["scene.sog"]
     with pytest.raises(StorageError, match="cannot be written"):
         write(tmp_path / "none" / "scene.sog", build_quantized())
+
+
+def as_png(data: bytes, mode: str) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        file = io.BytesIO()
+        image.convert(mode).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_what_other_encoders_leave_out_or_choose_is_read(tmp_path: Path) -> None:
+    scene = build_quantized(100, bands=2, entries=70)
+    write_unbundled(tmp_path / "meta.json", lay_out(scene))
+    expected = read_quantized(tmp_path / "meta.json")
+    meta = json.loads((tmp_path / "meta.json").read_bytes())
+    del meta["shN"]["count"]
+    for name, section in meta.items():
+        if isinstance(section, dict) and "files" in section:
+            for file in section["files"]:
+                has_alpha = name in ("quats", "sh0")
+                (tmp_path / file).with_suffix(".png").write_bytes(
+                    as_png((tmp_path / file).read_bytes(), "RGBA" if has_alpha else "RGB")
+                )
+                (tmp_path / file).unlink()
+            section["files"] = [file.replace(".webp", ".png") for file in section["files"]]
+    (tmp_path / "meta.json").write_bytes(json.dumps(meta).encode())
+    got = read_quantized(tmp_path / "meta.json")
+    assert np.array_equal(got.means.steps, expected.means.steps)
+    assert np.array_equal(got.rotations, expected.rotations)
+    assert np.array_equal(got.alphas, expected.alphas)
+    assert got.palette
+    assert expected.palette
+    assert np.array_equal(got.palette.entries[:70], expected.palette.entries)
+    assert len(got.palette.entries) == 128
+    assert np.array_equal(got.palette.labels, expected.palette.labels)
+
+
+@pytest.mark.parametrize(("mode", "words"), [("I;16", "more than 8 bits"), ("F", "")])
+def test_an_image_that_is_no_plane_is_refused(mode: str, words: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (4, 4)).save(file, "PNG" if words else "TIFF")
+    with pytest.raises(BadInputError, match=words or "not a readable"):
+        decode_plane(file.getvalue())
+
+
+def test_a_huge_png_is_refused_before_it_is_decoded() -> None:
+    side = struct.pack(">II", 2**31 - 1, 2**31 - 1)
+    header = side + bytes([8, 6, 0, 0, 0])
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    data = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    with pytest.raises(BadInputError, match="more than the scene can need"):
+        decode_plane(b"\x89PNG\r\n\x1a\n" + chunk + data)
 
 
 Change = Callable[[dict[str, Any]], object]

@@ -221,6 +221,6 @@ def test_each_is_refused_soon_and_with_little_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(3, 5), (100, 1)])
 def test_the_image_of_one_colour_is_an_image(width: int, height: int) -> None:
-    from sogs_worker.formats.sog.webp import decode_webp
+    from sogs_worker.formats.sog.webp import decode_plane
 
-    assert decode_webp(one_colour(width, height)).shape == (height, width, 4)
+    assert decode_plane(one_colour(width, height)).shape == (height, width, 4)

@@ -15,7 +15,7 @@ FOLDER = DATA / "malformed"
 
 REFUSED = {
     "bad-zip.sog": "not a ZIP archive",
-    "corrupt-plane.sog": "scales.webp: not a readable WebP image",
+    "corrupt-plane.sog": "scales.webp: not a readable WebP or PNG image",
     "count-exceeds-plane.sog": "fewer than the 4,096 splats",
     "duplicate-sh-index.ply": "same index",
     "empty-vertex.ply": "0 vertices",

@@ -24,7 +24,8 @@ def inspect_file(path: Path) -> dict[str, Any]:
 
     Keys: `file`, `bytes`, `splats`, `shBands`, `model`, `unusable` (splats that nothing can draw), `notes` (sentences
     on what is odd about it), `bounds` of the other splats; for SOG also `codebooks` (least and greatest value of each),
-    `files` (bytes of each), and for its version 2 `palette` (entries).
+    `files` (bytes of each), and for its version 2 `palette` (entries, null if
+    it does not say).
 
     Raises:
         WorkerError: if it cannot be read.
@@ -56,7 +57,7 @@ def format_description(description: dict[str, Any]) -> str:
         lines += [f"{name:<10} {'  '.join(map(_coordinate, bounds[name]))}" for name in ("min", "max")]
     lines += [f"note       {note}" for note in description["notes"]]
     if "files" in description:
-        lines += [f"palette    {description['palette']:,} entries"] if "palette" in description else []
+        lines += [f"palette    {description['palette']:,} entries"] if description.get("palette") is not None else []
         lines += [
             f"codebook   {name} {low:.4g} to {high:.4g}" for name, (low, high) in description["codebooks"].items()
         ]

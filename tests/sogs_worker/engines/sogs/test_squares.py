@@ -23,7 +23,7 @@ from sogs_worker.engines.sogs.squares import (
 from sogs_worker.errors import WorkerError
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.formats.sog.version1 import DocumentV1
-from sogs_worker.formats.sog.webp import decode_webp
+from sogs_worker.formats.sog.webp import decode_plane
 from sogs_worker.splats import Splats
 from splat_builders import build_splats
 
@@ -119,5 +119,5 @@ def test_texels_that_stay_keep_their_bytes_in_their_order() -> None:
         if name == "shN_centroids.webp":
             assert image == planes[name]
         else:
-            texels = decode_webp(image).reshape(-1, 4)[:count]
-            assert np.array_equal(texels, decode_webp(planes[name]).reshape(-1, 4)[kept]), name
+            texels = decode_plane(image).reshape(-1, 4)[:count]
+            assert np.array_equal(texels, decode_plane(planes[name]).reshape(-1, 4)[kept]), name

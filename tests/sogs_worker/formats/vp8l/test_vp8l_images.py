@@ -19,7 +19,7 @@ from sogs_worker.formats.sog.vp8l.blocks import EXACT, block_counts, fitting_gri
 from sogs_worker.formats.sog.vp8l.choice import Transform
 from sogs_worker.formats.sog.vp8l.clusters import group_totals
 from sogs_worker.formats.sog.vp8l.symbols import literal_symbols
-from sogs_worker.formats.sog.webp import decode_webp
+from sogs_worker.formats.sog.webp import decode_plane
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -72,7 +72,7 @@ DRAWS = [noise, constant, few_colours, gradient, skewed, walk, hidden, repeated,
 
 def assert_same(plane: np.ndarray) -> bytes:
     data = encode_vp8l(torch.from_numpy(plane))
-    assert np.array_equal(decode_webp(data), plane)
+    assert np.array_equal(decode_plane(data), plane)
     return data
 
 
@@ -170,5 +170,5 @@ def test_a_gpu_writes_the_same_pixels_each_time_in_as_many_bytes(draw: Draw) -> 
     plane = draw(np.random.default_rng(7), 333, 222)
     first, second = (encode_vp8l(torch.from_numpy(plane).cuda()) for _ in range(2))
     assert first == second
-    assert np.array_equal(decode_webp(first), plane)
+    assert np.array_equal(decode_plane(first), plane)
     assert len(first) == pytest.approx(len(assert_same(plane)), rel=0.005, abs=50)

@@ -19,7 +19,7 @@ from sogs_worker.formats.sog.meta_fields import FILES
 from sogs_worker.formats.sog.planes import build_plane, read_texels
 from sogs_worker.formats.sog.version1 import DocumentV1
 from sogs_worker.formats.sog.vp8l import encode_vp8l
-from sogs_worker.formats.sog.webp import decode_webp
+from sogs_worker.formats.sog.webp import decode_plane
 from sogs_worker.splats import Splats
 
 Prints = NDArray[np.int64]
@@ -105,5 +105,5 @@ def keep_texels(scene: EncodedScene, kept: NDArray[np.bool_]) -> EncodedScene:
 
 
 def _keep(image: bytes, kept: NDArray[np.bool_]) -> bytes:
-    texels = read_texels(decode_webp(image), len(kept))[kept]
+    texels = read_texels(decode_plane(image), len(kept))[kept]
     return encode_vp8l(build_plane(torch.from_numpy(texels)))

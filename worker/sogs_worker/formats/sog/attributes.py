@@ -10,7 +10,7 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming
 from sogs_worker.formats.sog.bundle import Files
 from sogs_worker.formats.sog.planes import read_texels
-from sogs_worker.formats.sog.webp import Plane, decode_webp
+from sogs_worker.formats.sog.webp import Plane, decode_plane
 
 SPARE_FACTOR = 4
 SPARE_TEXELS = 1 << 20
@@ -25,7 +25,7 @@ def read_plane(files: Files, name: str, needed: int) -> Plane:
     """
     data = files.read(name)
     with naming(name):
-        return decode_webp(data, max(SPARE_TEXELS, SPARE_FACTOR * needed))
+        return decode_plane(data, max(SPARE_TEXELS, SPARE_FACTOR * needed))
 
 
 def read_attribute(files: Files, name: str, count: int) -> NDArray[np.uint8]:

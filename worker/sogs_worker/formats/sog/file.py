@@ -19,10 +19,10 @@ from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.sog.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
 from sogs_worker.formats.sog.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.sog.layout import EncodedScene
-from sogs_worker.formats.sog.meta import Meta, PaletteMeta, parse_meta
+from sogs_worker.formats.sog.meta import MAX_PALETTE, Meta, PaletteMeta, parse_meta
 from sogs_worker.formats.sog.meta_fields import FILES, parse_document, shown
 from sogs_worker.formats.sog.meta_fields import MAX_BYTES as MAX_META_BYTES
-from sogs_worker.formats.sog.planes import read_palette_entries
+from sogs_worker.formats.sog.planes import PALETTE_ROW, read_palette_entries
 from sogs_worker.formats.sog.version1 import MetaV1, parse_meta_v1, read_v1
 from sogs_worker.splats import Splats
 
@@ -134,12 +134,13 @@ def _lift(meta: Meta, files: Files) -> QuantizedSplats:
 
 def _lift_palette(meta: Meta, palette: PaletteMeta, files: Files) -> Palette:
     centroids, labels = meta.files["shN"]
+    plane = read_plane(files, centroids, (palette.count or MAX_PALETTE) * meta.coefficients)
+    count = palette.count or min(len(plane) * PALETTE_ROW, MAX_PALETTE)
     indices = read_labels(files, labels, meta.count)
-    if indices.max() >= palette.count:
+    if indices.max() >= count:
         raise BadInputError(
-            f"{labels}: label {indices.max()} is out of range; the palette has {palette.count} entries; write it again"
+            f"{labels}: label {indices.max()} is out of range; the palette has {count} entries; write it again"
         )
-    plane = read_plane(files, centroids, palette.count * meta.coefficients)
     with naming(centroids):
-        entries = read_palette_entries(plane, palette.count, meta.coefficients)
+        entries = read_palette_entries(plane, count, meta.coefficients)
     return Palette(entries, palette.codebook, indices)

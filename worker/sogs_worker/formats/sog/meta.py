@@ -33,9 +33,12 @@ MAX_PALETTE = 65536
 
 @dataclass(frozen=True)
 class PaletteMeta:
-    """`count` palette entries of `bands` SH bands, whose values are in `codebook`, (256,) float32."""
+    """`count` palette entries of `bands` SH bands, whose values are in `codebook`, (256,) float32.
 
-    count: int
+    Without a count, which some encoders leave out, the entries are those that the plane has room for.
+    """
+
+    count: int | None
     bands: int
     codebook: Floats
 
@@ -138,7 +141,7 @@ def _parse_model(document: Section) -> Model:
 
 def _parse_palette(section: Section) -> PaletteMeta:
     return PaletteMeta(
-        count=parse_count(section.get("count"), "shN.count", MAX_PALETTE),
+        count=parse_count(section["count"], "shN.count", MAX_PALETTE) if section.get("count") is not None else None,
         bands=parse_count(section.get("bands"), "shN.bands", 3),
         codebook=parse_numbers(section, "shN.codebook", 256),
     )

@@ -18,7 +18,7 @@ from sogs_worker.formats.sog.meta import Meta, PaletteMeta
 from sogs_worker.formats.sog.planes import OPAQUE, PALETTE_ROW
 from sogs_worker.formats.sog.version1 import Range, parse_meta_v1
 from sogs_worker.formats.sog.vp8l import encode_vp8l
-from sogs_worker.formats.sog.webp import Plane, decode_webp
+from sogs_worker.formats.sog.webp import Plane, decode_plane
 from sogs_worker.splats import SH_COEFFICIENTS, Floats, Model
 
 ALL_BYTES = np.arange(256, dtype=np.uint8)
@@ -34,7 +34,7 @@ def upgrade(scene: EncodedScene, *, device: str, model: Model = Model.DEFAULT) -
     """
     meta = parse_meta_v1(scene.meta.to_document())
     images = dict(scene.images)
-    planes = {name: decode_webp(images[f"{name}.webp"]) for name in ("scales", "sh0")}
+    planes = {name: decode_plane(images[f"{name}.webp"]) for name in ("scales", "sh0")}
     # What is seen of a scale is its exponential, so that a long axis counts for more.
     scales, planes["scales"] = _share_codebook(planes["scales"], meta.scales, meta.count, importance=_size)
     alphas = _alphas(meta.sh0)[planes["sh0"][..., 3]]
@@ -92,5 +92,5 @@ def _alphas(sh0: Range) -> NDArray[np.uint8]:
 
 
 def _describe_palette(values: Range, images: Mapping[str, bytes]) -> PaletteMeta:
-    height, width, _ = decode_webp(images["shN_centroids.webp"]).shape
+    height, width, _ = decode_plane(images["shN_centroids.webp"]).shape
     return PaletteMeta(height * PALETTE_ROW, SH_COEFFICIENTS.index(width // PALETTE_ROW), _channel(values, 0))
