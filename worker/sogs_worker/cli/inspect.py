@@ -11,6 +11,7 @@ from sogs_worker.encode.clean import is_usable
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog.file import read_meta
 from sogs_worker.formats.sog.meta import Meta
+from sogs_worker.formats.sog.streamed import is_streamed
 from sogs_worker.splats import Floats, Origin
 
 WRITTEN_OUT = 1000
@@ -42,7 +43,9 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "notes": list(splats.notes),
         "bounds": _describe_bounds(splats.positions[usable], splats.origin),
     }
-    return description | (_describe_bundle(path) if path.suffix.lower() in SOG_SUFFIXES else {})
+    return description | (
+        _describe_bundle(path) if path.suffix.lower() in SOG_SUFFIXES and not is_streamed(path) else {}
+    )
 
 
 def format_description(description: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from sogs_worker.formats.ksplat import read_ksplat
 from sogs_worker.formats.ply.file import read_ply, write_ply
 from sogs_worker.formats.ply.packing import write_compressed_ply
 from sogs_worker.formats.sog.file import UNBUNDLED, read_meta, read_sog
+from sogs_worker.formats.sog.streamed import is_streamed, read_streamed, streamed_files
 from sogs_worker.formats.splat import read_splat
 from sogs_worker.formats.spz.file import read_spz
 from sogs_worker.formats.spz.packing import write_spz
@@ -24,6 +25,12 @@ from sogs_worker.splats import WORLD, Splats
 
 Writer = Callable[[Path, Splats], None]
 
+
+def read_json(path: Path) -> Splats:
+    """Read the scene that a JSON file stands for: an unbundled SOG, or a streamed one."""
+    return read_streamed(path) if is_streamed(path) else read_sog(path)
+
+
 READERS = {
     ".ply": read_ply,
     ".spz": read_spz,
@@ -31,9 +38,9 @@ READERS = {
     ".ksplat": read_ksplat,
     ".glb": read_glb,
     ".sog": read_sog,
-    ".json": read_sog,
+    ".json": read_json,
 }
-"""Readers by the file name's suffix; `.json` is the meta.json of an unbundled scene."""
+"""Readers by the file name's suffix."""
 
 WRITERS: dict[str, Writer] = {
     ".compressed.ply": lambda path, splats: write_compressed_ply(path, _in_float32(splats)),
@@ -76,4 +83,6 @@ def find_writer(path: Path) -> Writer | None:
 
 def scene_bytes(path: Path) -> int:
     """Return what a scene takes on disk: its file, or all files that the metadata of an unbundled one names."""
-    return sum(read_meta(path)[1].values()) if path.suffix.lower() == UNBUNDLED else path.stat().st_size
+    if path.suffix.lower() != UNBUNDLED:
+        return path.stat().st_size
+    return sum((streamed_files(path) if is_streamed(path) else read_meta(path)[1]).values())

@@ -149,6 +149,8 @@ def _look_at(store: ReadableStore, location: Location) -> Candidate:
     key, uri, file = location.key, store.uri(location.key), _located(location.file, location)
     require_readable(key, uri)
     check_name(file)
+    if is_streamed(key):
+        raise BadInputError(f"{uri} is the manifest of a streamed SOG; `convert` it to .ply first, or name its source")
     if not (is_ply(key) or is_json(key)):
         there = store.stat(key)
         return Candidate(file, key, there.size_bytes, there.etag)
