@@ -10,6 +10,7 @@ import numpy as np
 
 from sogs_worker.encode.origin import describe_losses
 from sogs_worker.errors import BadInputError
+from sogs_worker.formats.found import refuse_other_kinds
 from sogs_worker.formats.glb.file import read_glb
 from sogs_worker.formats.glb.writing import write_glb
 from sogs_worker.formats.ksplat import read_ksplat
@@ -61,6 +62,7 @@ def read_scene(path: Path) -> Splats:
     if path.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise BadInputError(f"{path}: is an archive, not a scene; unpack it, or name it to `compress`")
     reader = READERS.get(path.suffix.lower())
+    refuse_other_kinds(path)
     if reader is None:
         known = ", ".join(suffix for suffix in READERS if suffix != ".json")
         raise BadInputError(f"{path}: files of this kind cannot be read; convert the scene to one of {known}")

@@ -14,6 +14,9 @@ from typing import BinaryIO, Protocol
 
 from sogs_worker.errors import BadInputError
 
+META = "meta.json"
+STREAMED = "lod-meta.json"
+
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every file: the earliest a ZIP can hold, so that equal scenes are equal bytes."""
 
@@ -88,6 +91,10 @@ class ZipFiles:
         try:
             return self._archive.getinfo(name)
         except KeyError as error:
+            if name == META and STREAMED in self._archive.namelist():
+                raise BadInputError(f"holds a streamed SOG; unpack it, and name its {STREAMED}") from error
+            if name == META:
+                raise BadInputError(f"has no {META}, as SOG bundles have; if it holds scenes, call it .zip") from error
             raise BadInputError(f"the bundle has no {name}; write it again") from error
 
 

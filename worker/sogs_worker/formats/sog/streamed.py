@@ -18,12 +18,10 @@ import numpy as np
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming
+from sogs_worker.formats.sog.bundle import STREAMED
 from sogs_worker.formats.sog.file import read_meta, read_sog
 from sogs_worker.formats.sog.meta_fields import shown
 from sogs_worker.splats import ARRAYS, SH_COEFFICIENTS, Floats, Splats
-
-MANIFEST = "lod-meta.json"
-"""The name by which viewers know one, in any case."""
 
 MARK = b'"lodLevels"'
 MARK_WITHIN = 1 << 16
@@ -65,7 +63,7 @@ class Manifest:
 
 def is_streamed(path: Path) -> bool:
     """Say whether a file is the manifest of a streamed SOG, by its name or its beginning; False where there is none."""
-    if path.name.lower() == MANIFEST:
+    if path.name.lower() == STREAMED:
         return True
     try:
         with path.open("rb") as file:
