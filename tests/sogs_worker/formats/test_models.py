@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from packed_scenes import pack_compressed_ply, pack_spz, pack_spz4
 from scenes import DATA
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.engines import native
+from sogs_worker.engines import native, sogs
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import read_ply, write_ply
@@ -24,7 +24,6 @@ from sogs_worker.formats.ply.model import format_model, parse_model
 from sogs_worker.formats.sog.file import read_quantized, read_sog, write_sog, write_unbundled
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.formats.sog.meta import parse_meta
-from sogs_worker.formats.sog.upgrade import upgrade
 from sogs_worker.formats.sog.version1 import DocumentV1
 from sogs_worker.splats import ARRAYS, Model, Splats
 from splat_builders import build_splats
@@ -176,12 +175,15 @@ def test_metadata_say_it_in_two_ways_and_nonsense_says_nothing(
 
 
 @pytest.mark.parametrize("model", Model)
-def test_version_1_gets_the_model_when_it_becomes_version_2(model: Model, tmp_path: Path) -> None:
+def test_the_engine_sogs_keeps_the_model(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the original makes, version 1, knows no model; nor is there a GPU for it here."""
     golden = Path(__file__).parents[2] / "golden" / "sogs-v1"
     document = json.loads((golden / "meta.json").read_bytes())
     images = {path.name: path.read_bytes() for path in golden.glob("*.webp")}
     scene = EncodedScene(DocumentV1(document), images, Dropped())
-    write_sog(tmp_path / "a.sog", upgrade(scene, device="cpu", model=model))
+    monkeypatch.setattr(sogs, "run_original", lambda *_, **__: (scene, np.zeros(400, bool)))
+    splats = replace(build_splats(400), model=model)
+    write_sog(tmp_path / "a.sog", sogs.encode(splats, parameters=Parameters(engine="sogs"), device="cpu"))
     assert read_sog(tmp_path / "a.sog").model is model
 
 
