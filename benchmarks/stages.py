@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from benchmarks.scenes import Scene
 from benchmarks.variants import Variant, read_plane_bytes
 from sogs_worker.engines.device import resolve_device
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.splats import Splats
+from sogs_worker.splats import ARRAYS, Splats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sogs_worker.encode.quantized import Coded, QuantizedSplats
     from sogs_worker.evaluate import View
 
-ATTRIBUTES = tuple(field.name for field in fields(Splats))
 PARTS = {
     "positions alone": ("positions",),
     "rotations alone": ("rotations",),
@@ -35,7 +34,7 @@ PARTS = {
     "palette alone": ("shn",),
     "geometry": ("positions", "rotations", "scales"),
     "all but the palette": ("positions", "rotations", "scales", "sh0", "opacities"),
-    "all attributes": ATTRIBUTES,
+    "all attributes": ARRAYS,
 }
 """The variants in which only these attributes are quantised, all others being the scene's own."""
 
@@ -104,10 +103,10 @@ def _measure_parts(
     exact, decoded = _arrange(splats, studio.device), dequantize(quantized)
     costs = _attribute_bytes(read_plane_bytes(bundle), _colour_bytes(quantized.sh0))
     for name, part in parts.items():
-        mixed = {each: getattr(decoded if each in part else exact, each) for each in ATTRIBUTES}
+        mixed = replace(exact, **{each: getattr(decoded, each) for each in part})
         plane_bytes: Counter[str] = sum((costs[each] for each in part), Counter())
         if plane_bytes:  # a scene without SH has no palette
-            yield studio.judge(name, plane_bytes, Splats(**mixed))
+            yield studio.judge(name, plane_bytes, mixed)
 
 
 def _encode_and_read(splats: Splats, bundle: Path, device: str) -> QuantizedSplats:
@@ -126,7 +125,7 @@ def _arrange(splats: Splats, device: str) -> Splats:
     from sogs_worker.engines.quality import QUALITIES
 
     cloud, _ = native._arrange(clean(upload(splats, device)).cloud, QUALITIES[LEVEL])
-    return Splats(**{each: getattr(cloud, each).cpu().numpy() for each in ATTRIBUTES})
+    return replace(splats, **{each: getattr(cloud, each).cpu().numpy() for each in ARRAYS})
 
 
 def _attribute_bytes(planes: Mapping[str, int], colour_bytes: int) -> dict[str, Counter[str]]:
