@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sogs_worker.encode.harmonics import basis
+from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.blocks import decode_rows
 from sogs_worker.splats import SH_COEFFICIENTS, Splats
@@ -38,12 +39,15 @@ def place(splats: Splats, matrix: Matrix) -> Splats:
     count, coefficients, _ = splats.shn.shape
     turn = np.kron(harmonics[:coefficients, :coefficients].T, np.eye(3))
     shn = decode_rows(splats.shn.reshape(count, -1), 3 * coefficients, lambda rows: rows @ turn)
+    scales = splats.scales + np.float32(np.log(scale))
+    positions, origin = centre(splats.world_positions() @ matrix[:3, :3].T + matrix[:3, 3], scales)
     return replace(
         splats,
-        positions=decode_rows(splats.positions, 3, lambda rows: rows @ matrix[:3, :3].T + matrix[:3, 3]),
+        positions=positions,
         rotations=decode_rows(splats.rotations, 4, lambda rows: _multiply(quaternion, rows)),
-        scales=splats.scales + np.float32(np.log(scale)),
+        scales=scales,
         shn=shn.reshape(count, coefficients, 3),
+        origin=origin,
     )
 
 

@@ -48,7 +48,7 @@ def read_glb(path: Path) -> Splats:
             )
         splats = _read_each_once(file, document, [primitive for primitive, _ in pieces], body)
         placed = [place(each, HALF_TURN @ matrix) for each, (_, matrix) in zip(splats, pieces, strict=True)]
-        return placed[0] if len(placed) == 1 else _join(placed)
+        return placed[0] if len(placed) == 1 else _join([each.counted_from(placed[0].origin) for each in placed])
 
 
 def _read_each_once(file: BinaryIO, document: Document, primitives: Sequence[Section], body: Span) -> list[Splats]:

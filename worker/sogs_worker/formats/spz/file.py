@@ -21,7 +21,7 @@ from sogs_worker.formats.axes import to_ply_axes
 from sogs_worker.formats.bands import count_coefficients, describe_dropped
 from sogs_worker.formats.blocks import decode_rows
 from sogs_worker.formats.quaternions import complete
-from sogs_worker.formats.spz.extensions import parse_extensions
+from sogs_worker.formats.spz.extensions import Extensions, parse_extensions
 from sogs_worker.formats.spz.streams import Header, ReadStream, opened_streams
 from sogs_worker.splats import SH_COEFFICIENTS, Model, Splats
 
@@ -47,20 +47,24 @@ def read_spz(path: Path) -> Splats:
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
     with reading(path) as file:
-        return decode_spz(file)
+        splats, extensions = _read(file)
+        return to_ply_axes(splats, extensions.axes) if extensions.axes else splats
 
 
 def decode_spz(file: BinaryIO) -> Splats:
-    """Read a scene from a whole SPZ file, which may lie in memory.
+    """Read a scene from an SPZ file in another file, whose axes it has, whatever it declares.
 
     Raises:
         BadInputError: without the file's name.
     """
+    return _read(file)[0]
+
+
+def _read(file: BinaryIO) -> tuple[Splats, Extensions]:
     with opened_streams(file) as (header, read, read_extensions):
         splats = _decode(header, read)
         extensions = parse_extensions(read_extensions())
-        splats = replace(splats, notes=(*splats.notes, *extensions.notes))
-        return to_ply_axes(splats, extensions.axes) if extensions.axes else splats
+        return replace(splats, notes=(*splats.notes, *extensions.notes)), extensions
 
 
 def _decode(header: Header, read: ReadStream) -> Splats:
