@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageErr
 from sogs_worker.storage.base import IfAbsent, IfMatch
 from sogs_worker.storage.local.sidecar import unfinished, write_description
 from sogs_worker.storage.local.store import LocalStore
+from sogs_worker.storage.transfer.integrity import digest_file
 
 USER = 65532
 DIGEST = hashlib.sha256(b"new").hexdigest()
@@ -228,3 +231,57 @@ def test_a_folder_that_others_empty_may_be_written_to_and_listed(tmp_path: Path)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def put(store: LocalStore, folder: Path, key: str, content: bytes = b"content", **options: Any) -> str:
+    path = folder / "put"
+    path.write_bytes(content)
+    return store.upload(path, key, sha256=digest_file(path), content_type="x/y", **options).etag
+
+
+def test_a_copy_is_another_name_of_the_file(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    put(store, tmp_path, "hidden", metadata={"made-by": "me"})
+    put(store, tmp_path, "visible", b"earlier")
+    store.copy("hidden", "visible", condition=IfMatch(store.stat("visible").etag))
+    store.copy("hidden", "visible")  # the same file once more
+    assert (store.root / "hidden").samefile(store.root / "visible")
+    assert store.stat("visible") == store.stat("hidden")
+    store.delete("hidden")
+    assert (store.root / "visible").read_bytes() == b"content"
+    assert store.stat("visible").metadata == {"made-by": "me"}
+    assert sorted(path.name for path in store.root.iterdir() if path.suffix == ".unfinished") == []
+
+
+def test_a_copy_is_a_file_where_a_file_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    store = LocalStore(tmp_path / "store")
+    put(store, tmp_path, "hidden", metadata={"made-by": "me"})
+    store.copy("hidden", "visible", condition=IfAbsent())
+    assert not (store.root / "hidden").samefile(store.root / "visible")
+    assert (store.root / "visible").read_bytes() == b"content"
+    there, hidden = store.stat("visible"), store.stat("hidden")
+    assert (there.sha256, there.metadata) == (hidden.sha256, hidden.metadata)
+
+
+def test_an_output_is_read_once_and_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, Path]] = []
+    whole = Path.open
+
+    def noting(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        opened.append((mode, path))
+        return whole(path, mode, *arguments, **options)
+
+    store = LocalStore(tmp_path / "store")
+    output = tmp_path / "output"
+    output.write_bytes(b"content")
+    sha256 = digest_file(output)
+    monkeypatch.setattr(Path, "open", noting)
+    store.upload(output, "hidden", sha256=sha256, content_type="x/y")
+    store.copy("hidden", "visible", condition=IfAbsent())
+    contents = [(mode, path) for mode, path in opened if path.suffix not in (".metadata", ".lock")]
+    assert [mode for mode, _ in contents if "b" in mode] == ["rb", "wb"]
+    assert contents[0] == ("rb", output)

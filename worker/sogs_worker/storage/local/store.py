@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -110,30 +111,27 @@ class LocalStore:
         condition: Condition | None = None,
         progress: Moved = ignore_progress,
     ) -> Receipt:
-        """Copy `path` to a temporary name, read it again, then let it take the key's name."""
+        """Copy `path` to a temporary name, then let it take the key's name; what is read is what is compared."""
         target, described = self._path(key), check_metadata(metadata or {})
-        with self._operation("write", key):
-            temporary = begin_file(target)
-            try:
-                copy_file(path, temporary, progress)
-                if digest_file(temporary) != sha256:
-                    raise StorageError(f"{self.uri(key)} would hold other bytes than were sent; check the volume")
-                etag = version(temporary.stat())
-                with locked(target.parent) if condition else nullcontext():
-                    self._require(condition, key, target)
-                    # Before the content: a writer that ends in between leaves the old content, without metadata.
-                    write_description(target, etag=etag, sha256=sha256, metadata=described)
-                    temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
+        digest = hashlib.sha256()
+        with self._operation("write", key), begun_file(target) as temporary:
+            copy_file(path, temporary, progress, digest)
+            if digest.hexdigest() != sha256:
+                raise StorageError(f"{self.uri(key)} would hold other bytes than were sent; run it again")
+            etag = self._publish(temporary, target, key, condition, sha256=sha256, metadata=described)
         return Receipt(etag, is_verified=True)
 
     def copy(self, source_key: str, key: str, *, condition: Condition | None = None) -> None:
-        """Copy the file and its metadata."""
+        """Give the file a second name where the volume has such, else copy it; and its metadata."""
         source = self.stat(source_key)
-        path = self._path(source_key)
-        sha256 = source.sha256 or digest_file(path)
-        self.upload(path, key, sha256=sha256, content_type="", metadata=source.metadata, condition=condition)
+        path, target = self._path(source_key), self._path(key)
+        with self._operation("copy", key), begun_file(target) as temporary:
+            try:
+                link_or_copy(path, temporary)
+                sha256 = source.sha256 or digest_file(temporary)
+            except FileNotFoundError as error:  # of two attempts at once the other has removed it
+                raise self._missing(source_key) from error
+            self._publish(temporary, target, key, condition, sha256=sha256, metadata=source.metadata)
 
     def check_upload(self, key: str) -> None:
         """Make the folder and a file in it, and remove both again."""
@@ -187,6 +185,25 @@ class LocalStore:
                 if path.is_file() and path.resolve().is_relative_to(self.root):
                     yield path.relative_to(self.root).as_posix()
 
+    def _publish(
+        self,
+        temporary: Path,
+        target: Path,
+        key: str,
+        condition: Condition | None,
+        *,
+        sha256: str,
+        metadata: Mapping[str, str],
+    ) -> str:
+        """Let a complete file take the key's name under the condition; return its version."""
+        etag = version(temporary.stat())
+        with locked(target.parent) if condition else nullcontext():
+            self._require(condition, key, target)
+            # Before the content: a writer that ends in between leaves the old content, without metadata.
+            write_description(target, etag=etag, sha256=sha256, metadata=metadata)
+            temporary.replace(target)
+        return etag
+
     def _require(self, condition: Condition | None, key: str, target: Path) -> None:
         """Refuse a write whose condition does not hold."""
         if condition is None:
@@ -213,8 +230,11 @@ class LocalStore:
     def _existing(self, key: str) -> Path:
         path = self._path(key)
         if not path.is_file():
-            raise SourceMissingError(f"{self.uri(key)} does not exist; create it or correct its name")
+            raise self._missing(key)
         return path
+
+    def _missing(self, key: str) -> SourceMissingError:
+        return SourceMissingError(f"{self.uri(key)} does not exist; create it or correct its name")
 
     def _path(self, key: str) -> Path:
         path = self._inside(key)
@@ -254,6 +274,16 @@ def unsearchable(error: OSError) -> None:
         raise error
 
 
+@contextmanager
+def begun_file(target: Path) -> Iterator[Path]:
+    """Make the file that is to become `target`, and its folder; remove it again if it has not."""
+    temporary = begin_file(target)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def begin_file(target: Path) -> Path:
     """Make the file that becomes `target`, and its folder, which another may remove as an empty one meanwhile."""
     temporary = unfinished(target)
@@ -276,11 +306,34 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def copy_file(source: Path, target: Path, progress: Moved) -> str | None:
-    """Copy the bytes of a file, durably; return its version, None if it was written to meanwhile."""
+def link_or_copy(source: Path, target: Path) -> None:
+    """Replace the file `target` by another name of `source`, which is never written to; by a copy where none can be.
+
+    Raises:
+        FileNotFoundError: there is no such source.
+    """
+    link = target.with_name(target.name.replace(UNFINISHED, f"-link{UNFINISHED}"))
+    try:
+        link.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:  # some network file systems have one name for a file
+        copy_file(source, target, ignore_progress)
+    else:
+        link.replace(target)
+
+
+def copy_file(source: Path, target: Path, progress: Moved, digest: hashlib._Hash | None = None) -> str | None:
+    """Copy the bytes of a file, durably, and add them to `digest`.
+
+    Returns:
+        The file's version, None if it was written to meanwhile.
+    """
     with source.open("rb") as reader, target.open("wb") as writer:
         etag = version(os.fstat(reader.fileno()))
         while chunk := reader.read(CHUNK_BYTES):
+            if digest:
+                digest.update(chunk)
             writer.write(chunk)
             progress(len(chunk))
         writer.flush()
