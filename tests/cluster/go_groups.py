@@ -109,6 +109,8 @@ GITOPS = Group(
 FIREWALL = Group(
     "firewall", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}, expected_s=120
 )
+# A second S3 server, over a folder, for tests of the stores.
+GATEWAY = Group("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"}, expected_s=75)
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 METRICS = Group(
     "prometheus",

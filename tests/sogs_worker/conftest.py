@@ -1,4 +1,4 @@
-"""One S3 server for all of the worker's tests that need one; the others run without its client's packages."""
+"""One S3 server of each kind for all of the worker's tests that need one; the others run without their packages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from gateway_server import Gateway
     from s3_server import S3Server
 
 
@@ -16,4 +17,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     from s3_server import running_server
 
     with running_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    from gateway_server import running_gateway
+
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as server:
         yield server

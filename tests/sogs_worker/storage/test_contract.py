@@ -1,4 +1,4 @@
-"""What every store has in common: one table of promises, kept by a folder and by a real S3 server."""
+"""What every store has in common: one table of promises, kept by a folder and by two real S3 servers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway_server import Gateway
 from s3_server import S3Server
 from sogs_worker.errors import SourceMissingError, UsageError
 from sogs_worker.storage.base import Condition, ConflictError, IfAbsent, IfMatch, ListedObject, Receipt, Store
@@ -29,11 +30,11 @@ def build_file(folder: Path, size_bytes: int, seed: int = 0) -> tuple[Path, str]
     return path, hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", "gateway"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "local":
         return LocalStore(tmp_path / "store")
-    server: S3Server = request.getfixturevalue("s3")
+    server: S3Server | Gateway = request.getfixturevalue(request.param)
     credentials = Credentials(server.admin.access_key, server.admin.secret_key)
     connection = Connection("destination", server.endpoint, "us-east-1", "path", credentials=credentials)
     return S3Store(server.new_bucket(), connection, scratch=tmp_path)

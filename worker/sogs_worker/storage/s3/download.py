@@ -1,4 +1,4 @@
-"""One object of a bucket, by ranges that S3 sends of one version only."""
+"""One object of a bucket, by ranges of one version only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sogs_worker.errors import StorageError
 from sogs_worker.storage.base import Moved
+from sogs_worker.storage.s3.versions import is_unnamed, version_of
 from sogs_worker.storage.transfer.download import Transfer
 from sogs_worker.storage.transfer.retry import Budget
 
@@ -41,8 +42,9 @@ class Download:
     def _open(self, span: range) -> Any:
         """Ask for a range. A server that does not know conditions or ranges is noticed before a byte is taken."""
         interval = f"bytes={span.start}-{span.stop - 1}"
-        answer = self.client.get_object(**self.place, Range=interval, IfMatch=self.etag)
-        if answer["ETag"] != self.etag or answer["ContentLength"] != len(span):
+        condition = {} if is_unnamed(self.etag) else {"IfMatch": self.etag}
+        answer = self.client.get_object(**self.place, Range=interval, **condition)
+        if version_of(answer, self.size_bytes) != self.etag or answer["ContentLength"] != len(span):
             answer["Body"].close()
             raise StorageError(f"{self.uri} changed while it was read, or its server cannot send ranges; run it again")
         return answer["Body"]

@@ -169,6 +169,10 @@ class Attempt:
             return known
         return diagnose_answer(error.response, self.connection)
 
+    def is_refused(self, error: sdk.ClientError) -> bool:
+        """Say whether the server does not take such a request, whoever sends it."""
+        return self.diagnose(error) in (REFUSED, DAMAGED, NO_ENCRYPTION)
+
     def translate(self, error: Exception) -> WorkerError:
         """Make our error. The SDK's own text is left out, as it may quote what was sent."""
         detail = error_code(error.response) if isinstance(error, sdk.ClientError) else type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sogs_worker.errors import SourceMissingError, StorageError, UsageError
+from sogs_worker.errors import SourceMissingError, StorageError, UsageError, WorkerError
 from sogs_worker.storage.base import (
     Beginning,
     Condition,
@@ -30,8 +30,10 @@ from sogs_worker.storage.s3.client import open_client
 from sogs_worker.storage.s3.conditions import condition_arguments, honours_conditions
 from sogs_worker.storage.s3.download import Download
 from sogs_worker.storage.s3.errors import Attempt, http_status, is_not_implemented, may_be_done, translated
-from sogs_worker.storage.s3.upload import Upload
+from sogs_worker.storage.s3.upload import THREADS, Upload
+from sogs_worker.storage.s3.versions import is_unnamed, version_of
 from sogs_worker.storage.transfer.download import read_beginning
+from sogs_worker.storage.transfer.parallel import map_in_threads
 from sogs_worker.storage.transfer.retry import Budget, Contact
 
 SHA256 = "sha256"
@@ -67,6 +69,7 @@ class S3Store:
         self._client = open_client(connection, scratch)
         self._contact = Contact()
         self._has_checksums = True
+        self._deletes_many = True
         # AWS itself need not be asked.
         self._has_conditions = True if connection.endpoint is None else None
 
@@ -160,13 +163,14 @@ class S3Store:
         source = self._head(source_key)
         token = uuid.uuid4().hex
         description = {**source["Metadata"], TOKEN: token}
+        same_version = {"CopySourceIfMatch": source["ETag"]} if source.get("ETag") else {}
 
         def send(budget: Budget, arguments: dict[str, str]) -> Receipt:
             answer = budget.run(
                 lambda: self._client.copy_object(
                     **self._place(key),
                     CopySource=self._place(source_key),
-                    CopySourceIfMatch=source["ETag"],
+                    **same_version,
                     MetadataDirective="REPLACE",
                     Metadata=description,
                     ContentType=source["ContentType"],
@@ -177,7 +181,7 @@ class S3Store:
             return Receipt(answer["CopyObjectResult"]["ETag"], is_verified=False)
 
         self._publish("copy", key, condition=condition, token=token, send=send)
-        expected = StoredObject(source["ContentLength"], source["Metadata"].get(SHA256), source["ETag"])
+        expected = StoredObject(source["ContentLength"], source["Metadata"].get(SHA256), etag="")
         self._check(key, condition, token, expected)
 
     def check_upload(self, key: str) -> None:
@@ -199,17 +203,42 @@ class S3Store:
             budget.run(lambda: self._client.delete_object(**self._place(key)))
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Remove the objects, a thousand by each request."""
+        """Remove the objects, a thousand by each request, or one by one where the server refuses such requests."""
         everything = [*keys]
-        refused: dict[str, str] = {}
+        failures: dict[str, WorkerError] = {}
         for start in range(0, len(everything), PAGE_KEYS):
-            batch = {"Objects": [{"Key": key} for key in everything[start : start + PAGE_KEYS]], "Quiet": True}
-            with self._operation("delete", everything[start]) as budget:
+            page = everything[start : start + PAGE_KEYS]
+            failures |= self._delete_page(page) if self._deletes_many else self._delete_each(page)
+        for error in failures.values():
+            raise error
+
+    def _delete_page(self, keys: Sequence[str]) -> dict[str, WorkerError]:
+        """Remove objects by one request; return what is wrong with those that stay."""
+        batch = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        with self._operation("delete", keys[0]) as budget:
+            try:
                 answer = budget.run(partial(self._client.delete_objects, Bucket=self.bucket, Delete=batch))
-            refused |= {entry["Key"]: entry["Code"] for entry in answer.get("Errors", [])}
-        for key, code in refused.items():
-            with self._operation("delete", key):
-                raise ClientError({"Error": {"Code": code}}, "DeleteObjects")
+            except ClientError as error:
+                if not self._attempt("delete", keys[0]).is_refused(error):
+                    raise
+                # It wants a digest that the SDK does not send any more, or knows no such request.
+                self._deletes_many = False
+                return self._delete_each(keys)
+        refused = {entry["Key"]: ClientError({"Error": entry}, "DeleteObjects") for entry in answer.get("Errors", [])}
+        return {key: self._attempt("delete", key).translate(error) for key, error in refused.items()}
+
+    def _delete_each(self, keys: Sequence[str]) -> dict[str, WorkerError]:
+        """Remove objects one by one; return what is wrong with those that stay."""
+
+        def failure(key: str) -> WorkerError | None:
+            try:
+                self.delete(key)
+            except WorkerError as error:
+                return error
+            return None
+
+        failures = zip(keys, map_in_threads(failure, keys, THREADS), strict=True)
+        return {key: error for key, error in failures if error}
 
     def abort_uploads(self, key: str) -> None:
         """Remove the parts of multipart uploads that nobody completed."""
@@ -274,16 +303,18 @@ class S3Store:
         return Receipt(self._version(key)[0], is_verified=False)
 
     def _condition_arguments(self, key: str, condition: Condition | None, budget: Budget) -> dict[str, str]:
-        """Name the condition for the server, or look by ourselves where it ignores conditions."""
+        """Name the condition for the server, and look by ourselves, as many a server honours only some conditions.
+
+        Some ignore all of them, others those on copies, or those on files that were put into the folder they serve.
+        """
         if condition is None:
             return {}
         if self._has_conditions is None:
             self._has_conditions = honours_conditions(self._client, self.bucket, key, budget, self.connection.server)
-        if self._has_conditions:
-            return condition_arguments(condition)
-        if self._version(key)[0] != (condition.etag if isinstance(condition, IfMatch) else ""):
+        seen = condition.etag if isinstance(condition, IfMatch) else ""
+        if self.connection.endpoint is not None and self._version(key)[0] != seen:
             raise self._conflict(key)
-        return {}
+        return condition_arguments(condition) if self._has_conditions and not is_unnamed(seen) else {}
 
     def _version(self, key: str) -> tuple[str, str]:
         """Give the ETag of what is at `key` and the token of who wrote it; empty where there is nothing."""
@@ -291,11 +322,16 @@ class S3Store:
             head = self._head(key)
         except SourceMissingError:
             return "", ""
-        return head["ETag"], head["Metadata"].get(TOKEN, "")
+        return version_of(head, head["ContentLength"]), head["Metadata"].get(TOKEN, "")
 
     def _check(self, key: str, condition: Condition | None, token: str, expected: StoredObject) -> None:
         """Compare what the key holds with what was written. Two writers of the same content are both right."""
-        head = self._head(key)
+        try:
+            head = self._head(key)
+        except SourceMissingError as error:
+            if condition is not None:
+                raise self._conflict(key) from error
+            raise StorageError(f"{self.uri(key)} was removed right after it was written; look for who does") from error
         if head["Metadata"].get(TOKEN) == token and head["ContentLength"] == expected.size_bytes:
             return
         if condition is not None:
@@ -321,12 +357,15 @@ class S3Store:
     @contextmanager
     def _operation(self, verb: str, key: str, *, is_conditional: bool = False) -> Iterator[Budget]:
         """Give a budget for requests, and make our errors of those that fail."""
-        attempt = Attempt(verb, self.uri(key), self.bucket, self.connection, is_conditional)
+        attempt = self._attempt(verb, key, is_conditional=is_conditional)
         with translated(attempt):
             yield Budget(self.connection.patience, self._contact, attempt.judge)
+
+    def _attempt(self, verb: str, key: str, *, is_conditional: bool = False) -> Attempt:
+        return Attempt(verb, self.uri(key), self.bucket, self.connection, is_conditional)
 
 
 def described(answer: Mapping[str, Any], size_bytes: int) -> StoredObject:
     """Describe an object of so many bytes by the headers of an answer about it."""
     metadata = {name: value for name, value in answer["Metadata"].items() if name not in (SHA256, TOKEN)}
-    return StoredObject(size_bytes, answer["Metadata"].get(SHA256), answer["ETag"], metadata)
+    return StoredObject(size_bytes, answer["Metadata"].get(SHA256), version_of(answer, size_bytes), metadata)
