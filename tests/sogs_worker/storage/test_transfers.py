@@ -53,27 +53,21 @@ def with_header(name: str) -> Any:
     return lambda request: name in request.headers
 
 
-def ranges(proxy: FaultProxy) -> list[str]:
-    return [request.headers["range"] for request in proxy.requests if request.method == "GET"]
-
-
 class TestDownload:
     @pytest.fixture(autouse=True)
     def _scene(self, s3: S3Server, bucket: str) -> None:
         s3.client().put_object(Bucket=bucket, Key="garden.ply", Body=LARGE)
 
-    def test_resumes_after_an_interruption(self, hasty: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
+    def test_leaves_nothing_when_it_breaks_off(self, hasty: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
         second_range = Rule(cut_answer(0, reset=True), lambda request: f"bytes={RANGE_BYTES}-" in str(request.headers))
         proxy.rules.append(second_range)
         with pytest.raises(StorageError, match="broke off"):
             hasty.download("garden.ply", tmp_path / "copy")
-        assert not (tmp_path / "copy").exists()
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("copy")] == []
 
         proxy.rules.clear()
-        proxy.requests.clear()
         moved: list[int] = []
         hasty.download("garden.ply", tmp_path / "copy", moved.append)
-        assert ranges(proxy) == [f"bytes={RANGE_BYTES}-{len(LARGE) - 1}"]
         assert (tmp_path / "copy").read_bytes() == LARGE
         assert sum(moved) == len(LARGE)
 

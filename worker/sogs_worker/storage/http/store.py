@@ -81,9 +81,9 @@ class HttpStore:
             look = budget.run(file.look)
             if look.has_ranges:
                 ranges = Ranges(file, look)
-                Transfer(ranges.open, look.size_bytes, look.etag, budget, progress).by_ranges(path)
+                Transfer(ranges.open, look.size_bytes, budget, progress).by_ranges(path)
             else:
-                Transfer(lambda _all: file.open(look), look.size_bytes, look.etag, budget, progress).as_stream(path)
+                Transfer(lambda _all: file.open(look), look.size_bytes, budget, progress).as_stream(path)
         return look.etag
 
     def _file(self, key: str) -> HttpFile:

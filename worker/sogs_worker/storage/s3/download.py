@@ -24,7 +24,7 @@ class Download:
         size_bytes: its length.
         etag: its version; each range is asked for on the condition that it still is the one.
         budget: of the operation.
-        progress: told of the bytes that are there, those of an earlier try included.
+        progress: told of the bytes that are there.
     """
 
     client: Any
@@ -36,8 +36,8 @@ class Download:
     progress: Moved
 
     def into(self, path: Path) -> None:
-        """Fill the file, beginning with what an interrupted download of the same version left beside it."""
-        Transfer(self._open, self.size_bytes, self.etag, self.budget, self.progress).by_ranges(path)
+        """Fill the file."""
+        Transfer(self._open, self.size_bytes, self.budget, self.progress).by_ranges(path)
 
     def _open(self, span: range) -> Any:
         """Ask for a range. A server that does not know conditions or ranges is noticed before a byte is taken."""

@@ -111,7 +111,7 @@ class S3Store:
             return budget.run(ask) or Beginning(b"", self.stat(key))
 
     def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
-        """Copy the object by parallel ranges of one version; what an interrupted download left is used."""
+        """Copy the object by parallel ranges of one version."""
         stored = self.stat(key)
         with self._operation("read", key) as budget:
             Download(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sogs_worker.storage.base import Moved
 from sogs_worker.storage.transfer.parallel import map_in_threads
-from sogs_worker.storage.transfer.partial import Partial
+from sogs_worker.storage.transfer.partial import Partial, split
 from sogs_worker.storage.transfer.retry import Budget
 
 THREADS = 8
@@ -39,27 +39,24 @@ class Transfer:
     Attributes:
         open_body: asks for a range of the object; refuses an answer of another version or length.
         size_bytes: the object's length.
-        etag: its version.
         budget: of the operation.
-        progress: told of the bytes that are there, each once, those of an earlier try included.
+        progress: told of the bytes that are there, each once.
     """
 
     open_body: Callable[[range], Body]
     size_bytes: int
-    etag: str
     budget: Budget
     progress: Moved
 
     def by_ranges(self, path: Path) -> None:
-        """Fill the file, beginning with what an interrupted download of the same version left beside it."""
-        partial = self._partial(path)
-        with partial.opened() as missing:
-            self.progress(self.size_bytes - sum(map(len, missing)))
-            map_in_threads(lambda span: self._fetch(span, partial), missing, THREADS)
+        """Fill the file; where a range breaks off, it goes on from there."""
+        partial = Partial(path, size_bytes=self.size_bytes)
+        with partial.opened():
+            map_in_threads(lambda span: self._fetch(span, partial), split(self.size_bytes), THREADS)
 
     def as_stream(self, path: Path) -> None:
         """Fill the file from one answer; where it breaks off, from the start again."""
-        partial = self._partial(path)
+        partial = Partial(path, size_bytes=self.size_bytes)
         seen = 0
 
         def attempt() -> None:
@@ -83,7 +80,6 @@ class Transfer:
                 position = end
 
         self.budget.run(attempt)
-        partial.note(span)
 
     def _copy(self, span: range, partial: Partial) -> Iterator[int]:
         """Write what is sent of a range, and tell after each chunk where it ended."""
@@ -97,6 +93,3 @@ class Transfer:
     def _report(self, new_bytes: int) -> None:
         self.progress(new_bytes)
         self.budget.renew()
-
-    def _partial(self, path: Path) -> Partial:
-        return Partial(path, size_bytes=self.size_bytes, etag=self.etag)
