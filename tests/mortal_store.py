@@ -23,14 +23,18 @@ class Mortal(LocalStore):
     ) -> None:
         super().__init__(root, address)
         self.writes = 0
+        self._is_dead = False
         for name in WRITES:
             setattr(self, name, self._count(getattr(super(), name), dies_at, is_done=is_done))
 
     def _count(self, write: Callable[..., Any], dies_at: int | None, *, is_done: bool) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
+            if self._is_dead:  # a thread of the killed process
+                raise Killed
             place, self.writes = self.writes, self.writes + 1
             if place != dies_at:
                 return write(*arguments, **options)
+            self._is_dead = True
             if is_done:
                 write(*arguments, **options)
             raise Killed

@@ -66,7 +66,7 @@ def test_the_operator_retries_what_the_page_says() -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(worker_errors()), key=lambda kind: (kind.exit_code, kind.__name__)))
 def test_the_worker_exits_as_the_page_says(kind: type[errors.WorkerError]) -> None:
-    assert EXITS[kind.exit_code][0] == kind.reason
+    assert EXITS[kind.exit_code] == (kind.reason, not kind.is_permanent)
 
 
 def test_the_worker_has_each_exit_code_once() -> None:

@@ -8,6 +8,8 @@ class WorkerError(Exception):
 
     exit_code = 70
     reason = "Internal"
+    is_permanent = False
+    """Whether another attempt would fail the same way, so that there is none."""
 
 
 class UsageError(WorkerError):
@@ -15,6 +17,7 @@ class UsageError(WorkerError):
 
     exit_code = 64
     reason = "Usage"
+    is_permanent = True
 
 
 class BadInputError(WorkerError, ValueError):
@@ -22,6 +25,7 @@ class BadInputError(WorkerError, ValueError):
 
     exit_code = 65
     reason = "BadInput"
+    is_permanent = True
 
 
 class SourceMissingError(WorkerError, FileNotFoundError):
@@ -29,6 +33,7 @@ class SourceMissingError(WorkerError, FileNotFoundError):
 
     exit_code = 66
     reason = "SourceMissing"
+    is_permanent = True
 
 
 class ServiceUnavailableError(WorkerError, ConnectionError):
@@ -46,7 +51,7 @@ class StorageError(WorkerError, OSError):
 
 
 class InterruptedRunError(WorkerError):
-    """The run was told to stop (SIGTERM); nothing was published; worth a retry."""
+    """The run was told to stop (SIGTERM), or a later attempt has begun; worth a retry."""
 
     exit_code = 75
     reason = "Interrupted"
@@ -57,6 +62,7 @@ class NotPermittedError(WorkerError, PermissionError):
 
     exit_code = 77
     reason = "NotPermitted"
+    is_permanent = True
 
 
 class ConfigurationError(WorkerError):
@@ -64,6 +70,7 @@ class ConfigurationError(WorkerError):
 
     exit_code = 78
     reason = "Configuration"
+    is_permanent = True
 
 
 class QualityGateError(WorkerError):
@@ -71,6 +78,7 @@ class QualityGateError(WorkerError):
 
     exit_code = 80
     reason = "QualityGate"
+    is_permanent = True
 
 
 class OutOfGPUMemoryError(WorkerError):
@@ -78,6 +86,7 @@ class OutOfGPUMemoryError(WorkerError):
 
     exit_code = 82
     reason = "OutOfGPUMemory"
+    is_permanent = True
 
 
 class NoGPUError(WorkerError):

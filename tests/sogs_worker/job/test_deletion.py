@@ -22,7 +22,8 @@ from sogs_worker.errors import BadInputError, UsageError
 from sogs_worker.job.deletion import Deleting
 from sogs_worker.naming import beside, stem_of
 from sogs_worker.publish.manifest import Deleted, Output, OutputFile, Result
-from sogs_worker.publish.publication import Publication, Staged
+from sogs_worker.publish.publication import Publication
+from sogs_worker.publish.staged import Staged
 from sogs_worker.reporting.display import Lines
 from sogs_worker.reporting.progress import Progress
 from sogs_worker.storage.connection import Connection
@@ -64,8 +65,9 @@ class World:
     ) -> list[Output]:
         """Publish outputs with pictures, with the metadata in `names`; change what is told of them."""
         publication = Publication(
-            store or self.store, run.hidden_folder, mark=run.mark, attempt="1", scratch=self.scratch
+            store or self.store, run.hidden_folder, mark=run.mark, task=run.digest, attempt="1", scratch=self.scratch
         )
+        publication.resume(run.manifest_key)
         staged, outputs = [], []
         for name, metadata in names.items():
             files, output = self._stage(publication, run, name, metadata)
@@ -74,7 +76,7 @@ class World:
         if sheet:
             staged.append(self._upload(publication, run.sheet_key, run.mark))
         result = Result(tuple(outputs), self.store.uri(run.manifest_key), 1.0, 0.0, "cpu", run.encoder)
-        publication.commit(staged, run.manifest_key, result.to_manifest())
+        publication.commit(staged, result.to_manifest())
         return outputs
 
     def _stage(
@@ -360,7 +362,7 @@ def test_a_deletion_needs_no_gpu(job: Job) -> None:
 def test_a_deletion_loads_no_torch(job: Job) -> None:
     (job.folder / "scratch/splats-run").mkdir(parents=True)
     job.document = deletion_of(job)
-    script = "import sys; from sogs_worker import job; code = job.main(); sys.exit(code or 'torch' in sys.modules)"
+    script = "import sys; from sogs_worker.job import process; sys.exit(process.main() or 'torch' in sys.modules)"
     assert job.finish(job.start(command=[sys.executable, "-c", script])).code == 0
 
 

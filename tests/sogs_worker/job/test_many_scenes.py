@@ -14,7 +14,7 @@ from PIL import Image
 from sogs_worker.job.process import run_task
 from sogs_worker.job.supervisor import prepare_scratch
 from sogs_worker.publish.manifest import Result
-from sogs_worker.publish.publication import Publication
+from sogs_worker.publish.staged import Publishing
 from sogs_worker.render.sheet import LINE_HEIGHT
 from sogs_worker.reporting.display import Lines
 from sogs_worker.reporting.progress import Progress
@@ -250,10 +250,11 @@ def kill_between_record_and_copies(job: Job, monkeypatch: pytest.MonkeyPatch) ->
     prepare_scratch(settings)
     task = load_task(settings.run_document, job.environment)
     with monkeypatch.context() as patched:
-        patched.setattr(Publication, "_publish", die)
+        patched.setattr(Publishing, "run", die)
         with pytest.raises(KilledError):
             run_task(task, settings, Progress(Lines(io.StringIO())))
-    assert {key.rpartition("/")[2] for key in published(job)} >= {"record.json"}
+    (claim,) = [key for key in published(job) if key.endswith("/attempt.json")]
+    assert json.loads(job.get(claim))["record"]["manifestKey"] == "compressed/my-garden.manifest.json"
     assert "compressed/garden.sog" not in published(job)
 
 
@@ -315,15 +316,15 @@ def test_the_slower_of_two_different_runs_changes_nothing(job: Job, monkeypatch:
     with pytest.raises(ConflictError, match="let only one resource write there"):
         run_after(job, replace_output, monkeypatch)
     assert job.get("compressed/garden.sog") == b"of another run"
-    assert published(job) == {"compressed/garden.sog"}
+    assert {key for key in published(job) if "/.splats/" not in key} == {"compressed/garden.sog"}
 
 
 def test_what_an_attempt_was_uploading_when_it_was_killed_is_removed(job: Job) -> None:
     (job.folder / "run.json").write_text(json.dumps(job.document))
     task = load_task(job.folder / "run.json", job.environment)
     client = job.server.client()
-    key = f"{task.hidden_folder}1/part"
-    client.create_multipart_upload(Bucket=job.bucket, Key=key)
+    job.put(f"{task.hidden_folder}00000001-killed/attempt.json", b'{"record": null}')
+    client.create_multipart_upload(Bucket=job.bucket, Key=f"{task.hidden_folder}00000001-killed/part")
     assert "Uploads" in client.list_multipart_uploads(Bucket=job.bucket)
     assert job.run().code == 0
     assert "Uploads" not in client.list_multipart_uploads(Bucket=job.bucket)

@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from mortal_store import Killed, Mortal
-from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.errors import BadInputError, NotPermittedError, StorageError
 from sogs_worker.job import process as entry
 from sogs_worker.job.deletion import Deleting
 from sogs_worker.job.supervisor import prepare_scratch
 from sogs_worker.publish.manifest import Deleted, Result
 from sogs_worker.reporting.display import Lines
 from sogs_worker.reporting.progress import Progress
-from sogs_worker.storage.base import Receipt
+from sogs_worker.storage.base import ConflictError, Receipt
 from sogs_worker.storage.local.store import LocalStore
 from sogs_worker.task.environment import read_settings
 from sogs_worker.task.task import Deletion, Task, parse_task
@@ -58,7 +58,7 @@ class Pods:
     def environment(self, index: int, run: str) -> dict[str, str]:
         return {
             "SPLATS_RUN": str(self.root / "run.json"),
-            "SPLATS_SCRATCH": str(self.root / f"scratch-{index}"),
+            "SPLATS_SCRATCH": str(self.root / f"scratch-{run}-{index}"),
             "SPLATS_VOLUMES": str(self.claim.parent),
             "JOB_COMPLETION_INDEX": str(index),
             "SPLATS_RUN_ID": run,
@@ -279,7 +279,8 @@ def test_what_a_shard_has_recorded_is_finished_without_its_work(
     for dies_at in range(100):
         with pytest.raises(Killed):
             pods.run(1, monkeypatch, store=Mortal(pods.claim, ADDRESS, dies_at=dies_at))
-        if any(name.endswith("/1/record.json") for name in pods.hidden()):
+        claims = [name for name in pods.hidden() if "/1/" in name and name.endswith("/attempt.json")]
+        if any(json.loads((pods.claim / HOME / name).read_bytes())["record"] for name in claims):
             break
     assert "out/b.sog" not in pods.visible()
     (pods.claim / "raw/b.ply").unlink()
@@ -361,12 +362,74 @@ def test_a_pod_whose_plan_is_gone_publishes_nothing(pods: Pods, monkeypatch: pyt
     assert len(pods.manifest()["outputs"]) == 5
 
 
+class Undeletable(LocalStore):
+    """A volume on which nobody may remove anything."""
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        if [*keys]:
+            raise NotPermittedError("nobody may delete here")
+
+
+def test_cleaning_up_fails_no_pod(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in (0, 1):
+        pods.run(index, monkeypatch, store=Undeletable(pods.claim, ADDRESS))
+    assert len(pods.manifest()["outputs"]) == 5
+    assert "could not be removed: nobody may delete here" in capsys.readouterr().out
+    for index in (0, 1):
+        pods.run(index)
+    assert pods.hidden() == []
+
+
+class Overtaken(LocalStore):
+    """A volume on which a later run ends when a pod of this one is about to write the manifest."""
+
+    def __init__(self, root: Path, later: Callable[[], object]) -> None:
+        super().__init__(root, ADDRESS)
+        self.later = later
+
+    def upload(self, path: Path, key: str, **options: Any) -> Receipt:
+        if key == "out/my-garden.manifest.json":
+            later, self.later = self.later, lambda: None
+            later()
+        return super().upload(path, key, **options)
+
+
+def test_a_pod_that_is_late_writes_no_manifest_over_that_of_a_later_run(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node was thought dead; the Job was made anew meanwhile."""
+    pods.run(0, run="earlier")
+
+    def later() -> None:
+        (pods.claim / "raw/late.ply").write_bytes(build_ply(15))
+        for index in (0, 1):
+            pods.run(index, run="later")
+
+    with pytest.raises(ConflictError):
+        pods.run(1, monkeypatch, run="earlier", store=Overtaken(pods.claim, later))
+    assert len(pods.manifest()["outputs"]) == 6
+    assert pods.hidden() == []
+
+
+def test_a_pod_that_is_late_removes_nothing_of_a_later_run(pods: Pods) -> None:
+    for index in (0, 1):
+        pods.run(0, run="earlier" if index == 0 else "later")
+    before = {name for name in pods.hidden() if name.startswith("later/")}
+    assert len(before) == 2
+    pods.run(1, run="earlier")
+    assert set(pods.hidden()) == before
+    pods.run(1, run="later")
+    assert pods.hidden() == []
+
+
 def test_deleting_finds_what_pods_have_published_without_a_manifest(pods: Pods) -> None:
     pods.run(0)
     assert pods.visible()
     shared = {name: pods.document[name] for name in ("version", "name", "namespace", "destination", "encoder")}
     run = parse_task({**shared, "operation": "delete"}, {})
     assert isinstance(run, Deletion)
-    gone = Deleting(run, pods.store, pods.root / "scratch-0", Progress(Lines(io.StringIO()))).run()
+    gone = Deleting(run, pods.store, pods.root / f"scratch-{RUN}-0", Progress(Lines(io.StringIO()))).run()
     assert gone == Deleted(3, 0)
     assert (pods.visible(), pods.hidden()) == ({}, [])

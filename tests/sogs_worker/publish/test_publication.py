@@ -10,22 +10,24 @@ from typing import Any
 import pytest
 
 from mortal_store import Killed, Mortal, copy_tree
-from sogs_worker.errors import StorageError
-from sogs_worker.publish.publication import Publication, look_up
-from sogs_worker.storage.base import Condition, ConflictError, Receipt
+from sogs_worker.errors import NotPermittedError, StorageError
+from sogs_worker.publish.publication import Publication
+from sogs_worker.publish.staged import Staged, look_up
+from sogs_worker.storage.base import Condition, ConflictError, Moved, Receipt, ignore_progress
 from sogs_worker.storage.local.store import LocalStore
 from sogs_worker.storage.transfer.integrity import digest_file
 from sogs_worker.task.hidden import hidden_folder
 
 MANIFEST = "out/garden.manifest.json"
-FOLDER = hidden_folder(MANIFEST, "a" * 64)
-MARK = {"made-by": "default/garden"}
+OWNER = "default/garden"
+FOLDER = hidden_folder(MANIFEST, OWNER)
+MARK = {"made-by": OWNER}
 OUTPUTS = {"out/a.sog": "new a", "out/b.sog": "new b", "out/c.sog": "new c"}
 UNBUNDLED = {"out/d/meta.json": "new meta", "out/d/a.webp": "new plane", "out/d/z.webp": "new plane"}
 """An output of several files; a plane comes before its metadata in a listing, another after it."""
 OLD_UNBUNDLED = {key: text.replace("new", "old") for key, text in UNBUNDLED.items()}
 FIRST_COPY = 5
-"""After the cleaning of an earlier attempt, three uploads and the record."""
+"""After the claim, three uploads and the record."""
 
 
 @pytest.fixture
@@ -59,16 +61,26 @@ def unbundled_root(request: pytest.FixtureRequest, root: Path, scratch: Path) ->
 
 
 def publication(store: LocalStore, scratch: Path, attempt: str = "1") -> Publication:
-    return Publication(store, FOLDER, mark=MARK, attempt=attempt, scratch=scratch)
+    return Publication(store, FOLDER, mark=MARK, task="a", attempt=attempt, scratch=scratch)
+
+
+def begun(store: LocalStore, scratch: Path, attempt: str = "1") -> Publication:
+    publishing = publication(store, scratch, attempt)
+    publishing.resume(MANIFEST)
+    return publishing
 
 
 def run(store: LocalStore, scratch: Path, attempt: str = "1", outputs: Mapping[str, str] = OUTPUTS) -> dict[str, Any]:
     """Do what a run does."""
     publishing = publication(store, scratch, attempt)
-    if manifest := publishing.resume():
+    if manifest := publishing.resume(MANIFEST):
+        publishing.close()
         return manifest
-    staged = [publishing.stage(file_of(scratch, text), key, content_type="x/y") for key, text in outputs.items()]
-    return publishing.commit(staged, MANIFEST, {"of": "new"})
+    return publishing.commit(stage(publishing, scratch, outputs), {"of": "new"})
+
+
+def stage(publishing: Publication, scratch: Path, outputs: Mapping[str, str] = OUTPUTS) -> list[Staged]:
+    return [publishing.stage(file_of(scratch, text), key, content_type="x/y") for key, text in outputs.items()]
 
 
 def file_of(scratch: Path, text: str) -> Path:
@@ -86,6 +98,12 @@ def visible(root: Path) -> dict[str, str]:
 
 def manifest_of(root: Path) -> str:
     return str(json.loads(visible(root)[MANIFEST])["of"])
+
+
+def is_recorded(root: Path) -> bool:
+    """Say whether an attempt has come to its record."""
+    claims = [json.loads((root / key).read_bytes()) for key in hidden(root) if key.endswith("/attempt.json")]
+    return any(claim["record"] for claim in claims)
 
 
 def hidden(root: Path) -> list[str]:
@@ -114,7 +132,7 @@ def test_whenever_a_run_is_killed_the_next_one_ends_well(root: Path, scratch: Pa
             if manifest_of(place) == "new":
                 assert OUTPUTS.items() <= seen.items(), "the manifest came before what it names"
             assert all(seen[key] in (before.get(key), OUTPUTS.get(key)) for key in seen if key != MANIFEST)
-            if not any(key.endswith("record.json") for key in hidden(place)) and manifest_of(place) == "old":
+            if not is_recorded(place) and manifest_of(place) == "old":
                 assert seen == before, "something was visible before there was a record"
             run(LocalStore(place), scratch, attempt="2")
             assert OUTPUTS.items() <= visible(place).items()
@@ -156,23 +174,20 @@ def test_of_two_runs_that_replace_the_same_planes_the_second_changes_nothing(
     unbundled_root: Path, scratch: Path
 ) -> None:
     """The other one has its note in place of the metadata, and not yet any plane."""
-    theirs = publication(Mortal(unbundled_root, dies_at=5), scratch)
-    staged = [theirs.stage(file_of(scratch, text), key, content_type="x/y") for key, text in UNBUNDLED.items()]
-    ours = Publication(
-        LocalStore(unbundled_root),
-        hidden_folder("out/lawn.manifest.json", "b" * 64),
-        mark=MARK,
-        attempt="1",
-        scratch=scratch,
-    )
-    our_staged = [ours.stage(file_of(scratch, f"our {key[-6:]}"), key, content_type="x/y") for key in UNBUNDLED]
+    theirs = begun(Mortal(unbundled_root, dies_at=6), scratch)
+    staged = stage(theirs, scratch, UNBUNDLED)
+    lawn = "out/lawn.manifest.json"
+    folder, mark = hidden_folder(lawn, "default/lawn"), {"made-by": "default/lawn"}
+    ours = Publication(LocalStore(unbundled_root), folder, mark=mark, task="b", attempt="1", scratch=scratch)
+    ours.resume(lawn)
+    our_staged = stage(ours, scratch, {key: f"our {key[-6:]}" for key in UNBUNDLED})
     with pytest.raises(Killed):
-        theirs.commit(staged, MANIFEST, {"of": "new"})
+        theirs.commit(staged, {"of": "new"})
     before = visible(unbundled_root)
     with pytest.raises(ConflictError, match="written by another run meanwhile"):
-        ours.commit(our_staged, "out/lawn.manifest.json", {"of": "ours"})
+        ours.commit(our_staged, {"of": "ours"})
     assert visible(unbundled_root) == before
-    assert publication(LocalStore(unbundled_root), scratch, attempt="2").resume() == {"of": "new"}
+    assert publication(LocalStore(unbundled_root), scratch, attempt="2").resume(MANIFEST) == {"of": "new"}
     assert unbundled_of(unbundled_root) == UNBUNDLED
 
 
@@ -189,7 +204,8 @@ def test_planes_of_two_hands_are_left_without_metadata(unbundled_root: Path, scr
     with pytest.raises(ConflictError):
         run(Invaded(unbundled_root), scratch, outputs=UNBUNDLED)
     seen = visible(unbundled_root)
-    assert (seen["out/d/z.webp"], manifest_of(unbundled_root), hidden(unbundled_root)) == ("foreign", "old", [])
+    assert (seen["out/d/z.webp"], manifest_of(unbundled_root)) == ("foreign", "old")
+    assert not is_recorded(unbundled_root)
     assert "out/d/meta.json" not in seen
     run(LocalStore(unbundled_root), scratch, attempt="2", outputs=UNBUNDLED)
     assert unbundled_of(unbundled_root) == UNBUNDLED
@@ -199,67 +215,110 @@ def test_a_recorded_run_is_finished_without_its_work(root: Path, scratch: Path) 
     first = Mortal(root, dies_at=FIRST_COPY)
     with pytest.raises(Killed):
         run(first, scratch)
-    assert publication(LocalStore(root), scratch, attempt="2").resume() == {"of": "new"}
+    assert publication(LocalStore(root), scratch, attempt="2").resume(MANIFEST) == {"of": "new"}
     assert OUTPUTS.items() <= visible(root).items()
 
 
+def test_what_another_task_has_recorded_is_finished_and_is_no_result(root: Path, scratch: Path) -> None:
+    with pytest.raises(Killed):
+        run(Mortal(root, dies_at=FIRST_COPY), scratch)
+    other = Publication(LocalStore(root), FOLDER, mark=MARK, task="b", attempt="2", scratch=scratch)
+    assert other.resume(MANIFEST) is None
+    assert manifest_of(root) == "new"
+    other.commit(stage(other, scratch, {"out/a.sog": "newer a"}), {"of": "newer"})
+    assert visible(root) == {**OUTPUTS, "out/a.sog": "newer a", MANIFEST: visible(root)[MANIFEST]}
+    assert (manifest_of(root), hidden(root)) == ("newer", [])
+
+
 def test_of_two_runs_one_wins_and_the_other_changes_nothing(root: Path, scratch: Path) -> None:
-    ours = publication(LocalStore(root), scratch, attempt="1")
-    staged = [ours.stage(file_of(scratch, text), key, content_type="x/y") for key, text in OUTPUTS.items()]
+    ours = begun(LocalStore(root), scratch)
+    staged = stage(ours, scratch)
     write(LocalStore(root), scratch, "out/b.sog", "theirs")
     before = visible(root)
     with pytest.raises(ConflictError, match=r"b\.sog was written by another run meanwhile"):
-        ours.commit(staged, MANIFEST, {"of": "new"})
+        ours.commit(staged, {"of": "new"})
     assert visible(root) == before
+    assert not is_recorded(root)
+    assert ours.commit([], {"of": "ours"}) == {"of": "ours"}  # what is there by now is what it would have made
     assert hidden(root) == []
 
 
-def test_of_two_attempts_at_one_task_one_commits(root: Path, scratch: Path) -> None:
-    ours, theirs = (publication(LocalStore(root), scratch, attempt) for attempt in ("1", "2"))
-    staged = [ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
-    record = [theirs.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
-    assert theirs.commit(record, MANIFEST, {"of": "new"}) == {"of": "new"}
-    assert ours.commit(staged, MANIFEST, {"of": "new"}) == {"of": "new"}  # the same content: nothing to replace
-    assert visible(root)["out/a.sog"] == "new a"
-
-
-def test_an_attempt_that_is_late_leaves_the_record_and_its_outputs_alone(root: Path, scratch: Path) -> None:
-    ours = publication(LocalStore(root), scratch, attempt="2")
-    staged = [ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")]
-    theirs = Publication(Mortal(root, dies_at=1), FOLDER, mark=MARK, attempt="1", scratch=scratch)
-    theirs_staged = [
-        publication(LocalStore(root), scratch).stage(file_of(scratch, "new b"), "out/b.sog", content_type="")
-    ]
-    with pytest.raises(Killed):
-        theirs.commit(theirs_staged, MANIFEST, {"of": "theirs"})  # after its record
-    with pytest.raises(ConflictError):
-        ours.commit(staged, MANIFEST, {"of": "ours"})
-    assert publication(LocalStore(root), scratch, attempt="3").resume() == {"of": "theirs"}
-    assert visible(root)["out/b.sog"] == "new b"
-    assert (visible(root)["out/a.sog"], hidden(root)) == ("old a", [])
+def test_a_manifest_that_another_run_has_written_stays(root: Path, scratch: Path) -> None:
+    ours = begun(LocalStore(root), scratch)
+    staged = stage(ours, scratch)
+    write(LocalStore(root), scratch, MANIFEST, json.dumps({"of": "theirs"}))
+    before = visible(root)
+    with pytest.raises(ConflictError, match=r"garden\.manifest\.json was written by another run meanwhile"):
+        ours.commit(staged, {"of": "new"})
+    assert visible(root) == before
 
 
 def test_a_record_whose_outputs_are_gone_is_void(root: Path, scratch: Path) -> None:
     with pytest.raises(Killed):
         run(Mortal(root, dies_at=FIRST_COPY), scratch)
     store = LocalStore(root)
-    assert any(key.endswith("record.json") for key in hidden(root))
-    store.delete_many([key for key in hidden(root) if not key.endswith("record.json")])
-    assert publication(store, scratch, attempt="2").resume() is None
-    assert hidden(root) == []
+    assert is_recorded(root)
+    store.delete_many([key for key in hidden(root) if not key.endswith("attempt.json")])
+    assert publication(store, scratch, attempt="2").resume(MANIFEST) is None
+    assert [key.rpartition("-")[2] for key in hidden(root)] == ["2/attempt.json"]
     assert manifest_of(root) == "old"
 
 
-def test_discards_what_is_not_recorded_and_keeps_what_is(root: Path, scratch: Path) -> None:
-    ours = publication(LocalStore(root), scratch)
-    ours.stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")
-    ours.discard()
+def test_a_failed_run_leaves_nothing_hidden_unless_it_is_recorded(root: Path, scratch: Path) -> None:
+    stage(begun(LocalStore(root), scratch), scratch)
+    stage(begun(LocalStore(root), scratch, attempt="2"), scratch)
+    publication(LocalStore(root), scratch, attempt="2").discard()
     assert hidden(root) == []
     with pytest.raises(Killed):
         run(Mortal(root, dies_at=FIRST_COPY), scratch)
     before = hidden(root)
-    ours.discard()
+    publication(LocalStore(root), scratch).discard()
     assert hidden(root) == before
+
+
+def test_a_failed_run_leaves_what_a_later_attempt_may_take_over(root: Path, scratch: Path) -> None:
+    stage(begun(LocalStore(root), scratch), scratch)
+    begun(LocalStore(root), scratch, attempt="2")
+    before = hidden(root)
+    publication(LocalStore(root), scratch, attempt="1").discard()
+    assert hidden(root) == before
+
+
+def test_adopts_what_an_earlier_attempt_has_uploaded(root: Path, scratch: Path) -> None:
+    stage(begun(LocalStore(root), scratch), scratch)
+    ours = begun(LocalStore(root), scratch, attempt="2")
+    (folder,) = ours.earlier("out/a.sog")
+    staged = ours.adopt(folder, ["out/b.sog", "out/a.sog"])
+    assert staged
+    assert [*ours.earlier("out/none.sog")] == []
+    ours.commit(staged, {"of": "adopted"})
+    seen = visible(root)
+    assert (seen["out/a.sog"], seen["out/b.sog"], hidden(root)) == ("new a", "new b", [])
+    assert "out/c.sog" not in seen
+
+
+def test_does_not_adopt_what_is_gone(root: Path, scratch: Path) -> None:
+    stage(begun(LocalStore(root), scratch), scratch)
+    ours = begun(LocalStore(root), scratch, attempt="2")
+    (folder,) = ours.earlier("out/a.sog")
+    assert ours.adopt(folder, ["out/a.sog"])
+    assert ours.adopt(folder, ["out/b.sog", "out/a.sog"]) is None
+
+
+def test_cleaning_up_fails_no_run_that_has_published(
+    root: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = LocalStore(root)
+    monkeypatch.setattr(store, "delete_many", refuse)
+    assert run(store, scratch) == {"of": "new"}
+    assert OUTPUTS.items() <= visible(root).items()
+    assert "could not be removed: nobody may delete here" in capsys.readouterr().out
+    assert run(LocalStore(root), scratch, attempt="2", outputs={"out/a.sog": "newer a"}) == {"of": "new"}
+    assert (visible(root)["out/a.sog"], hidden(root)) == ("newer a", [])
+
+
+def refuse(*_: object) -> None:
+    raise NotPermittedError("nobody may delete here")
 
 
 class Forgetful(LocalStore):
@@ -274,15 +333,35 @@ class Forgetful(LocalStore):
 
 def test_notices_that_other_bytes_come_back(root: Path, scratch: Path) -> None:
     with pytest.raises(StorageError, match="came back with the digest"):
-        publication(Forgetful(root), scratch).stage(file_of(scratch, "new a"), "out/a.sog", content_type="x/y")
+        stage(begun(Forgetful(root), scratch), scratch)
 
 
-def test_the_hidden_folder_is_the_tasks_own() -> None:
-    assert hidden_folder(MANIFEST, "a" * 64) == FOLDER
+class Rotten(Forgetful):
+    """A folder of which other bytes are read than were written."""
+
+    def download(self, key: str, path: Path, progress: Moved = ignore_progress) -> str:
+        etag = super().download(key, path, progress)
+        if not key.endswith(".json"):
+            path.write_text("rotten")
+        return etag
+
+
+def test_does_not_adopt_what_is_not_what_was_sent(
+    root: Path, scratch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The store has no checksums, and the attempt was killed before it had read back what it sent."""
+    stage(begun(LocalStore(root), scratch), scratch)
+    ours = begun(Rotten(root), scratch, attempt="2")
+    (folder,) = ours.earlier("out/a.sog")
+    assert ours.adopt(folder, ["out/a.sog"]) is None
+    assert "came back with the digest" in capsys.readouterr().out
+
+
+def test_the_hidden_folder_is_the_resources_own() -> None:
     assert FOLDER.startswith("out/.splats/garden/")
-    assert hidden_folder(MANIFEST, "b" * 64) != FOLDER
-    assert hidden_folder("out/lawn.manifest.json", "a" * 64) != FOLDER
-    assert hidden_folder("garden.manifest.json", "a" * 64).startswith(".splats/garden/")
+    assert hidden_folder(MANIFEST, "other/garden") != FOLDER
+    assert hidden_folder("out/lawn.manifest.json", OWNER) != FOLDER
+    assert hidden_folder("garden.manifest.json", OWNER).startswith(".splats/garden/")
 
 
 def test_an_object_that_is_missing_is_none(root: Path) -> None:

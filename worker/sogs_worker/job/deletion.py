@@ -13,9 +13,10 @@ from typing import Any
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.naming import BUNDLED, beside, is_target, stem_of
+from sogs_worker.publish.attempts import CLAIM, RECORD
 from sogs_worker.publish.manifest import Deleted, Output
-from sogs_worker.publish.publication import RECORD, digest_note, look_up
 from sogs_worker.publish.records import read_json
+from sogs_worker.publish.staged import digest_document, look_up, note_of
 from sogs_worker.reporting.log import write_message
 from sogs_worker.reporting.progress import Progress
 from sogs_worker.storage.base import Store, StoredObject
@@ -116,10 +117,12 @@ class Deleting:
     def _read(self, key: str) -> list[Claim]:
         """Read a manifest, a record of one or a part of one; nothing if it is not there."""
         folder, _, name = key.rpartition("/")
-        note = digest_note(f"{folder}/") if name == RECORD else None
+        note = digest_document(note_of(f"{folder}/")) if name == CLAIM else None
         try:
-            document = read_json(self._store, key, scratch=self._scratch) or {"outputs": []}
-            return [Claim(output, note) for output in parse_outputs(document.get("manifest", document))]
+            document = read_json(self._store, key, scratch=self._scratch)
+            if document and note:
+                document = document[RECORD] and document[RECORD]["manifest"]
+            return [Claim(output, note) for output in parse_outputs(document)] if document else []
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadInputError(
                 f"{self._store.uri(key)} does not say what was published ({error!r}); delete it and the outputs by hand"
@@ -176,9 +179,9 @@ def parse_outputs(document: Mapping[str, Any]) -> list[Output]:
 
 
 def names_outputs(key: str) -> bool:
-    """Say whether a hidden object is a record of what is being published, or a part of a manifest."""
+    """Say whether a hidden object may record what is being published, or a part of a manifest."""
     name = PurePosixPath(key).name
-    return name == RECORD or is_part(name)
+    return name == CLAIM or is_part(name)
 
 
 def is_claimed(target: StoredObject, claims: Sequence[Claim]) -> bool:

@@ -80,7 +80,14 @@ def open_destination(run: Assignment, settings: Settings) -> Store:
 
 def open_publication(run: Assignment, store: Store, settings: Settings) -> Publication:
     """Prepare to publish what this attempt at a run makes."""
-    return Publication(store, run.hidden_folder, mark=run.mark, attempt=settings.attempt, scratch=settings.scratch)
+    return Publication(
+        store,
+        run.hidden_folder,
+        mark=run.mark,
+        task=run.digest,
+        attempt=settings.attempt,
+        scratch=settings.scratch,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The Job's entry: starts the work in a process of its own and answers for how it ends.
 
 A signal cannot interrupt a long computation inside torch or an upload in the SDK's threads, but another process can
-be ended at once. What it has uploaded under hidden names is removed here, whatever the reason was.
+be ended at once. What it has uploaded under hidden names is for the next attempt; after a failure that has none, it is
+removed here.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from sogs_worker.task.assignment import Assignment
 from sogs_worker.task.environment import ATTEMPT, Settings, read_settings, termination_log
 from sogs_worker.task.task import load_task
 
+PERMANENT_CODES = frozenset(kind.exit_code for kind in WorkerError.__subclasses__() if kind.is_permanent)
+"""Of failures after which there is no other attempt."""
+
 WITHDRAW_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 3.5
-"""For withdrawing after SIGTERM: the whole stop has 5 s."""
 LAST_WORDS_TIMEOUT_S = 0.5
 """Standard error ends with the worker, unless a process that it has started lives on."""
 
@@ -80,14 +82,11 @@ class Supervisor:
             self._worker.kill()
         last_words = threading.Thread(target=relay, args=[self._worker.stderr], daemon=True)
         last_words.start()
-        if self._task.destination.location.scheme == "s3":
-            import sogs_worker.storage.s3.store  # noqa: F401  (takes a second, which a stop does not have)
-
         code = self._worker.wait()
         last_words.join(LAST_WORDS_TIMEOUT_S)
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
-        if code != 0 and began_uploading(self._settings.scratch).exists():
+        if code in PERMANENT_CODES and began_uploading(self._settings.scratch).exists():
             self._withdraw()
         return code
 
@@ -115,12 +114,10 @@ class Supervisor:
 
         thread = threading.Thread(target=suppressed, args=[work], daemon=True)
         thread.start()
-        thread.join(STOP_TIMEOUT_S if self._interrupted else WITHDRAW_TIMEOUT_S)
+        thread.join(WITHDRAW_TIMEOUT_S)
         if thread.is_alive():
             place = self._task.destination.location.address
-            write_message(
-                f"{place} took too long; what this run has uploaded stays hidden until its next attempt", "warning"
-            )
+            write_message(f"{place} took too long; what this run has uploaded stays hidden until the next", "warning")
 
 
 def suppressed(work: Callable[[], None]) -> None:
@@ -128,4 +125,4 @@ def suppressed(work: Callable[[], None]) -> None:
     try:
         work()
     except WorkerError as error:
-        write_message(f"what this run has uploaded stays hidden until its next attempt: {error}", "warning")
+        write_message(f"what this run has uploaded stays hidden until the next: {error}", "warning")

@@ -10,8 +10,9 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.naming import PICTURE_TYPE
 from sogs_worker.publish.manifest import Output
 from sogs_worker.publish.provenance import CONTENT
-from sogs_worker.publish.publication import Publication, Staged, look_up
-from sogs_worker.storage.base import Store, StoredObject
+from sogs_worker.publish.publication import Publication
+from sogs_worker.publish.staged import Staged, look_up
+from sogs_worker.storage.base import Condition, ConflictError, Store, StoredObject
 from sogs_worker.storage.transfer.integrity import upload_verified
 from sogs_worker.task.task import Task
 
@@ -41,17 +42,30 @@ def stage_sheet(
     return [sheet]
 
 
-def publish_sheet(task: Task, outputs: Sequence[Output], *, store: Store, scratch: Path) -> None:
+def publish_sheet(task: Task, outputs: Sequence[Output], *, store: Store, scratch: Path, condition: Condition) -> None:
     """Draw the contact sheet of outputs that are published, and replace the one that is there if it is another.
 
     Raises:
+        ConflictError: the condition on what is there does not hold, and it is another.
         WorkerError: a preview cannot be read, or the sheet not be written.
     """
     if is_sheet_of(look_up(store, task.sheet_key), outputs):
         return
     path = draw_sheet(task, outputs, {}, store=store, scratch=scratch)
     metadata = sheet_metadata(task, outputs)
-    upload_verified(store, path, task.sheet_key, scratch=scratch, content_type=PICTURE_TYPE, metadata=metadata)
+    try:
+        upload_verified(
+            store,
+            path,
+            task.sheet_key,
+            scratch=scratch,
+            content_type=PICTURE_TYPE,
+            metadata=metadata,
+            condition=condition,
+        )
+    except ConflictError:
+        if not is_sheet_of(look_up(store, task.sheet_key), outputs):
+            raise
     path.unlink()
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.naming import beside
 from sogs_worker.publish.manifest import Output, OutputFile
-from sogs_worker.publish.publication import look_up
+from sogs_worker.publish.staged import look_up
 from sogs_worker.storage.base import Store
 from sogs_worker.task.gate import Gate
 
@@ -58,7 +58,15 @@ class Provenance:
         ).hexdigest()
 
 
-def kept_output(store: Store, key: str, provenance: Provenance, gate: Gate, *, name: str) -> Output | None:
+def kept_output(
+    store: Store,
+    key: str,
+    provenance: Provenance,
+    gate: Gate,
+    *,
+    name: str,
+    where: Callable[[str], str] = lambda key: key,
+) -> Output | None:
     """Describe the output that is there if it is what would be made; None if it is not, or if the gate needs a look.
 
     Args:
@@ -67,11 +75,12 @@ def kept_output(store: Store, key: str, provenance: Provenance, gate: Gate, *, n
         provenance: what the output would be made from.
         gate: bounds.
         name: of the output.
+        where: gives the key under which to look for what has or is to get a key.
 
     Raises:
         QualityGateError: what would be made again misses a bound.
     """
-    there = look_up(store, key)
+    there = look_up(store, where(key))
     if there is None or there.sha256 is None:
         return None
     metadata = there.metadata
@@ -80,7 +89,7 @@ def kept_output(store: Store, key: str, provenance: Provenance, gate: Gate, *, n
     psnr = float(metadata[PSNR]) if PSNR in metadata else None
     if gate.min_psnr is not None and psnr is None:
         return None
-    planes = find_planes(store, key, metadata.get(PLANES, ""))
+    planes = find_planes(store, key, metadata.get(PLANES, ""), where)
     if planes is None:
         return None
     size_bytes = there.size_bytes + sum(plane.bytes for plane in planes)
@@ -100,12 +109,12 @@ def kept_output(store: Store, key: str, provenance: Provenance, gate: Gate, *, n
     )
 
 
-def find_planes(store: Store, target: str, written_down: str) -> list[OutputFile] | None:
+def find_planes(store: Store, target: str, written_down: str, where: Callable[[str], str]) -> list[OutputFile] | None:
     """Describe the planes beside a target, as they were written down with it; None if one is missing or another."""
     planes = []
     for word in written_down.split():
         name, _, sha256 = word.partition("=")
-        there = look_up(store, beside(target, name))
+        there = look_up(store, where(beside(target, name)))
         if there is None or there.sha256 != sha256:
             return None
         planes.append(OutputFile(name, sha256, there.size_bytes))

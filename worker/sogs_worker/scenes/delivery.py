@@ -9,7 +9,7 @@ from sogs_worker.errors import UsageError
 from sogs_worker.naming import MEDIA_TYPES, PICTURE_TYPE, beside, stem_of
 from sogs_worker.publish.manifest import OutputFile
 from sogs_worker.publish.provenance import Provenance
-from sogs_worker.publish.publication import look_up
+from sogs_worker.publish.staged import look_up
 from sogs_worker.scenes.destination import Made, describe_output
 from sogs_worker.scenes.make import Product
 from sogs_worker.storage.base import Moved, WritableStore

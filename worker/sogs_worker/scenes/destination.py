@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sogs_worker.publish.manifest import Output, OutputFile
 from sogs_worker.publish.provenance import Provenance
-from sogs_worker.publish.publication import Staged
+from sogs_worker.publish.staged import Staged
 from sogs_worker.scenes.make import Product
 from sogs_worker.storage.base import Moved
 

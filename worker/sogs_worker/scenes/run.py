@@ -11,7 +11,8 @@ from typing import Any
 
 from sogs_worker.publish.contact_sheet import is_sheet_of, stage_sheet
 from sogs_worker.publish.manifest import Output, Result
-from sogs_worker.publish.publication import Publication, Staged, look_up
+from sogs_worker.publish.publication import Publication
+from sogs_worker.publish.staged import Staged, look_up
 from sogs_worker.reporting.log import write_message
 from sogs_worker.reporting.progress import Progress
 from sogs_worker.scenes.accelerator import Accelerator
@@ -98,7 +99,7 @@ def compress_all(work: Work, started_s: float) -> Result:
         WorkerError: names the object and the remedy.
     """
     publication, store = work.publication, work.store
-    manifest = publication.resume()
+    manifest = publication.resume(work.task.manifest_key)
     if manifest is not None:  # what the earlier attempt has made is made again only where the source has changed since
         work = replace(work, task=replace(work.task, use_cache=True))
     task = work.task
@@ -112,11 +113,13 @@ def compress_all(work: Work, started_s: float) -> Result:
         staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
     if manifest is None or staged or {each.uri for each in outputs} != uris(manifest):
         try:
-            manifest = publication.commit(staged, task.manifest_key, describe(outputs, has_sheet).to_manifest())
+            manifest = publication.commit(staged, describe(outputs, has_sheet).to_manifest())
         except ConflictError:  # what the faster run has published stays, if it is what this one has made
             adopted = making.adopt()
             has_sheet = has_sheet and is_sheet_of(look_up(store, task.sheet_key), adopted)
-            manifest = publication.commit([], task.manifest_key, describe(adopted, has_sheet).to_manifest())
+            manifest = publication.commit([], describe(adopted, has_sheet).to_manifest())
+    else:
+        publication.close()
     return Result.from_manifest(manifest, task.encoder)
 
 
@@ -130,19 +133,21 @@ def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
     plan = gathering.agree(lambda: list_source(work))
     if plan is None:
         return gathering.recall()
-    work.publication.resume()
+    work.publication.resume(gathering.part_key)
     own = gathering.own_part(plan)
-    if own is None:
+    if own is not None:
+        work.publication.close()
+    else:
         describe = describing(work, started_s)
         making = Making(work)
         outputs, staged = making.run(plan.of(shard.index))
         gathering.check(plan)
         part = gathering.describe(describe(outputs, False), plan)
         try:
-            part = work.publication.commit(staged, gathering.part_key, part)
+            part = work.publication.commit(staged, part)
         except ConflictError:  # as above
             part = gathering.describe(describe(making.adopt(), False), plan)
-            part = work.publication.commit([], gathering.part_key, part)
+            part = work.publication.commit([], part)
         own = Result.from_manifest(part, work.task.encoder)
     return gathering.conclude(plan, own)
 

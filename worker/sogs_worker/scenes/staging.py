@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +10,8 @@ from sogs_worker.errors import UsageError
 from sogs_worker.naming import MEDIA_TYPES, PICTURE_TYPE, beside
 from sogs_worker.publish.manifest import Output, OutputFile
 from sogs_worker.publish.provenance import Provenance, kept_output
-from sogs_worker.publish.publication import Publication, Staged, look_up
+from sogs_worker.publish.publication import Publication, hidden_name
+from sogs_worker.publish.staged import Staged, look_up
 from sogs_worker.scenes.destination import Made, describe_output
 from sogs_worker.scenes.make import Product
 from sogs_worker.storage.base import ConflictError, Moved
@@ -41,8 +42,9 @@ class Staging:
         return self._store.uri(self._task.target_key(name))
 
     def find(self, name: PurePosixPath, provenance: Provenance) -> Made | None:
-        """Return the output of that name if it was made from the same and lacks nothing."""
-        return self._look(name, provenance) if self._task.use_cache else None
+        """Return the output of that name, published or of an earlier attempt, if it was made from the same."""
+        found = self._look(name, provenance) if self._task.use_cache else None
+        return found or self._take_over(name, provenance)
 
     def adopt(self, made: Made) -> Output:
         """Return what another run has published meanwhile in place of an output.
@@ -72,14 +74,31 @@ class Staging:
         known = provenance.metadata(
             splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr, planes=planes
         )
-        staged.append(stage(product.target, {**known, **task.mark}))
-        target = describe(product.target, staged[-1])
         picture_key = task.preview_key(name)
         if product.picture:
             staged.append(self._publication.stage(product.picture, picture_key, content_type=PICTURE_TYPE))
+        # Last: where it is, all that belongs to it is too, so that a later attempt can take it over.
+        staged.append(stage(product.target, {**known, **task.mark}))
+        target = describe(product.target, staged[-1])
         picture_uri = self._store.uri(picture_key) if product.picture else None
         output = describe_output(product, name, self.begin(name), (*planes, target), picture_uri)
         return Made(output, name, provenance, tuple(staged))
+
+    def _take_over(self, name: PurePosixPath, provenance: Provenance) -> Made | None:
+        """Take over what an earlier attempt has uploaded of an output, if it is what would be made."""
+        task, store, key = self._task, self._store, self._task.target_key(name)
+        picture = task.preview_key(name) if task.preview else None
+        for folder in self._publication.earlier(key):
+            where = hiding(folder)
+            output = kept_output(store, key, provenance, task.gate, name=str(name), where=where)
+            if output is None or (picture and look_up(store, where(picture)) is None):
+                continue
+            planes = [beside(key, file.name) for file in output.files[:-1]]
+            staged = self._publication.adopt(folder, [*planes, *([picture] if picture else []), key])
+            if staged is not None:
+                output = replace(output, is_cached=False, preview_uri=picture and store.uri(picture))
+                return Made(output, name, provenance, tuple(staged))
+        return None
 
     def _look(self, name: PurePosixPath, provenance: Provenance) -> Made | None:
         task, store = self._task, self._store
@@ -90,6 +109,11 @@ class Staging:
         if output is None:
             return None
         return Made(replace(output, preview_uri=picture and store.uri(picture)), name, provenance)
+
+
+def hiding(folder: str) -> Callable[[str], str]:
+    """Give the hidden key, in an attempt's folder, of what is to get a key."""
+    return lambda key: folder + hidden_name(key)
 
 
 def describe(file: Path, staged: Staged) -> OutputFile:

@@ -6,27 +6,27 @@ on the folder is rubbish, whoever comes late leaves the manifest alone and remov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sogs_worker.errors import BadInputError, StorageError, UsageError
+from sogs_worker.errors import BadInputError, StorageError, UsageError, WorkerError
 from sogs_worker.publish.contact_sheet import publish_sheet
 from sogs_worker.publish.manifest import Result
-from sogs_worker.publish.publication import look_up
 from sogs_worker.publish.records import read_json, upload_json
+from sogs_worker.publish.staged import condition_of, look_up
+from sogs_worker.reporting.log import write_message
 from sogs_worker.shards.merge import in_order, merge, part_of
 from sogs_worker.shards.plan import Plan, divide, parse_plan
 from sogs_worker.source.objects import SourceObject
-from sogs_worker.storage.base import Condition, ConflictError, IfAbsent, Store
-from sogs_worker.task.assignment import MADE_BY
-from sogs_worker.task.hidden import hidden_home
+from sogs_worker.storage.base import Condition, ConflictError, IfAbsent, Store, StoredObject
+from sogs_worker.task.hidden import delete_below, hidden_home
 from sogs_worker.task.shard import Shard
 from sogs_worker.task.task import Task
 
 PLAN = "plan.json"
-RUN = "run"
-"""Name of the manifest's metadata that say which run has merged it."""
+RUN, NUMBER = "run", "number"
+"""Names of metadata: of the manifest and of plans, which run has made them; of plans, how late it began."""
 
 
 class Gathering:
@@ -46,6 +46,7 @@ class Gathering:
         self._store = store
         self._scratch = scratch
         self._folder = shard.run_folder(task.manifest_key)
+        self._seen: dict[str, StoredObject | None] = {}
 
     @property
     def part_key(self) -> str:
@@ -59,6 +60,7 @@ class Gathering:
             BadInputError: what is there is no plan of this run.
             StorageError: the plan was removed meanwhile.
         """
+        self._seen = {key: look_up(self._store, key) for key in (self._task.manifest_key, self._task.sheet_key)}
         plan = self._read_plan()
         if plan is None and not self.is_merged:
             self._offer(divide(find(), self._shard.count))
@@ -89,6 +91,7 @@ class Gathering:
 
         Raises:
             BadInputError: a part does not fit the plan.
+            ConflictError: another run has written the manifest since this attempt began.
         """
         if not self._has_all_parts() and not self.is_merged:
             return own
@@ -124,7 +127,11 @@ class Gathering:
         return {**self._task.mark, RUN: self._shard.run_id}
 
     def _merge(self, plan: Plan, parts: Sequence[Result]) -> None:
-        """Write the manifest of all, and the contact sheet before it."""
+        """Write the manifest of all, and the contact sheet before it, in place of those that this attempt began with.
+
+        Raises:
+            ConflictError: another run has written one of them since.
+        """
         task, store = self._task, self._store
         try:
             made = in_order(plan, parts)
@@ -133,29 +140,43 @@ class Gathering:
         outputs = [output for _, output in made]
         has_sheet = task.preview and len(outputs) > 1
         if has_sheet:
-            publish_sheet(task, outputs, store=store, scratch=self._scratch)
-        self._upload(merge(made, parts, store.uri(task.sheet_key) if has_sheet else None), task.manifest_key)
+            condition = condition_of(self._seen[task.sheet_key])
+            publish_sheet(task, outputs, store=store, scratch=self._scratch, condition=condition)
+        manifest = merge(made, parts, store.uri(task.sheet_key) if has_sheet else None)
+        try:
+            self._upload(manifest, task.manifest_key, condition_of(self._seen[task.manifest_key]))
+        except ConflictError:
+            if not self.is_merged:  # by another pod of this run
+                raise
 
     def _clear(self) -> None:
-        """Remove the folder of this run and of earlier ones of this resource that have not come to it."""
-        home = hidden_home(self._task.manifest_key)
-        plans = [entry.key for entry in self._store.list(home) if PurePosixPath(entry.key).name == PLAN]
-        for key in plans:
-            plan = look_up(self._store, key)
-            if plan and plan.metadata.get(MADE_BY) == self._task.mark[MADE_BY]:
-                self._remove_run(key.removesuffix(PLAN))
-        self._remove_run(self._folder)
+        """Remove the folder of this run and of earlier ones of this resource. No run that is published fails for it."""
+        try:
+            numbers = {folder: number_of(plan) for folder, plan in self._plans().items()}
+            for folder, number in numbers.items():
+                if number < numbers.get(self._folder, 0):
+                    self._remove_run(folder)
+            self._remove_run(self._folder)
+        except WorkerError as error:
+            write_message(f"all is published, but what is hidden could not be removed: {error}", "warning")
 
     def _remove_run(self, folder: str) -> None:
         """Remove the folder of a run, the plan last, by which the next one would find it."""
-        self._store.abort_uploads(folder)
-        keys = [entry.key for entry in self._store.list(folder) if entry.key != folder + PLAN]
-        self._store.delete_many(keys)
+        delete_below(self._store, folder, keep=folder + PLAN)
         self._store.delete(folder + PLAN)
 
+    def _plans(self) -> dict[str, StoredObject]:
+        """Find the plans of this resource's runs, by their folders."""
+        home = hidden_home(self._task.manifest_key)
+        keys = [entry.key for entry in self._store.list(home) if PurePosixPath(entry.key).name == PLAN]
+        found = {key.removesuffix(PLAN): look_up(self._store, key) for key in keys}
+        mark = self._task.mark.items()
+        return {folder: plan for folder, plan in found.items() if plan and mark <= plan.metadata.items()}
+
     def _offer(self, plan: Plan) -> None:
+        number = 1 + max(map(number_of, self._plans().values()), default=0)
         try:
-            self._upload(plan.to_document(), self._folder + PLAN, IfAbsent())
+            self._upload(plan.to_document(), self._folder + PLAN, IfAbsent(), {NUMBER: str(number)})
         except ConflictError:
             return  # another pod was faster: its plan counts
 
@@ -198,6 +219,13 @@ class Gathering:
         uri = self._store.uri(self._folder + PLAN)
         return StorageError(f"{uri} was removed or replaced during the run; the next attempt goes by the plan there is")
 
-    def _upload(self, document: dict[str, Any], key: str, condition: Condition | None = None) -> None:
-        mark = self._mark
-        upload_json(self._store, document, key, scratch=self._scratch, metadata=mark, condition=condition)
+    def _upload(
+        self, document: dict[str, Any], key: str, condition: Condition, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        metadata = {**self._mark, **(metadata or {})}
+        upload_json(self._store, document, key, scratch=self._scratch, metadata=metadata, condition=condition)
+
+
+def number_of(plan: StoredObject) -> int:
+    """Say how many runs of the resource a plan comes after, of those that have not been cleaned up."""
+    return int(plan.metadata.get(NUMBER, 0))

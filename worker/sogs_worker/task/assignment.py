@@ -39,8 +39,8 @@ class Assignment:
 
     @property
     def hidden_folder(self) -> str:
-        """Where all attempts at this run keep what is not published yet."""
-        return hidden_folder(self.manifest_key, self.digest)
+        """Where all runs of this resource keep what is not published yet."""
+        return hidden_folder(self.manifest_key, self.mark[MADE_BY])
 
     def target_key(self, output: PurePosixPath) -> str:
         """Where the output goes that is called so: the key of its bundle, or of its meta.json."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import PurePosixPath
 
 from sogs_worker.storage.base import HIDDEN, Store
@@ -10,17 +11,17 @@ MANIFEST_SUFFIX = ".manifest.json"
 
 
 def hidden_home(manifest_key: str) -> str:
-    """Name the folder for all hidden objects of a resource, whatever run they are of."""
+    """Name the folder for all hidden objects that belong to a manifest, whatever run or resource they are of."""
     manifest = PurePosixPath(manifest_key)
     return f"{manifest.parent / HIDDEN / manifest.name.removesuffix(MANIFEST_SUFFIX)}/".removeprefix("./")
 
 
-def hidden_folder(manifest_key: str, task_digest: str) -> str:
-    """Name the folder for what a task has not published yet: the same for all attempts."""
-    return f"{hidden_home(manifest_key)}{task_digest[:16]}/"
+def hidden_folder(manifest_key: str, owner: str) -> str:
+    """Name the folder for what a resource has not published yet: the same for all its runs and their attempts."""
+    return f"{hidden_home(manifest_key)}{hashlib.sha256(owner.encode()).hexdigest()[:16]}/"
 
 
-def delete_below(store: Store, folder: str) -> None:
-    """Remove all objects below a folder and what interrupted uploads have left there."""
+def delete_below(store: Store, folder: str, *, keep: str | None = None) -> None:
+    """Remove all objects below a folder but the one of the key `keep`, and what interrupted uploads have left there."""
     store.abort_uploads(folder)
-    store.delete_many([entry.key for entry in store.list(folder)])
+    store.delete_many([entry.key for entry in store.list(folder) if entry.key != keep])

@@ -45,7 +45,7 @@ class Task(Assignment):
 
     @property
     def hidden_folder(self) -> str:
-        """Where all attempts at this run, or at this part of it, keep what is not published yet."""
+        """Where all runs of this resource, or all attempts at this part of a run, keep what is not published yet."""
         return self.shard.own_folder(self.manifest_key) if self.shard else super().hidden_folder
 
 
