@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import struct
 import zipfile
@@ -24,7 +25,7 @@ from sogs_worker.encode.quantized import Coded, QuantizedSplats
 from sogs_worker.errors import BadInputError, SourceMissingError, StorageError
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.ply.file import read_ply
-from sogs_worker.formats.sog.file import read_meta, read_quantized, read_sog, write_sog, write_unbundled
+from sogs_worker.formats.sog.file import count_splats, read_meta, read_quantized, read_sog, write_sog, write_unbundled
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.formats.sog.webp import decode_plane
 
@@ -175,6 +176,20 @@ def test_a_scene_that_cannot_be_written_leaves_the_earlier_one(tmp_path: Path, m
     with pytest.raises(StorageError, match=r"meta\.json"):
         write_unbundled(tmp_path / "meta.json", lay_out(build_quantized(100)))
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("bands", [0, 2])
+def test_splats_are_counted_by_decoding_every_plane(bands: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "scene.sog", build_quantized(bands=bands))
+    assert count_splats(path) == len(read_sog(path)) == 100
+    names = [name for name in zipfile.ZipFile(path).namelist() if name.endswith(".webp")]
+    assert len(names) == (7 if bands else 5)
+    for broken in names:
+        with zipfile.ZipFile(path) as whole, zipfile.ZipFile(tmp_path / "broken.sog", "w") as archive:
+            for name in whole.namelist():
+                archive.writestr(name, whole.read(name)[: -8 if name == broken else None])
+        with pytest.raises(BadInputError, match=re.escape(broken)):
+            count_splats(tmp_path / "broken.sog")
 
 
 def test_the_sizes_of_files_add_up(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from packed_scenes import build_sog_v1, dump, encode_webp
 from sogs_worker.cli.inspect import format_description, inspect_file
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import read_scene, scene_bytes
-from sogs_worker.formats.sog.file import read_meta, read_quantized
+from sogs_worker.formats.sog.file import count_splats, read_meta, read_quantized
 
 Planes = dict[str, bytes]
 
@@ -48,6 +49,17 @@ def test_values_by_hand(tmp_path: Path) -> None:
     entry = int(pixels(planes, "shN_labels.webp")[row, column][0])
     centroids = pixels(planes, "shN_centroids.webp")[0, 3 * entry : 3 * entry + 3] / 255 * 4 - 2.5
     assert splats.shn[splat] == pytest.approx(centroids, abs=1e-5)
+
+
+def test_splats_are_counted_by_decoding_every_plane(tmp_path: Path) -> None:
+    meta, planes = build_sog_v1(100, bands=1)
+    path = write(tmp_path, meta, planes)
+    assert count_splats(path) == 100
+    for name, data in planes.items():
+        (tmp_path / name).write_bytes(data[:-8])
+        with pytest.raises(BadInputError, match=re.escape(name)):
+            count_splats(path)
+        (tmp_path / name).write_bytes(data)
 
 
 def test_it_may_be_in_a_bundle(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from sogs_worker.formats.sog.meta import MAX_PALETTE, Meta, PaletteMeta, parse_m
 from sogs_worker.formats.sog.meta_fields import FILES, parse_document, shown
 from sogs_worker.formats.sog.meta_fields import MAX_BYTES as MAX_META_BYTES
 from sogs_worker.formats.sog.planes import PALETTE_ROW, read_palette_entries
-from sogs_worker.formats.sog.version1 import MetaV1, parse_meta_v1, read_v1
+from sogs_worker.formats.sog.version1 import MetaV1, decode_v1, parse_meta_v1, read_v1
 from sogs_worker.splats import Splats
 
 UNBUNDLED = ".json"
@@ -63,6 +63,16 @@ def read_sog(path: Path) -> Splats:
     """
     with _opened(path) as (meta, files), np.errstate(over="ignore", invalid="ignore"):
         return dequantize(_lift(meta, files)) if isinstance(meta, Meta) else read_v1(meta, files)
+
+
+def count_splats(path: Path) -> int:
+    """Decode all planes of a scene and count its splats, without the float32 values that the planes stand for.
+
+    Raises:
+        BadInputError: see `read_sog`, which refuses the same scenes.
+    """
+    with _opened(path) as (meta, files):
+        return len(_lift(meta, files) if isinstance(meta, Meta) else decode_v1(meta, files).steps)
 
 
 def read_quantized(path: Path) -> QuantizedSplats:

@@ -130,29 +130,63 @@ def parse_meta_v1(document: Section) -> MetaV1:
     )
 
 
-def read_v1(meta: MetaV1, files: Files) -> Splats:
-    """Read the planes of a scene.
+@dataclass(frozen=True)
+class CodesV1:
+    """The bytes of N splats.
+
+    Attributes:
+        steps: positions, (N, 3) uint16.
+        rotations: (N, 4) uint8, smallest three.
+        scales: (N, 3) uint8.
+        sh0: (N, 4) uint8, the last one the opacity.
+        palette: entries, (P, C, 3) uint8, and each splat's entry, (N,) uint16; None without SH bands.
+    """
+
+    steps: NDArray[np.uint16]
+    rotations: NDArray[np.uint8]
+    scales: NDArray[np.uint8]
+    sh0: NDArray[np.uint8]
+    palette: tuple[NDArray[np.uint8], NDArray[np.uint16]] | None
+
+
+def decode_v1(meta: MetaV1, files: Files) -> CodesV1:
+    """Decode the planes of a scene.
 
     Raises:
         BadInputError: names the plane and what is wrong with it.
     """
-    steps = read_steps(files, meta.files["means"], meta.count)
-    sh0 = meta.sh0.values(read_attribute(files, meta.files["sh0"][0], meta.count))
-    scales = meta.scales.values(read_attribute(files, meta.files["scales"][0], meta.count)[:, :3])
-    positions, origin = centre(dequantize_positions(Means(steps, *meta.means)), scales)
+    return CodesV1(
+        steps=read_steps(files, meta.files["means"], meta.count),
+        rotations=read_rotations(files, meta.files["quats"][0], meta.count),
+        scales=read_attribute(files, meta.files["scales"][0], meta.count)[:, :3],
+        sh0=read_attribute(files, meta.files["sh0"][0], meta.count),
+        palette=_decode_palette(meta, files) if meta.shn else None,
+    )
+
+
+def read_v1(meta: MetaV1, files: Files) -> Splats:
+    """Read a scene; see `decode_v1`."""
+    codes = decode_v1(meta, files)
+    sh0 = meta.sh0.values(codes.sh0)
+    shn = np.empty((meta.count, 0, 3), np.float32)
+    if meta.shn and codes.palette:
+        entries, labels = codes.palette
+        shn = meta.shn.values(entries)[labels]
+    scales = meta.scales.values(codes.scales)
+    positions, origin = centre(dequantize_positions(Means(codes.steps, *meta.means)), scales)
     return Splats(
         positions=positions,
-        rotations=unpack_rotations(read_rotations(files, meta.files["quats"][0], meta.count)),
+        rotations=unpack_rotations(codes.rotations),
         scales=scales,
         opacities=sh0[:, 3],
         sh0=sh0[:, :3],
-        shn=_read_palette(meta, meta.shn, files) if meta.shn else np.empty((meta.count, 0, 3), np.float32),
+        shn=shn,
         origin=origin,
     )
 
 
-def _read_palette(meta: MetaV1, shn: Range, files: Files) -> Floats:
-    """Look up each splat's entry, (N, C, 3); the palette is as large as its plane."""
+def _decode_palette(meta: MetaV1, files: Files) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Return the palette, which is as large as its plane, and each splat's entry."""
     centroids, labels = meta.files["shN"]
     plane = read_plane(files, centroids, 0)
     height, width, _ = plane.shape
@@ -167,7 +201,7 @@ def _read_palette(meta: MetaV1, shn: Range, files: Files) -> Floats:
         raise BadInputError(
             f"{labels}: label {indices.max()} is out of range; the palette has {count} entries; write it again"
         )
-    return shn.values(entries)[indices]
+    return entries, indices
 
 
 def _parse_shape(means: Section) -> int:
