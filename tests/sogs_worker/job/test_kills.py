@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import signal
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +30,7 @@ from sogs_worker.naming import name_target
 from sogs_worker.scenes import compress
 from sogs_worker.scenes.compress import SceneReport, compress_file
 
-from .conftest import build_ply
+from .conftest import Job, build_ply
 from .test_shards import ADDRESS, Pods, archive, timeless
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -164,3 +167,40 @@ def test_each_scene_is_encoded_once(kind: str, kills: list[tuple[int, bool]]) ->
         assert encodings.begun <= 5 + 2 * killed  # one is encoded while another is sent
         assert (outputs_of(pods), timeless(pods.manifest())) == undisturbed(kind)
         assert pods.hidden() == []
+
+
+def is_upload(path: Path) -> bool:
+    return path.is_file() and re.fullmatch("[0-9a-f]{16}", path.name) is not None
+
+
+def test_a_stopped_run_leaves_its_uploads_to_the_next(job: Job) -> None:
+    """In processes of their own, on a volume, where the output that is published is the very file that was uploaded."""
+    claim = job.folder / "volumes/scenes"
+    (claim / "raw").mkdir(parents=True)
+    (claim / "raw/a.ply").write_bytes(build_ply(300))
+    (claim / "raw/b.ply").write_bytes(build_ply(200_000, sh_bands=3))
+    job.environment["SPLATS_VOLUMES"] = str(claim.parent)
+    job.document |= {"source": {"uri": f"{ADDRESS}raw/"}, "destination": {"uri": f"{ADDRESS}out/"}}
+    process = job.start()
+    home = claim / "out/.splats"
+    while not (uploaded := [path for path in home.rglob("*") if is_upload(path)]):
+        assert process.poll() is None
+        time.sleep(0.05)
+    (inode,) = [path.stat().st_ino for path in uploaded]
+    process.send_signal(signal.SIGTERM)
+    assert job.finish(process).code == 75
+    (claim / "raw/b.ply").write_bytes(build_ply(200))
+    ended = job.run()
+    assert ended.code == 0, ended.errors
+    assert [output["name"] for output in ended.message["outputs"]] == ["a", "b"]
+    assert ended.message["cacheHits"] == 0
+    assert (claim / "out/a.sog").stat().st_ino == inode
+    assert not home.exists()
+
+
+def test_a_run_that_fails_for_good_leaves_nothing_hidden(job: Job) -> None:
+    job.put("raw/broken/z.ply", b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nend_header\n")
+    job.document["source"]["uri"] = f"s3://{job.bucket}/raw/"
+    ended = job.run()
+    assert ended.failure == (65, "BadInput")
+    assert not any("/.splats/" in key for key in job.server.keys(job.bucket))
