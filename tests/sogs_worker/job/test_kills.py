@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -158,6 +158,8 @@ def outputs_of(pods: Pods) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=8, deadline=None, derandomize=True)
+@example(kills=[(4, True), (6, True)])
+@example(kills=[(3, True), (7, False), (12, True)])
 @given(kills=st.lists(st.tuples(st.integers(0, 45), st.booleans()), min_size=1, max_size=6))
 def test_each_scene_is_encoded_once(kind: str, kills: list[tuple[int, bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
