@@ -93,7 +93,7 @@ def test_a_folder_is_searched_but_not_the_output_in_it(tmp_path: Path, capsys: p
         code, output, _ = call(capsys, "--overwrite", folder, f"{folder}/out/")
         assert code == 0
         assert counts(folder / "out") == {"b.sog": 10, "c.sog": 30, "sub/a.sog": 20}
-    assert [line.split()[0] for line in output.splitlines()] == ["b.sog", "c.sog", "a.sog"]
+    assert [line.split()[0] for line in output.splitlines()] == ["b.sog", "c.sog", "sub/a.sog"]
 
 
 def test_an_unbundled_scene_in_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

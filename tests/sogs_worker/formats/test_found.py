@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[Callable[[], bytes], str, tuple[str, ...]]] = {
     "webp": (lambda: image("WEBP"), "a WebP image", ()),
     "png": (lambda: image("PNG"), "a PNG image", ()),
     "jpeg": (lambda: image("JPEG"), "a JPEG image", ()),
-    "glb": (lambda: b"glTF\x02\0\0\0" + bytes(99), "a binary glTF", ()),
+    "glb": (lambda: b"glTF\x02\0\0\0" + bytes(99), "a binary glTF", (".glb",)),
     "splat": (lambda: pack_splat(draw_splat_rows(40)), "", tuple(READERS)),
 }
 """Bytes, what they are called, and as which suffixes they may be given to the reader."""

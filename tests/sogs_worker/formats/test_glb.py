@@ -230,8 +230,8 @@ def test_a_document_without_nodes_has_no_splats(tmp_path: Path) -> None:
 
 WHOLE = pack_glb(*build_glb(draw_glb_columns()))
 FAULTS = {
-    "empty": (b"", "not a GLB file"),
-    "a .gltf": (b'{"asset": {"version": "2.0"}}', "not a GLB file"),
+    "empty": (b"", "is an empty file"),
+    "a .gltf": (b'{"asset": {"version": "2.0"}}', "is JSON, not a binary glTF"),
     "version 1": (WHOLE[:4] + b"\1" + WHOLE[5:], "binary glTF version 1"),
     "truncated": (WHOLE[:-1], "cut off after"),
     "a long chunk": (WHOLE[:12] + b"\xff\xff\xff\x7f" + WHOLE[16:], "a chunk of the GLB ends at byte"),

@@ -81,7 +81,7 @@ def changed(place: int, kind: str, value: float) -> bytes:
 
 
 FAULTS = {
-    "empty": (b"", "has 0 bytes of a header of 4,096"),
+    "empty": (b"", "is an empty file"),
     "noise": (bytes(range(1, 256)) * 20, "version 1.2"),
     "level": (changed(20, "<H", 3), "level 3"),
     "more sections": (changed(4, "<I", 1 << 31), "declares 2,147,483,648 sections"),

@@ -42,7 +42,7 @@ def test_negative_and_special_scales_are_not_finite(tmp_path: Path) -> None:
 
 
 FAULTS = {
-    "empty": (b"", "0 bytes"),
+    "empty": (b"", "is an empty file"),
     "truncated": (pack_splat([ROW])[:-1], "31 bytes"),
     "trailing": (pack_splat([ROW]) + b"x", "33 bytes"),
     "text": (b"<html><body>The file is gone now</body></html>, said the server. "[:64], "not a .splat file"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archive_builders import pack
-from sogs_worker.cli.main import main
+from sogs_worker.cli.main import StoppedError, main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
@@ -154,7 +154,7 @@ def test_a_broken_scene_keeps_its_number_and_fails_the_job(ml: Path) -> None:
     assert list(told["compression_stats"]) == ["file_0", "file_2"]
     assert [failure["reason"] for failure in told["failures"]] == ["BadInput", "BadInput"]
     message = (ml / "output" / "message").read_text()
-    assert message.startswith(f"{inputs}/b.ply: not a PLY file")
+    assert message.startswith(f"{inputs}/b.ply: is text, not a PLY file")
     assert message.endswith("(the first of 2 faults)")
 
 
@@ -174,7 +174,7 @@ def test_the_environment_has_defaults_and_arguments_win(ml: Path, monkeypatch: p
 
 
 def stop(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
+    raise StoppedError
 
 
 def test_a_rerun_does_not_leave_the_summary_of_the_run_before(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sogs_worker.encode.origin import describe_losses
 from sogs_worker.errors import BadInputError
+from sogs_worker.files import naming
 from sogs_worker.formats.found import refuse_other_kinds
 from sogs_worker.formats.glb.file import read_glb
 from sogs_worker.formats.glb.writing import write_glb
@@ -59,6 +60,8 @@ def read_scene(path: Path) -> Splats:
         BadInputError: if the format is unknown, or the file is not what its name says.
         SourceMissingError, NotPermittedError: if it cannot be opened.
     """
+    with naming(path):
+        path.stat()  # first of all it must be there
     if path.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise BadInputError(f"{path}: is an archive, not a scene; unpack it, or name it to `compress`")
     reader = READERS.get(path.suffix.lower())

@@ -69,7 +69,7 @@ EXPECTED = {
     ".ply": ("a PLY file", {PLY}),
     ".spz": ("an SPZ file", {SPZ, GZIP}),
     ".splat": ("a .splat file", {ZEROS}),
-    ".ksplat": ("a .ksplat file", {ZEROS}),
+    ".ksplat": ("a .ksplat file", set()),
     ".glb": ("a binary glTF", {GLB}),
     ".sog": ("a ZIP archive, as a SOG bundle is", {ZIP}),
     ".json": ("the metadata of a SOG scene", {JSON}),
