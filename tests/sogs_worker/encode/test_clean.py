@@ -137,10 +137,12 @@ def with_rows_of_zeros(splats: Splats, rows: list[int], but: str = "") -> Splats
     return replace(splats, **arrays)
 
 
-@given(st.sets(st.integers(0, 11), max_size=11), st.integers(0, 3))
-def test_rows_of_zeros_are_unusable(rows: set[int], bands: int) -> None:
+@given(st.sets(st.integers(0, 11), max_size=11), st.integers(0, 3), st.booleans())
+def test_rows_of_zeros_are_unusable(rows: set[int], bands: int, are_surfels: bool) -> None:
     splats = replace(build_splats(12, bands=bands), opacities=np.full(12, 0.5, np.float32))
     empty = with_rows_of_zeros(splats, sorted(rows))
+    if are_surfels:
+        empty.scales[:, 2] = -np.inf
     kept, dropped = drop_unusable(empty)
     cleaned = clean_splats(empty)
     assert (dropped, cleaned.unusable, cleaned.invisible) == (len(rows), len(rows), 0)

@@ -76,10 +76,11 @@ def usable_mask(cloud: Cloud) -> Tensor:
 
 
 def _rows_of_zeros(cloud: Cloud) -> Tensor:
-    """Find the splats of which every value is 0; their indices, in their order."""
+    """Find the splats of which every value is 0, or the -Inf of a thickness that a file has not; their indices."""
     rows = (cloud.rotations == 0).all(dim=1).nonzero()[:, 0]
     for values in (cloud.opacities[:, None], cloud.positions, cloud.scales, cloud.sh0, cloud.shn.flatten(1)):
-        rows = rows[(values[rows] == 0).all(dim=1)]
+        left = values[rows]
+        rows = rows[((left == 0) | left.isneginf()).all(dim=1)]
     return rows
 
 
