@@ -106,7 +106,8 @@ class Splats:
 
     def world_positions(self) -> NDArray[np.float64]:
         """Return the positions, (N, 3), counted from 0."""
-        return self.positions.astype(np.float64) + self.origin
+        with np.errstate(invalid="ignore"):  # of a NaN that is a signal
+            return self.positions.astype(np.float64) + self.origin
 
     def counted_from(self, origin: Origin) -> Splats:
         """Count positions from another origin, at the cost of rounding where that is far away."""

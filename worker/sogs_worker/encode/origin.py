@@ -60,10 +60,12 @@ def describe_losses(splats: Splats) -> str | None:
 
     Viewers compute in float32, and SOG stores positions on a grid that is even in the logarithm of the coordinates.
     """
-    every = splats.take(np.arange(0, len(splats), max(1, len(splats) // SAMPLE)))
-    world = every.world_positions()
-    places, sizes = _sample(world, every.scales)
-    offset = find_origin(world, every.scales)
+    every = slice(None, None, max(1, len(splats) // SAMPLE))
+    scales = splats.scales[every]
+    with np.errstate(invalid="ignore"):
+        world = splats.positions[every].astype(np.float64) + splats.origin
+    places, sizes = _sample(world, scales)
+    offset = find_origin(world, scales)
     if offset == WORLD:
         return None
     lost = np.maximum(_float32_steps(places), _grid_steps(places)).max(axis=1)
