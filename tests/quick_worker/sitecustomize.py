@@ -38,7 +38,7 @@ def produce(scene: Any, recipe: Any, *, device: str, uri: str, folder: Path, pro
     if ENDLESS in content:
         threading.Event().wait()
     target = name_target(folder / "scene", recipe.encoder.format)
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(f"{hashlib.sha256(content).hexdigest()} {recipe.encoder}\n")
     recipe.gate.check(uri, size_bytes=target.stat().st_size, source_bytes=len(content), psnr=None)
     picture = folder / "preview.png" if recipe.preview else None

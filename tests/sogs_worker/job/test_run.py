@@ -292,7 +292,7 @@ class TestStop:
         assert time.monotonic() - begun_s < STOP_TIMEOUT_S
         assert ended.failure == (75, "Interrupted")
         assert_one_sentence(job, ended)
-        assert {key for key in job.server.keys(job.bucket) if "/.splats/" not in key} == NOTHING_PUBLISHED
+        assert job.server.keys(job.bucket) == NOTHING_PUBLISHED
         assert "Uploads" not in job.server.client().list_multipart_uploads(Bucket=job.bucket)
 
     def test_keeps_what_another_run_has_published(self, job: Job) -> None:
@@ -330,7 +330,7 @@ def test_native_words_are_lines_too(job: Job) -> None:
 
 def test_what_nobody_expected_is_a_line_with_its_traceback(job: Job) -> None:
     fail = "def fail(*_): raise ValueError('https://host/a.ply?sig=0a1b')"
-    script = f"import sys\nfrom sogs_worker import job\n{fail}\njob.run_task = fail\nsys.exit(job.main())"
+    script = f"import sys\nfrom sogs_worker.job import process as job\n{fail}\njob.run_task = fail\nsys.exit(job.main())"
     ended = job.finish(job.start(command=[sys.executable, "-c", script]))
     assert ended.failure == (70, "Internal")
     assert "unexpectedly (ValueError: https://host/a.ply); report it" in ended.sentence

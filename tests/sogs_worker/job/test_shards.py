@@ -274,9 +274,9 @@ def merged(pods: Pods) -> bool:
 def test_what_a_shard_has_recorded_is_finished_without_its_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pods = Pods(tmp_path, TWO)
-    pods.run(0)
     for dies_at in range(100):
+        pods = Pods(tmp_path / str(dies_at), TWO)
+        pods.run(0)
         with pytest.raises(Killed):
             pods.run(1, monkeypatch, store=Mortal(pods.claim, ADDRESS, dies_at=dies_at))
         claims = [name for name in pods.hidden() if "/1/" in name and name.endswith("/attempt.json")]

@@ -267,12 +267,12 @@ def test_a_record_whose_outputs_are_gone_is_void(root: Path, scratch: Path) -> N
 def test_a_failed_run_leaves_nothing_hidden_unless_it_is_recorded(root: Path, scratch: Path) -> None:
     stage(begun(LocalStore(root), scratch), scratch)
     stage(begun(LocalStore(root), scratch, attempt="2"), scratch)
-    publication(LocalStore(root), scratch, attempt="2").discard()
+    publication(LocalStore(root), scratch, attempt="2").discard(is_last=True)
     assert hidden(root) == []
     with pytest.raises(Killed):
         run(Mortal(root, dies_at=FIRST_COPY), scratch)
     before = hidden(root)
-    publication(LocalStore(root), scratch).discard()
+    publication(LocalStore(root), scratch).discard(is_last=True)
     assert hidden(root) == before
 
 
@@ -280,7 +280,17 @@ def test_a_failed_run_leaves_what_a_later_attempt_may_take_over(root: Path, scra
     stage(begun(LocalStore(root), scratch), scratch)
     begun(LocalStore(root), scratch, attempt="2")
     before = hidden(root)
-    publication(LocalStore(root), scratch, attempt="1").discard()
+    publication(LocalStore(root), scratch, attempt="1").discard(is_last=True)
+    assert hidden(root) == before
+
+
+def test_a_run_that_is_to_go_on_leaves_what_it_has_uploaded_and_else_nothing(root: Path, scratch: Path) -> None:
+    stage(begun(LocalStore(root), scratch), scratch)
+    before = hidden(root)
+    publication(LocalStore(root), scratch).discard(is_last=False)
+    assert hidden(root) == before
+    begun(LocalStore(root), scratch, attempt="2")
+    publication(LocalStore(root), scratch, attempt="2").discard(is_last=False)
     assert hidden(root) == before
 
 

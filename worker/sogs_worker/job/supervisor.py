@@ -28,6 +28,8 @@ PERMANENT_CODES = frozenset(kind.exit_code for kind in WorkerError.__subclasses_
 """Of failures after which there is no other attempt."""
 
 WITHDRAW_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 3.5
+"""For withdrawing after SIGTERM: the whole stop has 5 s."""
 LAST_WORDS_TIMEOUT_S = 0.5
 """Standard error ends with the worker, unless a process that it has started lives on."""
 
@@ -82,12 +84,15 @@ class Supervisor:
             self._worker.kill()
         last_words = threading.Thread(target=relay, args=[self._worker.stderr], daemon=True)
         last_words.start()
+        if self._task.destination.location.scheme == "s3":
+            import sogs_worker.storage.s3.store  # noqa: F401  (takes a second, which a stop does not have)
+
         code = self._worker.wait()
         last_words.join(LAST_WORDS_TIMEOUT_S)
         if code < 0:
             code = report_failure(self._diagnose(-code), self._settings.termination_log)
-        if code in PERMANENT_CODES and began_uploading(self._settings.scratch).exists():
-            self._withdraw()
+        if code != 0 and began_uploading(self._settings.scratch).exists():
+            self._withdraw(is_last=code in PERMANENT_CODES)
         return code
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
@@ -104,17 +109,17 @@ class Supervisor:
             " raise the memory of spec.resources.limits"
         )
 
-    def _withdraw(self) -> None:
-        """Remove hidden uploads in the time there is: a server that does not answer must not hold up the end."""
+    def _withdraw(self, *, is_last: bool) -> None:
+        """Remove what is hidden and of no use, but do not wait long for a server that does not answer."""
         from sogs_worker.job.process import open_destination, open_publication
 
         def work() -> None:
             store = open_destination(self._task, self._settings)
-            open_publication(self._task, store, self._settings).discard()
+            open_publication(self._task, store, self._settings).discard(is_last=is_last)
 
         thread = threading.Thread(target=suppressed, args=[work], daemon=True)
         thread.start()
-        thread.join(WITHDRAW_TIMEOUT_S)
+        thread.join(STOP_TIMEOUT_S if self._interrupted else WITHDRAW_TIMEOUT_S)
         if thread.is_alive():
             place = self._task.destination.location.address
             write_message(f"{place} took too long; what this run has uploaded stays hidden until the next", "warning")

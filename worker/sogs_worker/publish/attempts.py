@@ -155,17 +155,21 @@ class Attempt:
         for folder in folders:
             self.remove(folder)
 
-    def abandon(self) -> None:
+    def abandon(self, *, is_last: bool) -> None:
         """Remove what this attempt and earlier ones have left, unless it is recorded or a later attempt may need it.
 
         For a process that comes after the one that has begun.
+
+        Args:
+            is_last: whether no other attempt is to be expected. Else only the claim of one that has uploaded nothing
+                goes.
         """
         there = self._folders()
         mine = next((folder for folder in there if folder.endswith(f"-{self._name}/")), None)
         claims = [claim for folder, keys in there.items() if folder + CLAIM in keys and (claim := self._read(folder))]
         if mine is None or any(claim.record or order(claim.folder) > order(mine) for claim in claims):
             return
-        for folder in there:
+        for folder in there if is_last else [mine] if there[mine] == [mine + CLAIM] else []:
             self.remove(folder)
 
     def _folders(self) -> dict[str, list[str]]:

@@ -155,12 +155,9 @@ class Publication:
             with suppress(WorkerError):
                 self._attempt.withdraw()  # it is done: the next run has nothing to finish
 
-    def discard(self) -> None:
-        """Remove what this attempt and earlier ones have uploaded, unless a record or a later attempt needs it.
-
-        For a process that comes after the one that has begun.
-        """
-        self._attempt.abandon()
+    def discard(self, *, is_last: bool) -> None:
+        """Remove what is of no use any more after a failure; see `Attempt.abandon`."""
+        self._attempt.abandon(is_last=is_last)
 
     def _finish(self, claim: Claim) -> bool:
         """Do what an earlier attempt has recorded; say whether that could be done."""
