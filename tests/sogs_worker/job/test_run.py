@@ -330,7 +330,8 @@ def test_native_words_are_lines_too(job: Job) -> None:
 
 def test_what_nobody_expected_is_a_line_with_its_traceback(job: Job) -> None:
     fail = "def fail(*_): raise ValueError('https://host/a.ply?sig=0a1b')"
-    script = f"import sys\nfrom sogs_worker.job import process as job\n{fail}\njob.run_task = fail\nsys.exit(job.main())"
+    script = f"import sys\nfrom sogs_worker.job import process\n{fail}\nprocess.run_task = fail\n"
+    script += "sys.exit(process.main())"
     ended = job.finish(job.start(command=[sys.executable, "-c", script]))
     assert ended.failure == (70, "Internal")
     assert "unexpectedly (ValueError: https://host/a.ply); report it" in ended.sentence
