@@ -23,6 +23,7 @@ from sogs_worker.formats.ply.file import write_ply
 from splat_builders import build_splats
 
 REPOSITORY = Path(__file__).parents[3]
+QUICK = ("--quality", "fast", "--device", "cpu")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Remote:
             "AWS_REGION": "us-east-1",
         }
         (self.folder / "tmp").mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "sogs_worker", "compress", "--quality", "fast", "--device", "cpu", *arguments]
+        command = [sys.executable, "-m", "sogs_worker", "compress", "--overwrite", *QUICK, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, env=environment, cwd=self.folder, text=True, **pipes)
 

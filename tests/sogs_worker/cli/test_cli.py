@@ -278,7 +278,7 @@ def test_a_refusal_is_one_sentence_with_its_exit_code(
     Path("device.splat").symlink_to("/dev/null")
     Path("cameras.json").write_text('[{"position": [0, 0, 0]}]')
     Path("frames.json").write_text('{"camera_angle_x": 1, "frames": []}')
-    for name in ("a.sog", "scene.obj"):
+    for name in ("a.sog", "scene.obj", "Scenes.Tar.Gz", "scenes.zip"):
         Path(name).touch()
     write_ply(Path("nan.ply"), replace(build_splats(3), sh0=np.full((3, 3), np.nan, np.float32)))
     files = sorted(path.name for path in Path().iterdir())

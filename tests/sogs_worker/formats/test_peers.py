@@ -164,7 +164,7 @@ def test_an_spz_is_that_of_niantics_own_library(bands: int, tmp_path: Path) -> N
 
 
 def streams_of(path: Path) -> list[bytes]:
-    with path.open("rb") as file, opened_streams(file) as (header, read):
+    with path.open("rb") as file, opened_streams(file) as (header, read, _):
         widths = [9, 1, 3, 3, 4, *([3 * SH_COEFFICIENTS[header.bands]] if header.bands else [])]
         return [read(header.count * width) for width in widths]
 

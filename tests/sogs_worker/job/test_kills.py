@@ -201,7 +201,10 @@ def test_a_stopped_run_leaves_its_uploads_to_the_next(job: Job) -> None:
 
 
 def test_a_run_that_fails_for_good_leaves_nothing_hidden(job: Job) -> None:
-    job.put("raw/broken/z.ply", b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nend_header\n")
+    job.put(
+        "raw/broken/z.ply",
+        b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nproperty float opacity\nend_header\n",
+    )
     job.document["source"]["uri"] = f"s3://{job.bucket}/raw/"
     ended = job.run()
     assert ended.failure == (65, "BadInput")
