@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sogs_worker.cli.places import open_output
+from sogs_worker.cli.places import open_output, temporary_folder
 from sogs_worker.cli.targets import check_output
 from sogs_worker.engines.parameters import FORMATS
-from sogs_worker.errors import UsageError
+from sogs_worker.errors import StorageError, UsageError
 
 UNBUNDLED = [name for name in FORMATS if name != "sog"]
 
@@ -29,6 +29,22 @@ def test_a_bundle_goes_to_one_file_and_many_to_a_folder(place: str, tmp_path: Pa
 def test_files_go_to_a_folder_of_their_own(output_format: str, tmp_path: Path) -> None:
     assert targets("x/", output_format, tmp_path, "a", "b") == ["x/a/meta.json", "x/b/meta.json"]
     assert targets("x/y/meta.json", output_format, tmp_path, "a") == ["x/y/meta.json"]
+
+
+def test_without_a_folder_for_temporary_files_the_output_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose root is read-only."""
+
+    def find_none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("sogs_worker.cli.places.gettempdir", find_none)
+    with temporary_folder(f"{tmp_path}/new/a.sog") as folder:
+        assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StorageError, match="set TMPDIR to one"), temporary_folder("s3://bucket/a.sog"):
+        pytest.fail("there is none")
 
 
 REFUSALS = [

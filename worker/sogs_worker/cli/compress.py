@@ -69,7 +69,7 @@ def compress(request: Request) -> int:
     """
     check_output(request.output, len(request.inputs), request.recipe.encoder.format)
     try:
-        with temporary_folder() as scratch:
+        with temporary_folder(request.output) as scratch:
             return _compress(request, scratch)
     except WorkerError as fault:
         raise in_options(fault) from fault

@@ -113,13 +113,30 @@ def connect(side: Side, environment: Mapping[str, str]) -> Connection:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Give a folder to work in, and say what is wrong with this machine's files."""
+def temporary_folder(output: str) -> Iterator[Path]:
+    """Give a folder to work in, and say what is wrong with this machine's files.
+
+    Args:
+        output: where the outputs go. A container may have no other place to write to.
+    """
+    place = find_room(output)
     try:
-        with TemporaryDirectory(prefix="sogs-worker-", ignore_cleanup_errors=True) as folder:
+        with TemporaryDirectory(prefix="sogs-worker-", dir=place, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
     except (WorkerError, BrokenPipeError):  # the latter is of who reads the output
         raise
     except OSError as error:
-        place = error.filename or gettempdir()
-        raise StorageError(f"{place}: {error.strerror or error}; make room there or set TMPDIR") from error
+        raise StorageError(
+            f"{error.filename or place}: {error.strerror or error}; make room there or set TMPDIR"
+        ) from error
+
+
+def find_room(output: str) -> str:
+    """Name a folder for temporary files: the machine's, or where it has none the nearest of a local output."""
+    try:
+        return gettempdir()
+    except FileNotFoundError as error:
+        if is_address(output):
+            raise StorageError("there is no folder for temporary files; set TMPDIR to one") from error
+        path = Path(output).absolute()
+        return str(next(folder for folder in (path, *path.parents) if folder.is_dir()))
