@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from packed_scenes import build_sog_v1, dump
 from scenes import DATA
-from sogs_worker.cli.commands import main
+from sogs_worker.cli.main import main
 from sogs_worker.encode.origin import centre, describe_losses, find_origin
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
@@ -181,6 +181,7 @@ def test_the_command_says_it_beside_its_result(tmp_path: Path, capsys: pytest.Ca
     output = capsys.readouterr()
     (note,) = json.loads(output.out)["notes"]
     assert "subtract" in note
-    assert f"sogs-worker: {source}: {note}" in output.err
+    said = [json.loads(line).get("message") for line in output.err.splitlines()]
+    assert f"{source}: {note}" in said
     assert main(["inspect", str(source)]) == 0
     assert note in capsys.readouterr().out
