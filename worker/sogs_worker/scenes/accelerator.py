@@ -31,6 +31,8 @@ def load_torch(device: str) -> str:
     if device != "cpu":
         start_driver()
     gc.disable()  # collecting garbage among the million objects of torch's modules takes a fifth of their import
+    import sogs_worker.engines.native
+    import sogs_worker.scenes.compress  # noqa: F401
 
     gc.freeze()
     gc.enable()
