@@ -74,6 +74,14 @@ class Kubectl:
         except KubectlError as error:
             raise KubectlError(f"{error}\n{self.run('describe', kind, name, check=False)}") from error
 
+    def wait_for_definition(self, name: str) -> None:
+        """Wait until a CustomResourceDefinition can be used.
+
+        One that was just made has `conditions: null`, on which `kubectl wait` for a condition gives up.
+        """
+        self.wait("crd", name, f"jsonpath={{.status.acceptedNames.plural}}={name.split('.')[0]}")
+        self.wait("crd", name, "condition=Established")
+
     def finish(self, name: str, phase: str = "Succeeded") -> dict[str, Any]:
         """Wait until a SplatCompression is in a phase, and read it."""
         self.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")

@@ -56,7 +56,7 @@ def test_the_crd_and_its_resources_outlive_releases_and_are_taken_up_again(
         helm.run("install", release, str(chart), *where, *ALONE, *options)
 
     install("first")
-    kubectl.wait("crd", crd, "condition=Established")
+    kubectl.wait_for_definition(crd)
     example = yaml.safe_load((ROOT / "examples" / "job.yaml").read_text())
     kubectl.apply(example | {"apiVersion": f"{crd.partition('.')[2]}/v1alpha1", "kind": NAMES["kind"]})
     made = kubectl.get(crd, "garden")["metadata"]["uid"]

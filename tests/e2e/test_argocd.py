@@ -142,7 +142,7 @@ def test_the_chart_gets_healthy_and_stays_synced_and_its_crd_outlives_it(
     argocd.kubectl.delete(APPLICATIONS, operator)
     assert kubectl.list("deployments") == []
     for name in crds.values():
-        kubectl.wait("crd", name, "condition=Established")
+        kubectl.wait_for_definition(name)
 
 
 def test_a_folder_of_scenes_follows_git(

@@ -50,7 +50,8 @@ def group(environment: dict[str, str]) -> Iterator[str]:
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": copies})
     try:
         kubectl.run("create", "-f", "-", stdin=manifest)
-        kubectl.run("wait", "-f", "-", "--for=condition=Established", "--timeout=30s", stdin=manifest)
+        for copy in copies:
+            kubectl.wait_for_definition(copy["metadata"]["name"])
         yield made
     finally:
         kubectl.run("delete", "-f", "-", "--wait=false", "--ignore-not-found", stdin=manifest)
