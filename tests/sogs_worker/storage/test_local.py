@@ -15,6 +15,7 @@ import pytest
 
 from sogs_worker.errors import NotPermittedError, SourceMissingError, StorageError, UsageError
 from sogs_worker.storage.base import IfAbsent, IfMatch
+from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.local.sidecar import unfinished, write_description
 from sogs_worker.storage.local.store import LocalStore
 from sogs_worker.storage.transfer.integrity import digest_file
@@ -27,6 +28,15 @@ DIGEST = hashlib.sha256(b"new").hexdigest()
 def test_stays_in_its_folder(tmp_path: Path, key: str) -> None:
     with pytest.raises(UsageError, match="leaves the folder"):
         LocalStore(tmp_path / "store").delete(key)
+
+
+def test_a_file_that_goes_while_a_folder_is_listed_is_not_there(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"here")
+    listed = LocalFiles(tmp_path).list("")
+    assert next(listed).key == "a"
+    (tmp_path / "b").unlink()
+    assert [entry.key for entry in listed] == ["c"]
 
 
 @pytest.mark.parametrize("key", ["", "."])

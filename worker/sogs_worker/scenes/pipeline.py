@@ -155,14 +155,16 @@ class Pipeline:
             if made := self._destination.find(entry.output, known):
                 return made
         self._accelerator.prepare()
-        return fetch(
-            store,
-            entry,
-            sha256=self._sha256,
-            folder=Path(mkdtemp(prefix="source-", dir=self._scratch)),  # never within that of another object
-            is_known_by_content=self._destination.knows_content,
-            progress=self._unless_stopped(counting(entry.size_bytes, self._showing(entry))),
-        )
+        folder = Path(mkdtemp(prefix="source-", dir=self._scratch))  # never within that of another object
+        with removing_on_error(folder):
+            return fetch(
+                store,
+                entry,
+                sha256=self._sha256,
+                folder=folder,
+                is_known_by_content=self._destination.knows_content,
+                progress=self._unless_stopped(counting(entry.size_bytes, self._showing(entry))),
+            )
 
     def _showing(self, entry: SourceObject) -> Callable[[float], None]:
         """Give what shows a download while it is waited for; one that is ahead goes on beside an encoding."""
@@ -192,33 +194,32 @@ class Pipeline:
     def _make(self, scene: Scene, provenance: Provenance) -> Step:
         """Encode a scene, and begin to send the output."""
         started_s = time.monotonic()
-        folder = Path(mkdtemp(prefix="output-", dir=self._scratch))
         try:
             if found := self._destination.find(scene.output, provenance):
                 return Step(scene.uri, started_s, done(found))
-            product = self._produce(scene, folder)
+            product = self._produce(scene)
         except Exception as fault:
             if fault is self._accelerator.fault:
                 raise
-            shutil.rmtree(folder)
             return Step(scene.uri, started_s, failed(fault))
         sending = self._sending.submit(self._send, scene, product, provenance)
         return Step(scene.uri, started_s, sending, product.dropped, product.notes)
 
-    def _produce(self, scene: Scene, folder: Path) -> Product:
+    def _produce(self, scene: Scene) -> Product:
         def show(stage: str, fraction: float) -> None:
             self._progress.part("encode" if stage == "write" else stage, *SPANS[stage])(fraction)
 
         uri = self._destination.begin(scene.output)
         device = self._accelerator.wait()
-        with scene.opened() as file:
+        folder = Path(mkdtemp(prefix="output-", dir=self._scratch))
+        with removing_on_error(folder), scene.opened() as file:
             return produce(file, self._recipe, device=device, uri=uri, folder=folder, progress=show)
 
     def _send(self, scene: Scene, product: Product, provenance: Provenance) -> Made | PassedOver:
-        moved = self._unless_stopped(ignore_progress)
-        made = self._destination.deliver(scene.output, product, provenance, moved)
-        shutil.rmtree(product.folder)
-        return made
+        try:
+            return self._destination.deliver(scene.output, product, provenance, self._unless_stopped(ignore_progress))
+        finally:
+            shutil.rmtree(product.folder)
 
     def _unless_stopped(self, moved: Moved) -> Moved:
         def check(more_bytes: int) -> None:
@@ -227,3 +228,13 @@ class Pipeline:
             moved(more_bytes)
 
         return check
+
+
+@contextmanager
+def removing_on_error(folder: Path) -> Iterator[None]:
+    """Leave nothing of a folder behind if what fills it fails."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise

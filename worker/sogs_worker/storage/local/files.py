@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, StorageError, UsageError
@@ -34,7 +35,8 @@ class LocalFiles:
         """Walk the folder; links to other folders, and what is no file, are passed over."""
         keys = [key for key in self._walk() if key.startswith(prefix)]
         for key in sorted(keys, key=os.fsencode):
-            yield ListedObject(key, (self._folder / key).stat().st_size)
+            with suppress(FileNotFoundError):  # somebody else has just removed it
+                yield ListedObject(key, (self._folder / key).stat().st_size)
 
     def stat(self, key: str) -> StoredObject:
         """Describe a file."""
