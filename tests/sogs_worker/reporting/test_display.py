@@ -132,10 +132,12 @@ class TestShowingProgress:
         ]
 
     @pytest.mark.parametrize(
-        ("stream", "is_quiet"), [(io.StringIO(), False), (Terminal(), True)], ids=["pipe", "--quiet"]
+        ("stream", "as_json", "is_quiet"),
+        [(io.StringIO(), False, False), (Terminal(), False, True), (io.StringIO(), True, True)],
+        ids=["pipe", "--quiet", "--quiet --json"],
     )
-    def test_is_silent_where_nobody_looks(self, stream: io.StringIO, is_quiet: bool) -> None:
-        with showing_progress(as_json=False, is_quiet=is_quiet, stream=stream) as progress:
+    def test_is_silent_where_nobody_looks(self, stream: io.StringIO, as_json: bool, is_quiet: bool) -> None:
+        with showing_progress(as_json=as_json, is_quiet=is_quiet, stream=stream) as progress:
             progress.report("read", 0.0)
         assert stream.getvalue() == ""
 

@@ -61,16 +61,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inspect(commands)
     _add_evaluate(commands)
     _add_render(commands)
-    run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment")
-    run.set_defaults(command=run_job)
+    run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment", has_levels=False)
+    run.set_defaults(command=run_job, quiet=False, verbose=False)
     return parser
 
 
 class _Command(_Parser):
-    """A command's parser, with the options of all commands."""
+    """A command's parser, with the options of all commands whose users choose how much is said."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, has_levels: bool = True, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
+        if not has_levels:
+            return
         words = self.add_mutually_exclusive_group()
         words.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
         words.add_argument("-v", "--verbose", action="store_true", help="say more, and show where a fault comes from")

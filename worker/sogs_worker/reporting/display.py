@@ -28,7 +28,7 @@ def showing_progress(
 
     Args:
         as_json: write JSON lines; otherwise there is a bar on a terminal, and nothing elsewhere.
-        is_quiet: show nothing.
+        is_quiet: show nothing, to programs neither.
         stream: where to; None is standard error, so that standard output has results only.
         clock: seconds.
     """
@@ -40,9 +40,11 @@ def showing_progress(
 
 def open_display(stream: TextIO, *, as_json: bool, is_quiet: bool, clock: Clock) -> Lines | Bar | Silence:
     """Choose the display that fits a stream."""
+    if is_quiet:
+        return Silence()
     if as_json:
         return Lines(stream, clock)
-    if is_quiet or not stream.isatty():
+    if not stream.isatty():
         return Silence()
     from sogs_worker.reporting.bar import Bar
 

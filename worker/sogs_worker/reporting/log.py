@@ -68,10 +68,11 @@ def relay(stream: IO[bytes]) -> None:
 class LineHandler(logging.Handler):
     """Writes records as lines, with a traceback only of what nobody has expected."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """Begin; `secrets` are shown in no line."""
+    def __init__(self, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
+        """Begin; `secrets` are shown in no line, and lines go to `stream`, or to standard output."""
         super().__init__()
         self._secrets = tuple(secrets)
+        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
@@ -79,7 +80,7 @@ class LineHandler(logging.Handler):
             fields = {"level": record.levelname.lower(), "message": record.getMessage().strip()}
             if trace := unexpected_traceback(record):
                 fields["traceback"] = trace
-            write_line({name: redact(text, self._secrets) for name, text in fields.items()})
+            write_line({name: redact(text, self._secrets) for name, text in fields.items()}, self._stream)
         except Exception:
             self.handleError(record)
 

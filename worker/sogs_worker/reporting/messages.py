@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from sogs_worker.reporting.log import write_message
+from sogs_worker.reporting.log import LineHandler
 
 
 def start_messages(*, is_quiet: bool, is_verbose: bool, as_json: bool) -> None:
@@ -17,7 +17,7 @@ def start_messages(*, is_quiet: bool, is_verbose: bool, as_json: bool) -> None:
         as_json: whether they are for a program.
     """
     level = logging.ERROR if is_quiet else logging.INFO if is_verbose else logging.WARNING
-    handler: logging.Handler = JsonHandler() if as_json else logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = LineHandler(stream=sys.stderr) if as_json else logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter(is_verbose=is_verbose))
     logging.basicConfig(handlers=[handler], force=True)
     logging.getLogger("sogs_worker").setLevel(level)
@@ -38,11 +38,3 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
         return super().format(record).rstrip()
-
-
-class JsonHandler(logging.Handler):
-    """Writes records as the lines in which progress is written."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        write_message(record.getMessage(), record.levelname.lower(), sys.stderr)
