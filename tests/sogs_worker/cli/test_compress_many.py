@@ -12,7 +12,7 @@ from archive_builders import KINDS, pack
 from sogs_worker.cli.main import main
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
-from sogs_worker.source.search import NO_SPLATS
+from sogs_worker.source.search import NO_SCENE, NO_SPLATS
 from splat_builders import build_splats
 
 QUICK = ("--device", "cpu", "--quality", "fast")
@@ -172,3 +172,14 @@ def test_nothing_unpacked_is_left(
     code, _, _ = call(capsys, path, f"{tmp_path}/out/")
     assert code == 65
     assert list(scratch.iterdir()) == []
+
+
+def test_archives_without_any_scene_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    path = pack(tmp_path / "in", "zip", {"photo.jpg": b"no scene"})
+    code, output, sentences = call(capsys, tmp_path / "in", f"{tmp_path}/out/")
+    assert (code, output) == (65, "")
+    assert sentences == [
+        f"sogs-worker: passed over: {path} {NO_SCENE}",
+        f"sogs-worker: {tmp_path}/in has archives only, and no scene is in any; put one there",
+    ]

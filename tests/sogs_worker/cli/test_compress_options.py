@@ -13,6 +13,7 @@ import pytest
 
 from sogs_worker.cli.main import main
 from sogs_worker.cli.parser import build_parser
+from sogs_worker.errors import UsageError
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog
 from splat_builders import build_splats
@@ -45,6 +46,30 @@ def test_an_output_that_is_there_is_replaced_only_on_demand(scene: Path, capsys:
     assert target.read_bytes() == b"mine"
     assert call(capsys, "-w", scene, target)[0] == 0
     assert len(read_sog(target)) == 60
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--engine", "gsplat", "--engine must be native or sogs, got 'gsplat'"),
+        ("--quality", "high", "--quality must be fast or balanced or best, got 'high'"),
+        ("--sh-bands", "4", "--sh-bands must be an integer from 0 to 3, got 4"),
+        ("--format", "sogs-v1", "--format sogs-v1 is of the engine sogs alone"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compress", "sagemaker"])
+def test_a_wrong_value_is_told_by_its_option(
+    command: str, option: str, value: str, sentence: str, scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = [str(scene), f"{scene.parent}/out/"] if command == "compress" else []
+    assert main([command, option, value, *places]) == 64
+    assert capsys.readouterr().err.startswith(f"sogs-worker: {sentence}")
+
+
+def test_a_scene_whose_name_looks_like_a_field_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = tmp_path / "auto-encoder.ply"
+    scene.write_text("hello")
+    assert call(capsys, scene, f"{tmp_path}/out/")[2].startswith(f"sogs-worker: {scene}: is text")
 
 
 def test_a_file_that_may_not_be_written_to_is_told_before_the_work(
@@ -153,6 +178,11 @@ def test_the_page_has_every_option_and_command() -> None:
     missing = {name for name in options - {"-h", "--help", "-q", "-v"} if f"`{name}`" not in page}
     missing |= {name for name in commands.choices if f"| `{name}" not in page}
     assert missing == set()
+
+
+def test_a_command_that_says_one_thing_only_has_no_levels() -> None:
+    with pytest.raises(UsageError, match="unrecognized arguments: --quiet"):
+        build_parser().parse_args(["run", "--quiet"])
 
 
 @pytest.mark.parametrize("command", ["compress", "sagemaker", "decompress", "inspect", "evaluate", "render"])

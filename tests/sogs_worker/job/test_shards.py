@@ -167,6 +167,14 @@ def test_a_shard_without_objects_succeeds(tmp_path: Path) -> None:
     assert pods.hidden() == []
 
 
+def test_archives_without_any_scene_are_refused_by_the_last_pod(tmp_path: Path) -> None:
+    pods = Pods(tmp_path, {f"{name}.zip": archive() for name in "abc"})
+    assert pods.run(0).outputs == ()
+    with pytest.raises(BadInputError, match="has archives only, and no scene is in any"):
+        pods.run(1)
+    assert "out/my-garden.manifest.json" not in pods.visible()
+
+
 def test_previews_of_all_pods_make_one_contact_sheet(tmp_path: Path) -> None:
     pods = Pods(tmp_path, SCENES, preview=True)
     alone = pods.alone()

@@ -204,10 +204,40 @@ def test_a_fault_that_nobody_expected_is_one_of_the_scene(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_what_is_short_is_told_for_who_has_no_resource(
+    ml: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_out(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    scene(ml / "processing" / "input" / "a.ply", 10)
+    monkeypatch.setattr("sogs_worker.scenes.pipeline.produce", run_out)
+    assert call(ml) == 74
+    told = (ml / "output" / "message").read_text()
+    assert told.endswith("No space left on device; if space is short, make room there or set TMPDIR")
+    assert summary(ml)["failures"] == [{"reason": "IOError", "message": told}]
+    assert '"stage": "done"' not in capsys.readouterr().err
+
+
 def test_no_scene(ml: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, message = refuse(ml, capsys)
     assert code == 66
     assert "processing/input has no scene and no archive" in message
+
+
+def test_archives_without_any_scene(ml: Path) -> None:
+    pack(ml / "processing" / "input", "zip", {"photo.jpg": b"no scene"})
+    assert call(ml) == 65
+    assert "processing/input has archives only, and no scene is in any" in (ml / "output" / "message").read_text()
+    assert list((ml / "processing" / "output").iterdir()) == []
+
+
+def test_progress_is_shown_unless_it_is_unwanted(ml: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene(ml / "processing" / "input" / "a.ply", 10)
+    assert call(ml) == 0
+    assert '"stage": "done"' in capsys.readouterr().err
+    assert call(ml, "--quiet") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_no_input(ml: Path, capsys: pytest.CaptureFixture[str]) -> None:

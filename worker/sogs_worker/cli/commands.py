@@ -46,6 +46,7 @@ def run_sagemaker(options: argparse.Namespace) -> int:
         Path(options.output),
         parameters=parameters,
         load_encoder=lambda: load_encoder(options.device, parameters.engine),
+        is_quiet=options.quiet,
     )
 
 

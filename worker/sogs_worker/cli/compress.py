@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sogs_worker.cli.places import Target, in_options, open_input, open_output, temporary_folder
+from sogs_worker.cli.places import Target, open_input, open_output, temporary_folder
 from sogs_worker.cli.targets import check_output
 from sogs_worker.errors import WorkerError
 from sogs_worker.reporting.display import showing_progress
@@ -25,7 +25,7 @@ from sogs_worker.scenes.make import Recipe
 from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
 from sogs_worker.source.roots import find_items
-from sogs_worker.source.search import PassedOver, describe
+from sogs_worker.source.search import NoSceneError, PassedOver, say_passed_over
 
 LOGGER = logging.getLogger(__name__)
 
@@ -68,11 +68,8 @@ def compress(request: Request) -> int:
         WorkerError: nothing can be done.
     """
     check_output(request.output, len(request.inputs), request.recipe.encoder.format)
-    try:
-        with temporary_folder(request.output) as scratch:
-            return _compress(request, scratch)
-    except WorkerError as fault:
-        raise in_options(fault) from fault
+    with temporary_folder(request.output) as scratch:
+        return _compress(request, scratch)
 
 
 def _compress(request: Request, scratch: Path) -> int:
@@ -108,14 +105,10 @@ def _compress(request: Request, scratch: Path) -> int:
                 tally.add(outcome, accelerator.name)
         if not tally.has_outputs:
             progress.give_up()
+    if not (tally.has_outputs or tally.exit_code):
+        tally.fail(NoSceneError.of_archives(" ".join(request.inputs)))
     tally.finish()
     return tally.exit_code
-
-
-def say_passed_over(passed_over: Sequence[PassedOver]) -> None:
-    """Say what has been taken for no scene."""
-    for sentence in describe(passed_over):
-        LOGGER.warning("%s", sentence)
 
 
 class Tally:
@@ -160,7 +153,7 @@ class Tally:
     def fail(self, fault: WorkerError) -> None:
         """Count a fault, and say what it is."""
         self._codes.append(fault.exit_code)
-        print_fault(in_options(fault))
+        print_fault(fault)
 
     def finish(self) -> None:
         """Say how much it was, where that is not said already."""

@@ -17,33 +17,6 @@ from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.location import parse_location
 from sogs_worker.storage.opening import open_readable, open_store
 
-OPTIONS = {
-    "spec.source.uri": "IN",
-    "spec.destination.uri": "OUT",
-    "spec.gate.minPSNR": "--min-psnr",
-    "spec.gate.maxSizeBytes": "--max-bytes",
-    "spec.gate.minRatio": "--min-ratio",
-    "spec.encoder.quality": "--quality",
-    "encoder.": "--",
-    "name their Secret in s3.credentialsSecretRef": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "put its CA into the Secret of s3.caSecretRef": "name it in AWS_CA_BUNDLE (s3) or SSL_CERT_FILE (https)",
-    "s3.endpoint": "AWS_ENDPOINT_URL",
-    "raise the ephemeral-storage of spec.resources or use a node with more disk": "make room there or set TMPDIR",
-    "raise the ephemeral-storage of spec.resources": "make room there or set TMPDIR",
-    "ask for a larger GPU or MIG slice, or set spec.gpu.count to 0 to use the CPU": "use a larger one, or --device cpu",
-    "raise the memory of spec.resources.limits": "use a machine with more",
-    "report it with the pod's log": "report it with the scene",
-}
-"""What sentences for users of the resource recommend, and what a user of the command does instead."""
-
-
-def in_options(fault: WorkerError) -> WorkerError:
-    """Recommend what a user of the command can do."""
-    text = str(fault)
-    for said, meant in OPTIONS.items():
-        text = text.replace(said, meant)
-    return type(fault)(text)
-
 
 @dataclass(frozen=True)
 class Target:

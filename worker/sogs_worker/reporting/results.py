@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sogs_worker.errors import WorkerError
+from sogs_worker.reporting.options import in_options
+
 LOGGER = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 INTERRUPTED = "interrupted, no half-written output is left"
@@ -25,9 +28,9 @@ def print_record(record: Mapping[str, Any], name: str, dropped: str, *, as_json:
     print(json.dumps(record) if as_json else format_record(record, name, dropped), flush=True)
 
 
-def print_fault(fault: Exception) -> None:
+def print_fault(fault: WorkerError) -> None:
     """Say what went wrong, in one sentence."""
-    print(f"sogs-worker: {fault}", file=sys.stderr, flush=True)
+    print(f"sogs-worker: {in_options(fault)}", file=sys.stderr, flush=True)
 
 
 def say_notes(name: str, notes: Iterable[str]) -> None:

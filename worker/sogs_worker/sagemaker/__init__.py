@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,22 +14,24 @@ from sogs_worker.files import make_folder
 from sogs_worker.naming import BUNDLED, name_target
 from sogs_worker.reporting.display import showing_progress
 from sogs_worker.reporting.faults import as_worker_error
+from sogs_worker.reporting.options import in_options
 from sogs_worker.reporting.results import INTERRUPTED, print_fault, print_record, say_notes
 from sogs_worker.sagemaker.job import check_job, read_config, write_message
-from sogs_worker.sagemaker.summary import FILE_NAME, Compressed, Item, build_summary
+from sogs_worker.sagemaker.summary import FILE_NAME, Compressed, Processed, build_summary
 from sogs_worker.scenes.accelerator import Accelerator
 from sogs_worker.scenes.delivery import Delivery
 from sogs_worker.scenes.destination import Made
 from sogs_worker.scenes.make import Recipe
 from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
-from sogs_worker.source.roots import Item as Found
 from sogs_worker.source.roots import find_items, local_root
-from sogs_worker.source.search import PassedOver, describe
+from sogs_worker.source.search import NoSceneError, PassedOver, say_passed_over
 from sogs_worker.storage.local.files import LocalFiles
 
 
-def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]) -> int:
+def run_processing(
+    inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str], is_quiet: bool = False
+) -> int:
     """Compress all scenes below a folder; return the exit code of the first fault, after the others are done.
 
     Args:
@@ -38,14 +39,15 @@ def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_e
         output: takes `sogs_output_{i}` for the i-th scene and, last, the summary.
         parameters: what decides the outputs.
         load_encoder: returns the device, `cpu` or `cuda`; called once there is something to do.
+        is_quiet: show no progress.
 
     Raises:
         WorkerError: nothing was done. Its sentence is the job's message, as that of any scene's fault.
     """
     try:
-        faults = _process(inputs, output, parameters=parameters, load_encoder=load_encoder)
+        faults = _process(inputs, output, parameters=parameters, load_encoder=load_encoder, is_quiet=is_quiet)
     except WorkerError as error:
-        write_message(str(error))
+        write_message(str(in_options(error)))
         raise
     except KeyboardInterrupt:
         write_message(INTERRUPTED)
@@ -57,7 +59,7 @@ def run_processing(inputs: Path, output: Path, *, parameters: Parameters, load_e
 
 
 def _process(
-    inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str]
+    inputs: Path, output: Path, *, parameters: Parameters, load_encoder: Callable[[], str], is_quiet: bool
 ) -> Sequence[WorkerError]:
     """Do the job; return the faults of scenes and archives."""
     config = read_config("processingjobconfig.json")
@@ -66,36 +68,39 @@ def _process(
         raise SourceMissingError(f"{inputs}: no such folder; give the job a ProcessingInput with a LocalPath in it")
     with TemporaryDirectory(prefix="sogs-worker-") as scratch:
         findings = find_items([local_root(inputs, without=output)])
-        objects, faults = findings.items, findings.faults
-        for sentence in describe(findings.passed_over):
-            LOGGER.warning("%s", sentence)
+        objects, faults = findings.items, [in_options(fault) for fault in findings.faults]
+        say_passed_over(findings.passed_over)
         for fault in faults:
             print_fault(fault)
         if not objects:
             return faults
         make_folder(output)
         (output / FILE_NAME).unlink(missing_ok=True)  # it would speak of an earlier run's outputs
-        items = []
+        items: list[Processed] = []
         accelerator = Accelerator("auto", load_encoder)
-        for outcome in _compress(
-            objects, output, parameters=parameters, accelerator=accelerator, scratch=Path(scratch)
-        ):
-            if isinstance(outcome.result, Exception):
-                faults.append(as_worker_error(outcome.result, scratch))
-                print_fault(faults[-1])
-            elif isinstance(outcome.result, PassedOver):
-                for sentence in describe([outcome.result]):
-                    LOGGER.warning("%s", sentence)
-            if outcome.is_scene:
-                items.append(_build_item(outcome, inputs, output))
+        destination, recipe = Folders(output, parameters.format, Path(scratch)), Recipe(parameters)
+        with showing_progress(as_json=True, is_quiet=is_quiet) as progress:
+            pipeline = Pipeline(recipe, destination, scratch=Path(scratch), accelerator=accelerator, progress=progress)
+            for outcome in pipeline.run(objects):
+                if isinstance(outcome.result, Made):
+                    say_notes(outcome.uri, outcome.notes)
+                    print_record(outcome.to_record(outcome.result, accelerator.name), "", "", as_json=True)
+                elif isinstance(outcome.result, PassedOver):
+                    say_passed_over([outcome.result])
+                else:
+                    faults.append(in_options(as_worker_error(outcome.result, scratch)))
+                    print_fault(faults[-1])
+                if outcome.is_scene:
+                    items.append(_build_item(outcome, inputs, output))
+            if not (items or faults):
+                raise NoSceneError.of_archives(str(inputs))
+            if not any(item.made for item in items):
+                progress.give_up()
     job_name = config.get("ProcessingJobName")
     device = accelerator.name
     summary = build_summary(items, faults, parameters=parameters, device=device, job_name=job_name)
     _write_summary(output / FILE_NAME, summary)
     return faults
-
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Folders(Delivery):
@@ -115,27 +120,13 @@ class Folders(Delivery):
         return str(name_target(folder / name.name if self._format == BUNDLED else folder, self._format))
 
 
-def _compress(
-    objects: Sequence[Found], output: Path, *, parameters: Parameters, accelerator: Accelerator, scratch: Path
-) -> Iterator[Outcome]:
-    """Compress the scenes, and log how it goes."""
-    destination, recipe = Folders(output, parameters.format, scratch), Recipe(parameters)
-    with showing_progress(as_json=True) as progress:
-        pipeline = Pipeline(recipe, destination, scratch=scratch, accelerator=accelerator, progress=progress)
-        for outcome in pipeline.run(objects):
-            if isinstance(outcome.result, Made):
-                say_notes(outcome.uri, outcome.notes)
-                print_record(outcome.to_record(outcome.result, accelerator.name), "", "", as_json=True)
-            yield outcome
-
-
-def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Item:
+def _build_item(outcome: Outcome, inputs: Path, output: Path) -> Processed:
     input_file = str(Path(outcome.uri).relative_to(inputs))
     if not isinstance(outcome.result, Made):
-        return Item(input_file, None)
+        return Processed(input_file, None)
     target, made = Path(outcome.result.output.uri).relative_to(output), outcome.result.output
     files = (target, *(target.with_name(file.name) for file in made.files[:-1]))
-    return Item(
+    return Processed(
         input_file, Compressed(tuple(map(str, files)), made.source_bytes, made.bytes, made.splats, outcome.seconds)
     )
 

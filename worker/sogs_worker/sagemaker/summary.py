@@ -32,7 +32,7 @@ class Compressed:
 
 
 @dataclass(frozen=True)
-class Item:
+class Processed:
     """An input, relative to the input folder, and its output, if there is one."""
 
     input_file: str
@@ -40,7 +40,12 @@ class Item:
 
 
 def build_summary(
-    items: Sequence[Item], faults: Sequence[WorkerError], *, parameters: Parameters, device: str, job_name: str | None
+    items: Sequence[Processed],
+    faults: Sequence[WorkerError],
+    *,
+    parameters: Parameters,
+    device: str,
+    job_name: str | None,
 ) -> dict[str, Any]:
     """Describe a job as a JSON object.
 

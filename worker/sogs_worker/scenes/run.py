@@ -15,6 +15,7 @@ from sogs_worker.publish.publication import Publication
 from sogs_worker.publish.staged import Staged, look_up
 from sogs_worker.reporting.log import write_message
 from sogs_worker.reporting.progress import Progress
+from sogs_worker.reporting.results import say_notes
 from sogs_worker.scenes.accelerator import Accelerator
 from sogs_worker.scenes.destination import Made
 from sogs_worker.scenes.make import Recipe
@@ -23,7 +24,7 @@ from sogs_worker.scenes.staging import Staging
 from sogs_worker.shards.gathering import Gathering
 from sogs_worker.source.objects import SourceObject, find_objects
 from sogs_worker.source.roots import Item
-from sogs_worker.source.search import NoSceneError, PassedOver, describe
+from sogs_worker.source.search import NoSceneError, PassedOver, say_passed_over
 from sogs_worker.storage.base import ConflictError, ReadableStore, Store
 from sogs_worker.task.shard import Shard
 from sogs_worker.task.task import Task
@@ -72,12 +73,11 @@ class Making:
         with closing(pipeline.run([Item(work.source, entry, is_named) for entry in objects])) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome.result, PassedOver):
-                    tell_passed_over([outcome.result])
+                    say_passed_over([outcome.result])
                     continue
                 if isinstance(outcome.result, Exception):
                     raise outcome.result
-                for note in outcome.notes:
-                    write_message(f"{outcome.uri}: {note}", "warning")
+                say_notes(outcome.uri, outcome.notes)
                 if outcome.dropped.total:
                     write_message(f"{outcome.dropped} of {outcome.uri} left out")
                 self._made.append(outcome.result)
@@ -107,7 +107,7 @@ def compress_all(work: Work, started_s: float) -> Result:
     making = Making(work)
     outputs, staged = making.run(list_source(work))
     if not outputs:
-        raise NoSceneError(f"{task.source.location.uri} has archives only, and no scene is in any; put one there")
+        raise NoSceneError.of_archives(task.source.location.uri)
     has_sheet = task.preview and len(outputs) > 1
     if has_sheet:
         staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
@@ -155,14 +155,8 @@ def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
 def list_source(work: Work) -> list[SourceObject]:
     """List what the task's source holds, and say what of it is passed over."""
     objects, passed_over = find_objects(work.source, work.task.source.location)
-    tell_passed_over(passed_over)
+    say_passed_over(passed_over)
     return objects
-
-
-def tell_passed_over(passed_over: Sequence[PassedOver]) -> None:
-    """Log what has been taken for no scene."""
-    for sentence in describe(passed_over):
-        write_message(sentence, "warning")
 
 
 def describing(work: Work, started_s: float) -> Describe:

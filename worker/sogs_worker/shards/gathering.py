@@ -19,6 +19,7 @@ from sogs_worker.reporting.log import write_message
 from sogs_worker.shards.merge import in_order, merge, part_of
 from sogs_worker.shards.plan import Plan, divide, parse_plan
 from sogs_worker.source.objects import SourceObject
+from sogs_worker.source.search import NoSceneError
 from sogs_worker.storage.base import Condition, ConflictError, IfAbsent, Store, StoredObject
 from sogs_worker.task.hidden import delete_below, hidden_home
 from sogs_worker.task.shard import Shard
@@ -90,7 +91,7 @@ class Gathering:
         """Merge the parts if all are there, unless that is done; return this pod's own result.
 
         Raises:
-            BadInputError: a part does not fit the plan.
+            BadInputError: a part does not fit the plan, or there is no scene in all of the source.
             ConflictError: another run has written the manifest since this attempt began.
         """
         if not self._has_all_parts() and not self.is_merged:
@@ -130,6 +131,7 @@ class Gathering:
         """Write the manifest of all, and the contact sheet before it, in place of those that this attempt began with.
 
         Raises:
+            NoSceneError: no part has an output.
             ConflictError: another run has written one of them since.
         """
         task, store = self._task, self._store
@@ -138,6 +140,8 @@ class Gathering:
         except KeyError as error:
             raise self._broken("", error) from error
         outputs = [output for _, output in made]
+        if not outputs:
+            raise NoSceneError.of_archives(task.source.location.uri)
         has_sheet = task.preview and len(outputs) > 1
         if has_sheet:
             condition = condition_of(self._seen[task.sheet_key])

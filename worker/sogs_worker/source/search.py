@@ -8,6 +8,7 @@ would be missed.
 from __future__ import annotations
 
 import json
+import logging
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,8 @@ from typing import Any
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, BUNDLE_SUFFIX, META, SCENE_SUFFIXES
+
+LOGGER = logging.getLogger(__name__)
 
 HEADER_BYTES = 16 << 10
 """Read of a PLY: trainers' headers have 2 kB, and one request brings this as soon as one byte."""
@@ -95,6 +98,11 @@ class Streamed:
 class NoSceneError(BadInputError):
     """A folder or an archive has no scene: refused if it was named, passed over if it was found."""
 
+    @classmethod
+    def of_archives(cls, name: str) -> NoSceneError:
+        """Say of a source that it has archives only, each of which was found and passed over."""
+        return cls(f"{name} has archives only, and no scene is in any; put one there")
+
 
 Judgement = Scene | Streamed | PassedOver | None
 
@@ -125,6 +133,12 @@ def settle(judgements: Iterable[Judgement]) -> tuple[list[Scene], list[PassedOve
         [scene for scene in scenes if not any(each.has(scene.file) for each in streamed)],
         [each for each in others if isinstance(each, PassedOver)],
     )
+
+
+def say_passed_over(passed_over: Sequence[PassedOver]) -> None:
+    """Warn of what has been taken for no scene."""
+    for sentence in describe(passed_over):
+        LOGGER.warning("%s", sentence)
 
 
 def describe(passed_over: Sequence[PassedOver]) -> list[str]:

@@ -1,0 +1,33 @@
+"""What sentences for users of the resource recommend, said to users of the command."""
+
+from __future__ import annotations
+
+import re
+
+from sogs_worker.errors import WorkerError
+
+ENCODER_FIELD = re.compile(r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|quality|seed|shBands)\b")
+
+REMEDIES = {
+    "spec.source.uri": "IN",
+    "spec.destination.uri": "OUT",
+    "spec.gate.minPSNR": "--min-psnr",
+    "spec.gate.maxSizeBytes": "--max-bytes",
+    "spec.gate.minRatio": "--min-ratio",
+    "name their Secret in s3.credentialsSecretRef": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "put its CA into the Secret of s3.caSecretRef": "name it in AWS_CA_BUNDLE (s3) or SSL_CERT_FILE (https)",
+    "s3.endpoint": "AWS_ENDPOINT_URL",
+    "raise the ephemeral-storage of spec.resources or use a node with more disk": "make room there or set TMPDIR",
+    "raise the ephemeral-storage of spec.resources": "make room there or set TMPDIR",
+    "ask for a larger GPU or MIG slice, or set spec.gpu.count to 0 to use the CPU": "use a larger one, or --device cpu",
+    "raise the memory of spec.resources.limits": "use a machine with more",
+    "report it with the pod's log": "report it with the scene",
+}
+
+
+def in_options(fault: WorkerError) -> WorkerError:
+    """Name the command's options, and recommend what its user can do."""
+    text = ENCODER_FIELD.sub(lambda field: f"--{field[1].replace('shBands', 'sh-bands')}", str(fault))
+    for said, meant in REMEDIES.items():
+        text = text.replace(said, meant)
+    return type(fault)(text)
