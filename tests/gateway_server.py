@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
 
 from cluster.cache import default_cache
 from cluster.go_groups import GATEWAY
 from cluster.lifecycle import build_besides
-from s3_server import START_TIMEOUT_S, Identity, free_ports
+from s3_server import START_TIMEOUT_S, Identity, Server, free_ports
 
 
 @dataclass(frozen=True)
-class Gateway:
+class Gateway(Server):
     """A running server."""
 
-    endpoint: str
-    admin: Identity
     folder: Path
     """Has a folder for each bucket."""
-
-    def client(self) -> Any:
-        """Open a client that may do anything, independent of the code under test."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=self.admin.access_key,
-            aws_secret_access_key=self.admin.secret_key,
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
-
-    def new_bucket(self) -> str:
-        """Create a bucket that no other test uses."""
-        name = f"scenes-{secrets.token_hex(4)}"
-        self.client().create_bucket(Bucket=name)
-        return name
 
 
 @contextmanager

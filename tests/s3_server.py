@@ -40,16 +40,11 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class S3Server:
-    """A running server."""
+class Server:
+    """A running server, and who may do anything there."""
 
     endpoint: str
-    tls_endpoint: str
-    ca_pem: str
     admin: Identity
-    reader: Identity
-    gardener: Identity
-    """May read all, and write only what begins with `compressed/garden` in the bucket `gardens`."""
 
     def client(self) -> Any:
         """Open a client that may do anything, independent of the code under test."""
@@ -67,6 +62,17 @@ class S3Server:
         name = f"scenes-{secrets.token_hex(4)}"
         self.client().create_bucket(Bucket=name)
         return name
+
+
+@dataclass(frozen=True)
+class S3Server(Server):
+    """SeaweedFS, with users of fewer rights and with TLS."""
+
+    tls_endpoint: str
+    ca_pem: str
+    reader: Identity
+    gardener: Identity
+    """May read all, and write only what begins with `compressed/garden` in the bucket `gardens`."""
 
     def keys(self, bucket: str) -> set[str]:
         """List all objects of a bucket."""

@@ -48,10 +48,16 @@ class Firewall:
     def __enter__(self) -> Firewall:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        wait_until("kube-router", self._is_healthy, timeout_s=60, hint=f"its log is {self._log}")
+        with ExitStack() as undo:
+            undo.callback(self._stop)
+            wait_until("kube-router", self._is_healthy, timeout_s=60, hint=f"its log is {self._log}")
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self._process:
             self._process.terminate()
             try:
@@ -67,11 +73,7 @@ class Firewall:
     def _is_healthy(self) -> bool:
         assert self._process, "the firewall was never started"
         assert self._process.poll() is None, self._log.read_text()
-        try:
-            with urlopen(self._health, timeout=5) as answer:  # noqa: S310 - its own
-                return bool(answer.status == 200)
-        except URLError:
-            return False
+        return _answers(self._health)
 
 
 def _remove_rules(tool: str) -> None:
@@ -118,6 +120,8 @@ class Outside:
             )
             undo.callback(server.wait)
             undo.callback(server.kill)
+            page = f"http://{self.listed}:{self.port}/"
+            wait_until("the server outside", lambda: _answers(page), timeout_s=30, hint="see Outside")
             self._undo = undo.pop_all()
         return self
 
@@ -126,6 +130,14 @@ class Outside:
 
     def _inside(self, *command: str) -> None:
         _run("ip", "netns", "exec", self._name, *command)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 - the test's own
+            return bool(answer.status == 200)
+    except (URLError, TimeoutError):
+        return False
 
 
 def _run(*command: str, stdin: str = "") -> str:
