@@ -15,9 +15,6 @@ Origin = tuple[float, float, float]
 
 WORLD: Origin = (0.0, 0.0, 0.0)
 
-ARRAYS = ("positions", "rotations", "scales", "opacities", "sh0", "shn")
-"""What `Splats` has a row of for each splat."""
-
 SH_COEFFICIENTS = (0, 3, 8, 15)
 """Coefficients a colour channel has above the constant one, by SH bands 0 to 3."""
 

@@ -187,7 +187,10 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}")
     evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
     evaluate.add_argument(
-        "--views", type=int, metavar="N", help="views on an orbit of A; default: 6. With --cameras: the first N"
+        "--views",
+        type=int,
+        metavar="N",
+        help="views on an orbit of A; default: 6, and 4 from within a room. With --cameras: the first N",
     )
     evaluate.add_argument(
         "--cameras",

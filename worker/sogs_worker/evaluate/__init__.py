@@ -2,10 +2,9 @@
 
 from sogs_worker.evaluate.comparison import Comparison, ViewScore, compare, draw
 from sogs_worker.evaluate.report import Reference, draw_reference, evaluate_files, format_evaluation
-from sogs_worker.evaluate.views import ORBIT_VIEWS, View, orbit_views, read_views
+from sogs_worker.evaluate.views import View, orbit_views, read_views, standard_views
 
 __all__ = [
-    "ORBIT_VIEWS",
     "Comparison",
     "Reference",
     "View",
@@ -17,4 +16,5 @@ __all__ = [
     "format_evaluation",
     "orbit_views",
     "read_views",
+    "standard_views",
 ]

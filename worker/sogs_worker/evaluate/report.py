@@ -12,7 +12,7 @@ from torch import Tensor
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.comparison import Comparison, compare, draw
-from sogs_worker.evaluate.views import ORBIT_VIEWS, View, orbit_views, read_views
+from sogs_worker.evaluate.views import View, orbit_views, read_views, standard_views
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene
 from sogs_worker.splats import Origin, Splats
@@ -60,7 +60,7 @@ def draw_reference(path: Path, *, cameras: Path | None = None, count: int | None
     if views:
         views = [replace(view, camera=view.camera.counted_from(splats.origin)) for view in views]
     else:
-        views = orbit_views(splats, count or ORBIT_VIEWS)
+        views = orbit_views(splats, count) if count else standard_views(splats)
     pictures = tuple(draw(splats, views, device=device))
     if not any(picture.any() for picture in pictures):
         with naming(path):
@@ -77,7 +77,7 @@ def evaluate_files(
         reference: the scene as it should look.
         other: the scene that is judged, of any format and SH bands.
         cameras: a file of cameras, see `read_views`; None is an orbit of the reference.
-        count: the number of views; None is all of the file's cameras, or six on the orbit.
+        count: the number of views; None is all of the file's cameras, or `standard_views`.
         device: `cpu` or `cuda`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The cameras that two scenes are compared from: around the scene, or those of a file."""
+"""The cameras that two scenes are compared from: around the scene and within it, or those of a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.evaluate.interior import find_interior
 from sogs_worker.evaluate.metrics import WINDOW
 from sogs_worker.files import naming
 from sogs_worker.render.camera import FIELD_OF_VIEW_RAD, Camera, look_at
@@ -24,6 +25,7 @@ ORBIT_START_RAD = 0.4
 ORBIT_DISTANCE = 1.8
 """From the centre, in radii of the box of the central splats."""
 CENTRAL_PERCENTILES = (5, 95)
+INTERIOR_VIEWS = 4
 MAX_SIDE = 8192
 """Of a picture, pixels: a mistyped size must not take all memory."""
 
@@ -42,25 +44,44 @@ def orbit_views(splats: Splats, count: int = ORBIT_VIEWS) -> list[View]:
     They are counted from the scene's origin. Nothing but positions and, for splats that all stand in one place, their
     sizes decides it.
     """
-    low, high = np.percentile(splats.positions.astype(np.float64), CENTRAL_PERCENTILES, axis=0)
+    low, high = _central_box(splats)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     radius = radius or float(np.exp(np.median(splats.scales.max(axis=1))))
-    focal = ORBIT_SIZE / 2 / math.tan(FIELD_OF_VIEW_RAD / 2)
     views = []
     for number in range(count):
         azimuth = ORBIT_START_RAD + 2 * math.pi * number / count
         elevation = ORBIT_ELEVATIONS_RAD[number % len(ORBIT_ELEVATIONS_RAD)]
         across = math.cos(elevation)
         outward = np.array([math.cos(azimuth) * across, -math.sin(elevation), math.sin(azimuth) * across])
-        camera = Camera(
-            world_to_camera=look_at(centre + ORBIT_DISTANCE * radius * outward, centre),
-            focal=(focal, focal),
-            centre=(ORBIT_SIZE / 2, ORBIT_SIZE / 2),
-            width=ORBIT_SIZE,
-            height=ORBIT_SIZE,
-        )
-        views.append(View(f"orbit{number}", camera))
+        eye = centre + ORBIT_DISTANCE * radius * outward
+        views.append(View(f"orbit{number}", _square_camera(look_at(eye, centre), FIELD_OF_VIEW_RAD)))
     return views
+
+
+def standard_views(splats: Splats) -> list[View]:
+    """Place the cameras that a scene is judged from: six around it, and four within it if it surrounds a place.
+
+    Those look from there to all sides, each over a right angle. All are counted from the scene's origin.
+    """
+    views = orbit_views(splats)
+    eye = find_interior(splats, *_central_box(splats))
+    if eye is None:
+        return views
+    for number in range(INTERIOR_VIEWS):
+        azimuth = ORBIT_START_RAD + 2 * math.pi * number / INTERIOR_VIEWS
+        ahead = eye + np.array([math.cos(azimuth), 0.0, math.sin(azimuth)])
+        views.append(View(f"inside{number}", _square_camera(look_at(eye, ahead), math.pi / 2)))
+    return views
+
+
+def _central_box(splats: Splats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, high = np.percentile(splats.positions.astype(np.float64), CENTRAL_PERCENTILES, axis=0)
+    return low, high
+
+
+def _square_camera(world_to_camera: NDArray[np.float64], field_of_view_rad: float) -> Camera:
+    focal, middle = ORBIT_SIZE / 2 / math.tan(field_of_view_rad / 2), ORBIT_SIZE / 2
+    return Camera(world_to_camera, (focal, focal), (middle, middle), ORBIT_SIZE, ORBIT_SIZE)
 
 
 def read_views(path: Path, count: int | None = None) -> list[View]:

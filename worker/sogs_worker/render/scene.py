@@ -63,11 +63,11 @@ def build_shapes(
     positions: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor, *, model: Model = Model.DEFAULT
 ) -> Shapes:
     """Build shapes from attributes as `Splats` has them, (N, 3), (N, 4), (N, 3) and (N,) float32."""
-    factors = _covariance_factors(rotations, scales)
+    factors = covariance_factors(rotations, scales)
     return Shapes(positions, factors, torch.sigmoid(opacities), is_antialiased=model is Model.ANTIALIASED)
 
 
-def _covariance_factors(quaternions: Tensor, log_scales: Tensor) -> Tensor:
+def covariance_factors(quaternions: Tensor, log_scales: Tensor) -> Tensor:
     """(N, 3, 3) R S with R the rotation of (N, 4) w, x, y, z and S = diag(exp(scale))."""
     w, x, y, z = torch.nn.functional.normalize(quaternions, dim=1).unbind(1)
     rows = [
