@@ -30,6 +30,9 @@ demo:  ## compress a scene here, then on a real cluster, and show both results
 
 test: setup lint test-fast test-e2e  ## all tests, on the embedded cluster (CLUSTER=current: the current context)
 
+# Threads that wait for each other must sleep: where as many others want the cores, spinning doubles the time.
+test-fast test-e2e: export OMP_WAIT_POLICY := PASSIVE
+
 test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
 	$(BIN)/pytest -n 2 --durations 20 -m 'not e2e' $(TESTS)
 
