@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sogs_worker.reporting.progress import Progress, Status, counting
 
@@ -17,10 +19,12 @@ class Recorder:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.shown: list[Status] = []
+        self.times_s: list[float] = []
         self.progress = Progress(self, lambda: self.now_s)
 
     def show(self, status: Status) -> None:
         self.shown.append(status)
+        self.times_s.append(self.now_s)
 
     def aside(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -85,10 +89,43 @@ def test_it_never_goes_back(recorder: Recorder) -> None:
 def test_the_time_left_is_told_once_there_is_something_to_go_by(recorder: Recorder) -> None:
     recorder.progress.report("read", 0.4)
     recorder.now_s = 10.0
-    recorder.progress.report("encode", 0.2)
+    recorder.progress.report("encode", 0.0)
+    recorder.now_s = 12.0
+    recorder.progress.report("encode", 0.04)
+    recorder.progress.report("encode", 0.24)  # 18 of 90 percent: reading is left aside
     recorder.now_s = 40.0
     recorder.progress.finish()
-    assert [status.eta_s for status in recorder.shown] == [None, 30, 0]
+    assert [status.eta_s for status in recorder.shown] == [None, None, None, 8, 0]
+
+
+@given(
+    sizes=st.lists(st.floats(1.0, 100.0), min_size=1, max_size=8),
+    first_read=st.floats(0.0, 100.0),
+    tail=st.floats(0.0, 0.2),
+    pace=st.sampled_from([0.01, 1.0, 60.0]),
+)
+def test_the_time_left_is_right_within_a_factor_of_two(
+    sizes: list[float], first_read: float, tail: float, pace: float
+) -> None:
+    """Whatever the first download takes; the others come while the scene before is encoded, as in a run."""
+    recorder = Recorder()
+    progress = recorder.progress
+    progress.split([round(1000 * size) for size in sizes])
+    recorder.now_s = first_read * pace
+    for number, size in enumerate(sizes):
+        if number:
+            progress.finish_scene()
+        for step in range(20):
+            progress.report("encode", step / 20)
+            recorder.now_s += size * pace / 20
+        progress.report("verify", 0.0)
+        recorder.now_s += tail * size * pace
+    progress.finish()
+    slack_s = 1 + max(sizes) * pace / 5  # what comes after an encoding is known roughly
+    for then_s, status in zip(recorder.times_s, recorder.shown, strict=True):
+        left_s = recorder.now_s - then_s
+        assert status.eta_s is None or left_s / 2 - slack_s <= status.eta_s <= 2 * left_s + slack_s
+    assert recorder.shown[-1].eta_s == 0
 
 
 def test_scenes_without_bytes_are_no_trouble(recorder: Recorder) -> None:

@@ -14,6 +14,9 @@ TINY = torch.finfo(torch.float32).tiny
 
 SEEDING_ROUNDS = 4
 
+SEEDING = 2.5
+"""Iterations that take as long as the drawing of the seeds."""
+
 COARSE_ITERATIONS = 8
 
 SAMPLE_PER_CELL = 256
@@ -55,19 +58,20 @@ def lloyd(
         iterations: of Lloyd.
         probes: cells searched for each point.
         seed: of the random draw.
-        progress: told the fraction done, before the first iteration and after each.
+        progress: told the fraction done, at the beginning, before the first iteration and after each.
 
     Returns:
         The centroids, (count, D) float32, and the weighted mean of the points' squared distances to them.
     """
     progress(0.0)
     centroids = _seeds(cells, weights, count=count, probes=probes, seed=seed)
+    progress(SEEDING / (SEEDING + iterations))
     for iteration in range(1, iterations + 1):
         labels = assign(cells, centroids, probes=probes)
         centroids, masses = _update(cells.points, weights, labels, centroids)
         if iteration < iterations:
             centroids = _relocate(cells, weights, labels, centroids, masses)
-        progress(iteration / iterations)
+        progress((SEEDING + iteration) / (SEEDING + iterations))
     errors = _errors(cells.points, weights, labels, centroids).double()
     return centroids, float(errors.sum() / weights.double().sum())
 

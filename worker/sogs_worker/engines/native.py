@@ -35,8 +35,10 @@ THIN = 1e-9
 
 Progress = Callable[[str, float], None]
 
-TRAINED = 0.8
-"""Share of an encoding's time that is over when the palette's entries are found."""
+WEIGHED, TRAINED = 0.25, 0.75
+WEIGHED_ALONE = 0.8
+"""Shares of an encoding's time that are over when the splats' importance is known, and when the palette's entries are;
+the last where there is no palette."""
 
 SCALE = 1.25
 """Step of an axis' logarithm that goes with step 1 of the constant SH coefficient."""
@@ -75,7 +77,8 @@ def encode(
     origin = splats.origin
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
     dropped = Dropped(cleaned.unusable, cleaned.invisible)
-    cloud, weights = _arrange(cleaned.cloud, quality)
+    weighed = WEIGHED if cleaned.cloud.shn.shape[1] else WEIGHED_ALONE
+    cloud, weights = _arrange(cleaned.cloud, quality, lambda done: progress("encode", weighed * done))
     del cleaned
     tidy()
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
@@ -88,13 +91,13 @@ def encode(
                 weights,
                 effort=quality.palette,
                 seed=parameters.seed,
-                progress=lambda done: report(TRAINED * done),
+                progress=lambda done: report(WEIGHED + (TRAINED - WEIGHED) * done),
             )
         del shn
         _add_shapes_and_colours(
             layout, cloud, weights, quality.strength, quality.choose_step(trained.error if trained else 0.0)
         )
-        report(TRAINED)
+        tidy()
         if trained:
             layout.add_palette(label_splats(trained))
             del trained
@@ -104,18 +107,20 @@ def encode(
     return scene
 
 
-def _arrange(cloud: Cloud, quality: Quality) -> tuple[Cloud, Tensor]:
+def _arrange(
+    cloud: Cloud, quality: Quality, progress: Callable[[float], None] = lambda _: None
+) -> tuple[Cloud, Tensor]:
     """Return the splats in the order of the planes, each ellipsoid in canonical form, and their importance, (N,)."""
-    weights = _weigh(cloud)
+    weights = _weigh(cloud, progress)
     order = hilbert_order(cloud.positions, coarseness(weights, quality.strength))
     return canonical_axes(cloud.take(order)), weights[order]
 
 
-def _weigh(cloud: Cloud) -> Tensor:
+def _weigh(cloud: Cloud, progress: Callable[[float], None]) -> Tensor:
     """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
     cloud = replace(cloud, scales=with_finite_scales(cloud.scales))
     shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, model=cloud.model)
-    return importance(cloud, seen_energy(shapes, survey(cloud.positions)))
+    return importance(cloud, seen_energy(shapes, survey(cloud.positions), progress))
 
 
 def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:

@@ -7,6 +7,7 @@ splats in the order of their depth. One sort a picture does what drawing tiles t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,11 +58,16 @@ class Footprints:
     energies: Tensor
 
 
-def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
+def seen_energy(shapes: Shapes, cameras: Survey, progress: Callable[[float], None] = lambda _: None) -> Tensor:
     """Estimate the energy of each splat in pictures: the square of what it adds to a pixel, summed over pixels.
 
     That is alpha^2 times the ellipse's area times the square of the light that is left before it, from front to back;
     in an antialiased scene alpha is as much smaller as the blur makes the area larger.
+
+    Args:
+        shapes: N splats.
+        cameras: that look at them.
+        progress: told the fraction done, after each camera.
 
     Returns:
         (N,) float64, the mean over the cameras, pixels of a picture of 640 x 640; 0 where none sees the splat.
@@ -70,10 +76,12 @@ def seen_energy(shapes: Shapes, cameras: Survey) -> Tensor:
     side = _side(count)
     positions, axes = shapes.positions.T.contiguous(), shapes.factors.transpose(0, 1).contiguous()
     total = torch.zeros(count, dtype=torch.float64, device=shapes.alphas.device)
-    for rotation, eye, focal in zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True):
+    views = zip(cameras.rotations, cameras.eyes, cameras.focals, strict=True)
+    for number, (rotation, eye, focal) in enumerate(views, 1):
         local = _turn(positions - eye[:, None], rotation)
         footprints = _project(local, axes, rotation, shapes, focal=focal * side, side=side)
         total[footprints.splats] += footprints.energies * _light_left(footprints, side)
+        progress(number / len(cameras))
     return total / len(cameras)
 
 

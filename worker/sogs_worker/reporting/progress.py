@@ -13,8 +13,9 @@ SHARES = {"read": 10, "encode": 75, "verify": 5, "write": 10, "done": 0}
 """Stages in order and the percent of a scene that each takes, roughly: most of it is the encoder's."""
 
 STARTS = {stage: sum(list(SHARES.values())[:index]) for index, stage in enumerate(SHARES)}
-ETA_FROM_PERCENT = 5
-"""Below this, the time left is a guess that only misleads."""
+READ = SHARES["read"] / 100
+ETA_FROM = 0.05
+"""Part of what is left when the first encoding begins: below this, the time left is a guess that only misleads."""
 
 Clock = Callable[[], float]
 
@@ -62,12 +63,13 @@ class Progress:
         """
         self._display = display
         self._clock = clock
-        self._started_s = clock()
+        self._encoding: tuple[float, float] | None = None
         self._shares = [1.0]
         self._scenes_done = 0
         self._is_done = False
         self._finished = 0.0
         self._fraction = 0.0
+        self._worked = 0.0
         self._lock = threading.Lock()
 
     def split(self, sizes_bytes: Sequence[int]) -> None:
@@ -87,7 +89,11 @@ class Progress:
         part = (STARTS[stage] + SHARES[stage] * min(max(fraction, 0.0), 1.0)) / 100
         with self._lock:
             is_over = self._scenes_done == len(self._shares)
-            self._show(stage, self._finished + (0.0 if is_over else part * self._shares[self._scenes_done]))
+            share = 0.0 if is_over else self._shares[self._scenes_done]
+            self._worked = max(self._worked, self._finished + share * max(part - READ, 0.0) / (1 - READ))
+            if stage == "encode" and self._encoding is None:
+                self._encoding = self._clock(), self._worked
+            self._show(stage, self._finished + share * part)
 
     def part(self, stage: str, begin: float, end: float) -> Callable[[float], None]:
         """Give a callback for a step that takes `stage` from the fraction `begin` to `end`."""
@@ -97,6 +103,7 @@ class Progress:
         """Note that the current scene is finished or given up, and go on to the next."""
         with self._lock:
             self._finished += self._shares[self._scenes_done]
+            self._worked = max(self._worked, self._finished)
             self._scenes_done += 1
             if self._scenes_done < len(self._shares):
                 self._show("read", self._finished)
@@ -122,9 +129,20 @@ class Progress:
         self._display.show(Status(stage, self._fraction, self._eta_s(), self._scenes_done, len(self._shares)))
 
     def _eta_s(self) -> int | None:
-        if 100 * self._fraction < ETA_FROM_PERCENT:
+        """Estimate the seconds left by the pace since the first encoding began, reading left aside.
+
+        What was before tells nothing: a scene from the next disk comes at once, torch takes seconds to load, outputs
+        that are there already take no time. Later scenes are read beside the encoding of those before.
+        """
+        if self._fraction == 1:
+            return 0
+        if self._encoding is None:
             return None
-        return round((self._clock() - self._started_s) * (1 - self._fraction) / self._fraction)
+        began_s, before = self._encoding
+        done, left = self._worked - before, 1 - self._worked
+        if done < ETA_FROM * (1 - before):
+            return None
+        return round((self._clock() - began_s) * left / done)
 
 
 def counting(total_bytes: int, report: Callable[[float], None]) -> Callable[[int], None]:
