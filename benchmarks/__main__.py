@@ -159,7 +159,7 @@ def run_memory(options: argparse.Namespace) -> int:
 
 def _judge(options: argparse.Namespace) -> Judge:
     worker, converter = shlex.split(options.worker), shlex.split(options.splat_transform)
-    decoders = {"splat-transform": [*converter, "-w", "-g", "cpu"], "our own decoder": [*worker, "decompress"]}
+    decoders = {"splat-transform": [*converter, "-w", "-g", "cpu"], "our own decoder": [*worker, "decompress", "-w"]}
     default = [*worker, "evaluate", "{scene}", "{decoded}", "--json"]
     return Judge(decoders, shlex.split(options.evaluator) if options.evaluator else default)
 

@@ -76,7 +76,7 @@ def _compress_here(name: str, scene: Path, started: float) -> None:
     print(f"demo: the cluster is being built in the background; meanwhile, without one, the worker compresses {scene}")
     bundle, picture = OUT / f"{name}-here.sog", OUT / f"{name}-here.png"
     _run(BINARIES / "sogs-worker", "compress", "--overwrite", scene, bundle)
-    _run(BINARIES / "sogs-worker", "render", bundle, picture)
+    _run(BINARIES / "sogs-worker", "render", "--overwrite", bundle, picture)
     print(f"demo: {picture} shows the bundle, {time.monotonic() - started:.0f} s after the command")
     print(
         "demo: to come: binaries of the cluster (about 12 min the first time on 2 cores), images (3 min), start of the"

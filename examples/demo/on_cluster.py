@@ -78,7 +78,9 @@ def show(s3: Any, name: str, status: dict[str, Any], out: Path) -> None:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     bundle, picture = out / f"{name}.sog", out / f"{name}.png"
     s3.download_file(bucket, key, str(bundle))
-    subprocess.run([Path(sys.executable).with_name("sogs-worker"), "render", bundle, picture], check=True)
+    subprocess.run(
+        [Path(sys.executable).with_name("sogs-worker"), "render", "--overwrite", bundle, picture], check=True
+    )
     print(f"demo: {uri}  {status['inputBytes']:,} -> {status['outputBytes']:,} bytes; {picture} shows it")
 
 

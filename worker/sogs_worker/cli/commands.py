@@ -8,8 +8,6 @@ from pathlib import Path
 
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import UsageError
-from sogs_worker.files import make_folder
-from sogs_worker.reporting.results import format_size, say_notes
 
 MAX_VIEWS = 1000
 
@@ -58,17 +56,17 @@ def read_parameters(options: argparse.Namespace) -> Parameters:
 
 def run_convert(options: argparse.Namespace) -> int:
     """Write a scene in another format."""
-    from sogs_worker.cli.convert import convert_file
+    from sogs_worker.cli.convert import convert_scene
 
-    print(convert_file(Path(options.scene), Path(options.output)))
+    print(convert_scene(options.scene, options.output, replaces=options.overwrite))
     return 0
 
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Tell what a scene file holds."""
-    from sogs_worker.cli.inspect import format_description, inspect_file
+    from sogs_worker.cli.inspect import format_description, inspect_scene
 
-    description = inspect_file(Path(options.file))
+    description = inspect_scene(options.scene)
     print(json.dumps(description) if options.json else format_description(description))
     return 0
 
@@ -77,13 +75,14 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Measure how much a scene looks like another."""
     if options.views is not None and not 1 <= options.views <= MAX_VIEWS:
         raise UsageError(f"--views must be an integer from 1 to {MAX_VIEWS}, got {options.views}")
+    from sogs_worker.cli.evaluate import evaluate_scenes
     from sogs_worker.engines.device import resolve_device
-    from sogs_worker.evaluate import evaluate_files, format_evaluation
+    from sogs_worker.evaluate import format_evaluation
 
-    evaluation = evaluate_files(
-        Path(options.reference),
-        Path(options.other),
-        cameras=None if options.cameras is None else Path(options.cameras),
+    evaluation = evaluate_scenes(
+        options.reference,
+        options.other,
+        cameras=options.cameras,
         count=options.views,
         device=resolve_device(options.device),
     )
@@ -93,23 +92,11 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Draw a scene file as PNG."""
-    target = Path(options.output)
-    if target.suffix.lower() != ".png":
-        raise UsageError(f"{target}: the output must end in .png")
-    from sogs_worker.encode.clean import drop_unusable
+    from sogs_worker.cli.render import render_scene
     from sogs_worker.engines.device import resolve_device
-    from sogs_worker.files import replacing
-    from sogs_worker.formats import read_scene
-    from sogs_worker.render import preview_png
 
     device = resolve_device(options.device)
-    splats, _ = drop_unusable(read_scene(Path(options.file)))
-    say_notes(options.file, splats.notes)
-    picture = preview_png(splats, device=device)
-    make_folder(target.parent)
-    with replacing(target) as file:
-        file.write(picture)
-    print(f"{target}  {format_size(len(picture))}  {len(splats):,} splats")
+    print(render_scene(options.scene, options.output, device=device, replaces=options.overwrite))
     return 0
 
 

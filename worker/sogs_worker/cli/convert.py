@@ -4,35 +4,47 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sogs_worker.cli.inputs import opened_scene
+from sogs_worker.cli.outputs import opened_output
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import UsageError
 from sogs_worker.files import make_folder
-from sogs_worker.formats import WRITERS, find_writer, read_scene
+from sogs_worker.formats import WRITERS, Writer, find_writer, read_scene
 from sogs_worker.naming import BUNDLE_SUFFIX
 from sogs_worker.reporting.results import format_size, say_notes
+from sogs_worker.source.fetch import SceneFile
 
 ENDINGS = f"{', '.join(list(WRITERS)[:-1])} or {list(WRITERS)[-1]}"
 
 
-def convert_file(source: Path, target: Path) -> str:
+def convert_scene(source: str, target: str, *, replaces: bool) -> str:
     """Write a scene in the format that the target's name says, without the splats that nothing could draw.
+
+    Args:
+        source: a path or an address.
+        target: a path or an address of a bucket.
+        replaces: whether a file that is there is replaced.
 
     Returns:
         What was done, for people.
 
     Raises:
-        UsageError: the target's name says none of these formats, or it is the source.
+        UsageError: the target's name says none of these formats, or it is the source or there already.
         WorkerError: the source cannot be read, or the target not be written.
     """
     write = find_writer(target)
     if write is None:
-        hint = "; compress makes that" if target.suffix.lower() == BUNDLE_SUFFIX else ""
+        hint = "; compress makes that" if target.lower().endswith(BUNDLE_SUFFIX) else ""
         raise UsageError(f"{target}: the output must end in {ENDINGS}{hint}")
-    if target.resolve() == source.resolve():
-        raise UsageError(f"{target}: the input would be overwritten; name another output")
-    splats, unusable = drop_unusable(read_scene(source))
-    say_notes(str(source), splats.notes)
-    make_folder(target.parent)
-    write(target, splats)
-    parts = [str(target), format_size(target.stat().st_size), f"{len(splats):,} splats"]
-    return "  ".join([*parts, f"{unusable:,} unusable dropped"] if unusable else parts)
+    with opened_output(target, source, replaces=replaces) as path, opened_scene(source) as scene:
+        facts = _convert(scene, path, write)
+    return "  ".join([target, *facts])
+
+
+def _convert(scene: SceneFile, path: Path, write: Writer) -> list[str]:
+    splats, unusable = drop_unusable(read_scene(scene.path))
+    say_notes(scene.uri, splats.notes)
+    make_folder(path.parent)
+    write(path, splats)
+    facts = [format_size(path.stat().st_size), f"{len(splats):,} splats"]
+    return [*facts, f"{unusable:,} unusable dropped"] if unusable else facts

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sogs_worker.cli.inputs import opened_scene
 from sogs_worker.encode.clean import is_usable
 from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog.file import read_meta
@@ -18,6 +19,12 @@ WRITTEN_OUT = 1000
 """Coordinates from here on, of which four digits may not tell one end of a scene from the other."""
 
 SOG_SUFFIXES = (".sog", ".json")
+
+
+def inspect_scene(text: str) -> dict[str, Any]:
+    """Describe a scene of a path or an address; see `inspect_file`."""
+    with opened_scene(text) as scene:
+        return inspect_file(scene.path) | {"file": scene.uri}
 
 
 def inspect_file(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from sogs_worker.errors import UsageError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 
 ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
+READABLE = "a path, s3://bucket/key or https://host/file"
+WRITABLE = "a path or s3://bucket/key"
 EXIT_CODES = """\
 exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
 70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
@@ -147,6 +149,10 @@ def _add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
     parser.add_argument("--device", default=default, help=meaning)
 
 
+def _add_overwrite(parser: Any) -> None:
+    parser.add_argument("-w", "--overwrite", action="store_true", help="replace what is there")
+
+
 def _add_convert(commands: Any) -> None:
     convert = commands.add_parser(
         "convert",
@@ -154,8 +160,9 @@ def _add_convert(commands: Any) -> None:
         help="write a scene as PLY, compressed PLY, SPZ or GLB",
         epilog="example:\n  sogs-worker convert garden.sog garden.spz",
     )
-    convert.add_argument("scene", metavar="IN", help=ONE_SCENE)
-    convert.add_argument("output", metavar="OUT", help="ends in .ply, .compressed.ply, .spz or .glb")
+    convert.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
+    convert.add_argument("output", metavar="OUT", help=f"ends in .ply, .compressed.ply, .spz or .glb; {WRITABLE}")
+    _add_overwrite(convert)
     convert.set_defaults(command=run_convert)
 
 
@@ -163,7 +170,7 @@ def _add_inspect(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect", help="tell what a scene file holds", epilog="example:\n  sogs-worker inspect --json garden.sog"
     )
-    inspect.add_argument("file", metavar="FILE", help=ONE_SCENE)
+    inspect.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
     inspect.add_argument("--json", action="store_true", help="one JSON object")
     inspect.set_defaults(command=run_inspect)
 
@@ -172,8 +179,9 @@ def _add_render(commands: Any) -> None:
     render = commands.add_parser(
         "render", help="draw a scene file as PNG", epilog="example:\n  sogs-worker render garden.sog garden.png"
     )
-    render.add_argument("file", metavar="FILE", help=ONE_SCENE)
-    render.add_argument("output", metavar="OUT.png")
+    render.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
+    render.add_argument("output", metavar="OUT", help=f"ends in .png; {WRITABLE}")
+    _add_overwrite(render)
     _add_device(render)
     render.set_defaults(command=run_render)
 
@@ -184,7 +192,7 @@ def _add_evaluate(commands: Any) -> None:
         help="measure how much a scene looks like another, drawn: PSNR and SSIM",
         epilog="example:\n  sogs-worker evaluate --cameras cameras.json garden.ply garden.sog",
     )
-    evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}")
+    evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}; {READABLE}")
     evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
     evaluate.add_argument(
         "--views",

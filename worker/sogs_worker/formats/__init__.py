@@ -81,9 +81,9 @@ def _in_float32(splats: Splats) -> Splats:
     return replace(splats, positions=splats.world_positions().astype(np.float32), origin=WORLD)
 
 
-def find_writer(path: Path) -> Writer | None:
-    """Return the writer of the format that a file's name says, if there is one."""
-    return next((write for suffix, write in WRITERS.items() if path.name.lower().endswith(suffix)), None)
+def find_writer(name: str) -> Writer | None:
+    """Return the writer of the format that the end of a file's name says, if there is one."""
+    return next((write for suffix, write in WRITERS.items() if name.lower().endswith(suffix)), None)
 
 
 def scene_bytes(path: Path) -> int:

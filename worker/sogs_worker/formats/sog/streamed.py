@@ -79,7 +79,7 @@ def read_streamed(path: Path) -> Splats:
         BadInputError: names the manifest or the unit and what is wrong with it.
         SourceMissingError, NotPermittedError: if a file cannot be opened.
     """
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     parts = []
     for name, runs in manifest.units.items():
         unit = path.parent / name
@@ -93,7 +93,7 @@ def read_streamed(path: Path) -> Splats:
 def streamed_files(path: Path) -> dict[str, int]:
     """Return what each file of the finest level takes on disk, by its path from the manifest's folder."""
     sizes_bytes = {path.name: path.stat().st_size}
-    for name in _read_manifest(path).files:
+    for name in read_manifest(path).files:
         _, files = read_meta(path.parent / name)
         sizes_bytes |= {str(name.with_name(file)): size_bytes for file, size_bytes in files.items()}
     return sizes_bytes
@@ -131,7 +131,8 @@ def parse_manifest(data: bytes) -> Manifest:
     return Manifest(levels, dict(units), None if environment is None else _parse_path(environment))
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest's file; see `read_streamed` and `parse_manifest`."""
     with naming(path):
         with path.open("rb") as file:
             data = file.read(MAX_MANIFEST_BYTES + 1)

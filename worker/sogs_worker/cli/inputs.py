@@ -1,0 +1,103 @@
+"""A scene that a command reads whole: a path, or an address whose files are copied to scratch first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from sogs_worker.cli.places import connect, is_address, temporary_folder
+from sogs_worker.errors import BadInputError, UsageError, WorkerError
+from sogs_worker.formats.sog.streamed import read_manifest
+from sogs_worker.naming import ARCHIVE_SUFFIXES
+from sogs_worker.source.fetch import SceneFile, fetch
+from sogs_worker.source.objects import find_objects
+from sogs_worker.source.search import STREAMED, is_streamed
+from sogs_worker.storage.base import ReadableStore
+from sogs_worker.storage.location import Location, parse_location
+from sogs_worker.storage.opening import open_readable
+from sogs_worker.storage.transfer.parallel import map_in_threads
+
+UNITS_AT_ONCE = 4
+"""Parts of a streamed SOG that are fetched at one time; each has some eight small files, one after the other."""
+
+
+@contextmanager
+def opened_scene(text: str) -> Iterator[SceneFile]:
+    """Give the file of a scene, and what people call it, until the block ends.
+
+    Raises:
+        WorkerError: there is none. What the block finds wrong with the file is said of what was named.
+    """
+    if not is_address(text):
+        yield SceneFile(Path(text), str(Path(text)))
+        return
+    with temporary_folder(text) as scratch:
+        location = _parse(text)
+        if location.key.lower().endswith(ARCHIVE_SUFFIXES):
+            raise BadInputError(f"{location.uri}: is an archive, not a scene; unpack it, or name it to `compress`")
+        store = open_readable(location, connect("source", os.environ), scratch=scratch)
+        folder = scratch / "scene"
+        path = folder / PurePosixPath(location.key).name
+        with speaking_of(SceneFile(path, location.uri)):
+            if is_streamed(location.key):
+                _fetch_streamed(store, location, folder)
+                path = folder / STREAMED
+            else:
+                _fetch_scene(store, location, folder)
+            yield SceneFile(path, location.uri)
+
+
+@contextmanager
+def opened_file(text: str) -> Iterator[SceneFile]:
+    """Give a file that is no scene, as `opened_scene` does."""
+    if not is_address(text):
+        yield SceneFile(Path(text), str(Path(text)))
+        return
+    with temporary_folder(text) as scratch:
+        location = _parse(text)
+        path = scratch / "file"
+        with speaking_of(SceneFile(path, location.uri)):
+            store = open_readable(location, connect("source", os.environ), scratch=scratch)
+            store.download(location.key, path)
+            yield SceneFile(path, location.uri)
+
+
+@contextmanager
+def speaking_of(file: SceneFile) -> Iterator[None]:
+    """Say of what was named, or of what lies beside it, what is wrong with the copies."""
+    try:
+        yield
+    except WorkerError as error:
+        base = file.uri[: file.uri.rfind("/") + 1]
+        text = str(error).replace(str(file.path), file.uri).replace(f"{file.path.parent}/", base)
+        raise type(error)(text) from error
+
+
+def _parse(text: str) -> Location:
+    location = parse_location(text, "IN")
+    if location.is_prefix:
+        raise UsageError(f"{location.uri}: is a folder; name one file in it")
+    return location
+
+
+def _fetch_scene(store: ReadableStore, location: Location, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (entry,), _ = find_objects(store, location)
+    fetch(store, entry, sha256=None, folder=folder, is_known_by_content=False)
+
+
+def _fetch_streamed(store: ReadableStore, location: Location, folder: Path) -> None:
+    """Copy what belongs to the finest level, as it lies there."""
+    folder.mkdir()
+    store.download(location.key, folder / STREAMED)
+    base = location.key[: location.key.rfind("/") + 1]
+
+    def fetch_unit(unit: PurePosixPath) -> None:
+        name = quote(str(unit)) if location.scheme == "https" else str(unit)
+        _fetch_scene(store, replace(location, key=base + name), folder / unit.parent)
+
+    map_in_threads(fetch_unit, dict.fromkeys(read_manifest(folder / STREAMED).files), UNITS_AT_ONCE)
