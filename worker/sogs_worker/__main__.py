@@ -15,14 +15,19 @@ def run() -> None:
     """Run one command and end the process with its exit code."""
     try:
         code = main()
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:  # whoever reads the output, as `head` does, has had enough of it
         os._exit(BROKEN_PIPE)
     except SystemExit as end:  # of --help and --version
         code = int(end.code or 0)
-        sys.stdout.flush()
-    sys.stderr.flush()
+        _flush()
     os._exit(code)  # an orderly end would wait for threads that wait for a server, or that load torch for nothing
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream:  # None is one that is closed from the start
+            stream.flush()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def run_compress(options: argparse.Namespace) -> int:
     """Compress scenes."""
     parameters = read_parameters(options)
     from sogs_worker.cli.compress import Existing, Request, compress
+    from sogs_worker.cli.streams import STREAM
     from sogs_worker.scenes.make import Recipe
     from sogs_worker.task.gate import Gate
 
@@ -23,7 +24,7 @@ def run_compress(options: argparse.Namespace) -> int:
     request = Request(
         options.inputs,
         # A folder that is there needs no slash.
-        f"{options.output}/" if Path(options.output).is_dir() else options.output,
+        f"{options.output}/" if options.output != STREAM and Path(options.output).is_dir() else options.output,
         Recipe(parameters, preview=options.preview, gate=gate, measures=options.psnr),
         options.device,
         existing=Existing.REPLACE if options.overwrite else Existing.SKIP if options.skip_existing else Existing.REFUSE,
@@ -57,8 +58,10 @@ def read_parameters(options: argparse.Namespace) -> Parameters:
 def run_convert(options: argparse.Namespace) -> int:
     """Write a scene in another format."""
     from sogs_worker.cli.convert import convert_scene
+    from sogs_worker.cli.streams import results_stream
 
-    print(convert_scene(options.scene, options.output, replaces=options.overwrite))
+    facts = convert_scene(options.scene, options.output, replaces=options.overwrite)
+    print(facts, file=results_stream(options.output))
     return 0
 
 
@@ -93,10 +96,12 @@ def run_evaluate(options: argparse.Namespace) -> int:
 def run_render(options: argparse.Namespace) -> int:
     """Draw a scene file as PNG."""
     from sogs_worker.cli.render import render_scene
+    from sogs_worker.cli.streams import results_stream
     from sogs_worker.engines.device import resolve_device
 
     device = resolve_device(options.device)
-    print(render_scene(options.scene, options.output, device=device, replaces=options.overwrite))
+    facts = render_scene(options.scene, options.output, device=device, replaces=options.overwrite)
+    print(facts, file=results_stream(options.output))
     return 0
 
 

@@ -12,9 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sogs_worker.cli.places import Target, open_input, open_output, temporary_folder
+from sogs_worker.cli.places import Target, open_input, open_output, staged_output, temporary_folder
+from sogs_worker.cli.streams import STREAM, require_one_stream, require_output, results_stream, send
 from sogs_worker.cli.targets import check_output
-from sogs_worker.errors import WorkerError
+from sogs_worker.errors import UsageError, WorkerError
 from sogs_worker.reporting.display import showing_progress
 from sogs_worker.reporting.faults import as_worker_error
 from sogs_worker.reporting.results import format_size, print_fault, print_record, say_notes
@@ -43,8 +44,8 @@ class Request:
     """What is to be compressed, where to, and how.
 
     Attributes:
-        inputs: paths and addresses.
-        output: a path or an address.
+        inputs: paths and addresses; `-` is standard input.
+        output: a path or an address; `-` is standard output.
         recipe: how outputs are made.
         device: `auto`, `cuda` or `cpu`.
         existing: what becomes of outputs that are there.
@@ -68,8 +69,15 @@ def compress(request: Request) -> int:
         WorkerError: nothing can be done.
     """
     check_output(request.output, len(request.inputs), request.recipe.encoder.format)
+    if request.output == STREAM and request.recipe.preview:
+        raise UsageError("--preview draws beside the output, and beside standard output is no place; name a file")
+    require_output(request.output)
+    require_one_stream(request.inputs)
     with temporary_folder(request.output) as scratch:
-        return _compress(request, scratch)
+        code = _compress(request, scratch)
+        if request.output == STREAM and code == 0:
+            send(staged_output(scratch))
+        return code
 
 
 def _compress(request: Request, scratch: Path) -> int:
@@ -140,7 +148,8 @@ class Tally:
             self._records.append(record)
             say_notes(outcome.uri, outcome.notes)
             name = self._target.name_for_people(outcome.result.name)
-            print_record(record, name, str(outcome.dropped), as_json=self._request.as_json)
+            stream = results_stream(self._request.output)
+            print_record(record, name, str(outcome.dropped), as_json=self._request.as_json, stream=stream)
         elif isinstance(outcome.result, ExistsError) and self._request.existing is Existing.SKIP:
             self._skipped += 1
         elif isinstance(outcome.result, PassedOver):

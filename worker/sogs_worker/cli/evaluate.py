@@ -6,13 +6,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from sogs_worker.cli.inputs import opened_file, opened_scene
+from sogs_worker.cli.streams import require_one_stream
 from sogs_worker.evaluate import evaluate_files
 
 
 def evaluate_scenes(
     reference: str, other: str, *, cameras: str | None, count: int | None, device: str
 ) -> dict[str, Any]:
-    """Compare scenes of paths or addresses; see `evaluate_files`."""
+    """Compare scenes of paths, addresses or standard input; see `evaluate_files`."""
+    require_one_stream([reference, other, *([cameras] if cameras else [])])
     with (
         nullcontext() if cameras is None else opened_file(cameras) as views,
         opened_scene(reference) as expected,

@@ -1,15 +1,16 @@
-"""A scene that a command reads whole: a path, or an address whose files are copied to scratch first."""
+"""A scene that a command reads whole: a path, or what is copied to scratch first, from an address or standard input."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from sogs_worker.cli.places import connect, is_address, temporary_folder
+from sogs_worker.cli.streams import STANDARD_INPUT, STREAM, receive, receive_any
 from sogs_worker.errors import BadInputError, UsageError, WorkerError
 from sogs_worker.formats.sog.streamed import read_manifest
 from sogs_worker.naming import ARCHIVE_SUFFIXES
@@ -32,6 +33,10 @@ def opened_scene(text: str) -> Iterator[SceneFile]:
     Raises:
         WorkerError: there is none. What the block finds wrong with the file is said of what was named.
     """
+    if text == STREAM:
+        with _received(receive) as file:
+            yield file
+        return
     if not is_address(text):
         yield SceneFile(Path(text), str(Path(text)))
         return
@@ -54,6 +59,10 @@ def opened_scene(text: str) -> Iterator[SceneFile]:
 @contextmanager
 def opened_file(text: str) -> Iterator[SceneFile]:
     """Give a file that is no scene, as `opened_scene` does."""
+    if text == STREAM:
+        with _received(receive_any) as file:
+            yield file
+        return
     if not is_address(text):
         yield SceneFile(Path(text), str(Path(text)))
         return
@@ -75,6 +84,14 @@ def speaking_of(file: SceneFile) -> Iterator[None]:
         base = file.uri[: file.uri.rfind("/") + 1]
         text = str(error).replace(str(file.path), file.uri).replace(f"{file.path.parent}/", base)
         raise type(error)(text) from error
+
+
+@contextmanager
+def _received(copy: Callable[[Path], Path]) -> Iterator[SceneFile]:
+    with temporary_folder(STREAM) as scratch:
+        file = SceneFile(copy(scratch), STANDARD_INPUT)
+        with speaking_of(file):
+            yield file
 
 
 def _parse(text: str) -> Location:

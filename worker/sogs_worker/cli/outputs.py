@@ -1,4 +1,4 @@
-"""The one file that a command writes, at a path or in a bucket."""
+"""The one file that a command writes: to a path, to a bucket or to standard output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from sogs_worker.cli.places import connect, is_address, temporary_folder
+from sogs_worker.cli.streams import STREAM, require_output, send
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import PICTURE_TYPE
 from sogs_worker.publish.staged import look_up
@@ -27,13 +28,20 @@ def opened_output(text: str, source: str, *, replaces: bool) -> Iterator[Path]:
     """Give the file to write; it is at its place when the block has ended without an error.
 
     Args:
-        text: a path or an address.
+        text: a path or an address; `-` is standard output.
         source: what must not be written to.
         replaces: whether a file that is there is replaced.
 
     Raises:
         WorkerError: nothing can be written there, which is known before the block begins where that is possible.
     """
+    if text == STREAM:
+        require_output(text)
+        with temporary_folder(text) as scratch:
+            path = scratch / "stdout"
+            yield path
+            send(path)
+        return
     if not is_address(text):
         path = Path(text)
         _check(LocalFiles(path.parent), path.name, source, replaces=replaces)

@@ -21,8 +21,8 @@ from sogs_worker.errors import UsageError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 
 ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
-READABLE = "a path, s3://bucket/key or https://host/file"
-WRITABLE = "a path or s3://bucket/key"
+READABLE = "a path, s3://bucket/key, https://host/file or - for standard input"
+WRITABLE = "a path, s3://bucket/key or - for standard output"
 EXIT_CODES = """\
 exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
 70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
@@ -88,6 +88,7 @@ def _add_compress(commands: Any) -> None:
 examples:
   sogs-worker compress garden.ply garden.sog
   sogs-worker compress --preview scans/ tour.zip compressed/
+  sogs-worker compress - - < garden.ply > garden.sog
   sogs-worker compress --min-psnr 40 s3://scenes/raw/ s3://scenes/compressed/""",
     )
     compress.add_argument(
@@ -95,13 +96,13 @@ examples:
         metavar="IN",
         nargs="+",
         help=f"a scene ({ONE_SCENE}), an archive of scenes ({', '.join(ARCHIVE_SUFFIXES)}), or a folder of both;"
-        " a path, s3://bucket/key, s3://bucket/prefix/ or https://host/file",
+        " a path, s3://bucket/key, s3://bucket/prefix/, https://host/file or - for standard input",
     )
     compress.add_argument(
         "output",
         metavar="OUT",
         help="a folder (a new one ends in /), or for one scene a .sog file, a meta.json if the format has several"
-        " files; a path or s3://bucket/prefix/",
+        " files; a path, s3://bucket/prefix/ or - for standard output",
     )
     _add_encoder_options(compress, {})
     compress.add_argument("--preview", action="store_true", help="draw each output, as a PNG beside it")
@@ -161,7 +162,9 @@ def _add_convert(commands: Any) -> None:
         epilog="example:\n  sogs-worker convert garden.sog garden.spz",
     )
     convert.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
-    convert.add_argument("output", metavar="OUT", help=f"ends in .ply, .compressed.ply, .spz or .glb; {WRITABLE}")
+    convert.add_argument(
+        "output", metavar="OUT", help=f"ends in .ply, .compressed.ply, .spz or .glb; {WRITABLE}, a PLY"
+    )
     _add_overwrite(convert)
     convert.set_defaults(command=run_convert)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sogs_worker.cli.inputs import opened_scene
 from sogs_worker.cli.outputs import opened_output
+from sogs_worker.cli.streams import STREAM, name_output
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import UsageError
 from sogs_worker.files import make_folder, replacing
@@ -20,7 +21,7 @@ def render_scene(source: str, target: str, *, device: str, replaces: bool) -> st
     Returns:
         What was done, for people.
     """
-    if not target.lower().endswith(PICTURE_SUFFIX):
+    if target != STREAM and not target.lower().endswith(PICTURE_SUFFIX):
         raise UsageError(f"{target}: the output must end in {PICTURE_SUFFIX}")
     with opened_output(target, source, replaces=replaces) as path, opened_scene(source) as scene:
         splats, _ = drop_unusable(read_scene(scene.path))
@@ -29,4 +30,4 @@ def render_scene(source: str, target: str, *, device: str, replaces: bool) -> st
         make_folder(path.parent)
         with replacing(path) as file:
             file.write(picture)
-    return f"{target}  {format_size(len(picture))}  {len(splats):,} splats"
+    return f"{name_output(target)}  {format_size(len(picture))}  {len(splats):,} splats"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sogs_worker.cli.streams import STREAM, name_output
 from sogs_worker.errors import UsageError
-from sogs_worker.naming import is_target, target_ending
+from sogs_worker.naming import BUNDLED, is_target, target_ending
 
 
 def check_output(output: str, count: int, output_format: str) -> None:
@@ -14,7 +15,12 @@ def check_output(output: str, count: int, output_format: str) -> None:
     """
     if output.endswith("/"):
         return
+    name = name_output(output)
     if count > 1:
-        raise UsageError(f"{output}: {count} scenes need a folder as output, a path that ends in /")
+        raise UsageError(f"{name}: {count} scenes need a folder as output, a path that ends in /")
+    if output == STREAM and output_format == BUNDLED:
+        return
+    if output == STREAM:
+        raise UsageError(f"{name}: takes one file, and --format {output_format} makes several; name a folder")
     if not is_target(output, output_format):
-        raise UsageError(f"{output}: the output must end in {target_ending(output_format)}, or in / for a folder")
+        raise UsageError(f"{name}: the output must end in {target_ending(output_format)}, or in / for a folder")

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from sogs_worker.errors import WorkerError
 from sogs_worker.reporting.options import in_options
@@ -16,7 +16,9 @@ MEGABYTE = 1_000_000
 INTERRUPTED = "interrupted, no half-written output is left"
 
 
-def print_record(record: Mapping[str, Any], name: str, dropped: str, *, as_json: bool) -> None:
+def print_record(
+    record: Mapping[str, Any], name: str, dropped: str, *, as_json: bool, stream: TextIO | None = None
+) -> None:
     """Say what became of a scene.
 
     Args:
@@ -24,8 +26,9 @@ def print_record(record: Mapping[str, Any], name: str, dropped: str, *, as_json:
         name: what people call its output.
         dropped: what its output lacks, for people.
         as_json: whether to say it to a program.
+        stream: where to; None is standard output.
     """
-    print(json.dumps(record) if as_json else format_record(record, name, dropped), flush=True)
+    print(json.dumps(record) if as_json else format_record(record, name, dropped), file=stream, flush=True)
 
 
 def print_fault(fault: WorkerError) -> None:
