@@ -11,8 +11,9 @@ from torch import Tensor
 
 from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import BadInputError
+from sogs_worker.evaluate.cameras import read_views
 from sogs_worker.evaluate.comparison import Comparison, compare, draw
-from sogs_worker.evaluate.views import View, orbit_views, read_views, standard_views
+from sogs_worker.evaluate.views import View, orbit_views, standard_views
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene
 from sogs_worker.splats import Origin, Splats
