@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sogs_worker.errors import BadInputError, SourceMissingError
-from sogs_worker.evaluate import read_views
+from scenes import real_scene
+from sogs_worker.errors import BadInputError, SourceMissingError, UsageError
+from sogs_worker.evaluate import draw, read_views
+from sogs_worker.evaluate.cameras import find_view
+from sogs_worker.render.camera import look_at
+from splat_builders import build_splats
 
 CAMERA: dict[str, Any] = {
     "name": "left.jpg",
@@ -35,9 +39,76 @@ def test_cameras_are_read_from_a_file(tmp_path: Path) -> None:
     assert len(read_views(path, 9)) == 2
 
 
+def as_trainer(camera: dict[str, Any], number: int) -> dict[str, Any]:
+    """Write a camera as Inria's trainer does: by the inverse of its matrix."""
+    camera_to_world = np.linalg.inv(np.asarray(camera["world_to_camera"], float))
+    return {
+        "id": number,
+        "img_name": camera["name"],
+        "width": camera["width"],
+        "height": camera["height"],
+        "position": camera_to_world[:3, 3].tolist(),
+        "rotation": camera_to_world[:3, :3].tolist(),
+        "fy": camera["K"][1][1],
+        "fx": camera["K"][0][0],
+    }
+
+
+CENTRED = {**CAMERA, "K": [[100, 0, 32], [0, 110, 24], [0, 0, 1]]}
+
+
+def test_a_trainers_camera_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "ours.json").write_text(json.dumps([CENTRED]))
+    (tmp_path / "theirs.json").write_text(json.dumps([as_trainer(CENTRED, 0), {**as_trainer(CENTRED, 1)}]))
+    (ours,), (theirs, _) = read_views(tmp_path / "ours.json"), read_views(tmp_path / "theirs.json")
+    assert theirs.name == "left.jpg"
+    assert theirs.camera.world_to_camera == pytest.approx(ours.camera.world_to_camera)
+    assert theirs.camera.position == pytest.approx([-2, 1, -3])
+    for field in ("focal", "centre", "width", "height"):
+        assert getattr(theirs.camera, field) == getattr(ours.camera, field)
+
+
+def test_a_trainers_camera_draws_the_same_picture(tmp_path: Path) -> None:
+    """Of a scene without symmetry, turned about all axes: no other convention would show the same."""
+    turn = look_at(np.array([2.0, -1.5, -9.0]), np.array([0.5, 0.2, 0.0]), np.array([0.3, -1.0, 0.1]))
+    camera = {**CENTRED, "world_to_camera": turn.tolist()}
+    (tmp_path / "ours.json").write_text(json.dumps([camera]))
+    (tmp_path / "theirs.json").write_text(json.dumps([as_trainer(camera, 0)]))
+    splats = build_splats(300, bands=1)
+    ours, theirs = (
+        next(draw(splats, read_views(tmp_path / name), device="cpu")) for name in ("ours.json", "theirs.json")
+    )
+    assert ours.float().std() > 20
+    assert (ours.float() - theirs.float()).abs().max() <= 1
+
+
+def test_a_view_is_found_by_its_name_or_number(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.json"
+    path.write_text(json.dumps([{**CAMERA, "name": name} for name in ("a", "1", "b")]))
+    views = read_views(path)
+    assert [find_view(views, text).name for text in ("b", "1", "0", "2")] == ["b", "1", "a", "b"]
+    with pytest.raises(UsageError, match=r"no camera '3'; name one of a, 1, b or a number from 0 to 2"):
+        find_view(views, "3")
+
+
+def test_cameras_of_a_real_scene_are_the_same_in_both_forms(tmp_path: Path) -> None:
+    path = real_scene("snowmiku/cameras.json")
+    cameras = json.loads(path.read_bytes())
+    (tmp_path / "theirs.json").write_text(json.dumps([as_trainer(each, k) for k, each in enumerate(cameras)]))
+    for ours, theirs in zip(read_views(path), read_views(tmp_path / "theirs.json"), strict=True):
+        assert theirs.camera.world_to_camera == pytest.approx(ours.camera.world_to_camera, abs=1e-5)
+        # Trainers know no principal point: theirs is the middle, this scene's about a thousandth off.
+        assert theirs.camera.centre == pytest.approx(ours.camera.centre, abs=2)
+
+
 def wrong(**fields: object) -> str:
     """A file with a good camera and one with these fields."""
     return json.dumps([CAMERA, {**CAMERA, **fields}])
+
+
+def wrong_trainers(**fields: object) -> str:
+    """The same of a trainer."""
+    return json.dumps([as_trainer(CAMERA, 0), {**as_trainer(CAMERA, 1), **fields}])
 
 
 FAULTS: dict[str, tuple[str, str]] = {
@@ -61,6 +132,12 @@ FAULTS: dict[str, tuple[str, str]] = {
     "no width": (wrong(width=None), "width must be an integer from 11 to 8192, got None"),
     "small": (wrong(height=10), "height must be an integer from 11 to 8192, got 10"),
     "large": (wrong(height=10**9), "height must be an integer from 11 to 8192"),
+    "trainer's position": (wrong_trainers(position=[1, 2]), "camera 1: position must be 3 finite numbers"),
+    "trainer's rotation": (wrong_trainers(rotation=np.eye(2).tolist()), "rotation must be 3 rows of 3 finite numbers"),
+    "trainer's mirror": (wrong_trainers(rotation=np.diag([1, 1, -1]).tolist()), "without scale or mirror"),
+    "trainer's focal length": (wrong_trainers(fx="wide"), "camera 1: fx must be a finite number"),
+    "trainer's focal length below 0": (wrong_trainers(fy=-3), "fx and fy must be above 0"),
+    "trainer's size": (wrong_trainers(width=None), "width must be an integer from 11 to 8192"),
     "half a pixel": (wrong(width=64.5), "width must be an integer"),
 }
 
