@@ -220,7 +220,7 @@ def test_orbit_camera_ignores_faint_floaters() -> None:
     positions, opacities = splats.positions.copy(), splats.opacities.copy()
     positions[:20], opacities[:20] = 1e5, -8
     with_floaters = Splats(**{**vars(splats), "positions": positions, "opacities": opacities})
-    distance = np.linalg.norm(orbit_camera(with_floaters, width=64, height=48).position)
+    distance = np.linalg.norm(orbit_camera(load_scene(with_floaters, "cpu"), width=64, height=48).position)
     assert distance < 20
 
 

@@ -37,11 +37,12 @@ BATCHES = {"cpu": Batch(64, 32), "cuda": Batch(1024, 64)}
 one tile at a time takes three times as long. On a GPU each call has its price: there a tensor is 64 MB."""
 
 
-def blend(ellipses: Ellipses, tiles: Tiles, batch: Batch) -> Tensor:
+def blend(ellipses: Ellipses, tiles: Tiles, batch: Batch) -> tuple[Tensor, Tensor]:
     """Blend every tile's ellipses on black, in rounds of the next `batch.ellipses` of all unfinished tiles.
 
     Returns:
-        (T, 3, TILE * TILE) float32 colours of the tiles' pixels, row after row.
+        (T, 3, TILE * TILE) float32 colours of the tiles' pixels, row after row, and (T, TILE * TILE) what is left of
+        the light from behind.
     """
     device = ellipses.means.device
     count = tiles.columns * tiles.rows
@@ -63,7 +64,7 @@ def blend(ellipses: Ellipses, tiles: Tiles, batch: Batch) -> Tensor:
             through = _transmittances(_exponents(rows, corners[part]))
             colour[part] += light[part, None] * _shine(rows[..., 6:], through)
             light[part] *= through[:, -1]
-    return colour
+    return colour, light
 
 
 def _table(ellipses: Ellipses) -> Tensor:

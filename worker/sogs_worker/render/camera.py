@@ -1,4 +1,4 @@
-"""Pinhole cameras, and one that shows a whole scene."""
+"""Pinhole cameras."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sogs_worker.splats import Origin, Splats
+from sogs_worker.splats import Origin
 
 FIELD_OF_VIEW_RAD = math.radians(50)
-ELEVATION_RAD = 0.3
-CENTRAL_SHARE = 0.9
-"""Part of the visible splats, by weight, that the orbit camera frames: trained scenes have floaters far out."""
+UP = np.array([0.0, -1.0, 0.0])
+"""Trained scenes inherit from structure from motion a y axis that points down."""
+UPRIGHT = 1e-9
+"""Least sine of the angle between where a camera looks and what is up for it."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,25 @@ class Camera:
         matrix[:3, 3] += matrix[:3, :3] @ origin
         return replace(self, world_to_camera=matrix)
 
+    def resized(self, width: int, height: int) -> Camera:
+        """Return the camera with a picture of another size, which shows all of this one's, and more on two sides."""
+        factor = min(width / self.width, height / self.height)
+        x, y = (factor * (at - side / 2) for at, side in zip(self.centre, (self.width, self.height), strict=True))
+        return Camera(
+            self.world_to_camera,
+            (factor * self.focal[0], factor * self.focal[1]),
+            (width / 2 + x, height / 2 + y),
+            width,
+            height,
+        )
 
-def look_at(eye: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(4, 4) world-to-camera matrix of a camera that stands upright in a world whose y axis points down.
 
-    Trained scenes inherit that axis from structure from motion.
-    """
+def look_at(eye: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64] = UP) -> NDArray[np.float64]:
+    """(4, 4) world-to-camera matrix of a camera that stands upright in a world with `up`, or looks along it."""
     forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, [0.0, -1.0, 0.0])
+    right = np.cross(forward, up / np.linalg.norm(up))
+    if np.linalg.norm(right) < UPRIGHT:
+        right = np.cross(forward, np.eye(3)[np.argmin(np.abs(forward))])
     right /= np.linalg.norm(right)
     matrix = np.eye(4)
     matrix[:3, :3] = np.stack([right, np.cross(forward, right), forward])
@@ -61,37 +73,7 @@ def look_at(eye: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np
     return matrix
 
 
-def orbit_camera(splats: Splats, *, width: int, height: int, azimuth_rad: float = 0.4) -> Camera:
-    """Frame the scene's visible centre from a little above, at `azimuth_rad` around the vertical axis.
-
-    It is counted from the scene's origin.
-    """
-    low, high = _visible_box(splats)
-    centre = (low + high) / 2
-    radius = max(float(np.linalg.norm(high - low)) / 2, 1e-3)
-    across = math.cos(ELEVATION_RAD)
-    outward = np.array(
-        [math.sin(azimuth_rad) * across, -math.sin(ELEVATION_RAD), -math.cos(azimuth_rad) * across],
-    )
+def pinhole(world_to_camera: NDArray[np.float64], *, width: int, height: int) -> Camera:
+    """Make a camera whose picture's shorter side sees 50 degrees."""
     focal = min(width, height) / 2 / math.tan(FIELD_OF_VIEW_RAD / 2)
-    return Camera(
-        world_to_camera=look_at(centre + 1.8 * radius * outward, centre),
-        focal=(focal, focal),
-        centre=(width / 2, height / 2),
-        width=width,
-        height=height,
-    )
-
-
-def _visible_box(splats: Splats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Opposite corners of the box of the central splats; each weighs as much as it is opaque."""
-    weights = 1 / (1 + np.exp(-np.clip(splats.opacities.astype(np.float64), -30, 30)))
-    tail = (1 - CENTRAL_SHARE) / 2
-    corners = np.empty((2, 3))
-    for axis in range(3):
-        order = np.argsort(splats.positions[:, axis], kind="stable")
-        rank = np.cumsum(weights[order]) / weights.sum()
-        for side, share in enumerate((tail, 1 - tail)):
-            index = min(int(np.searchsorted(rank, share)), len(order) - 1)
-            corners[side, axis] = splats.positions[order[index], axis]
-    return corners[0], corners[1]
+    return Camera(world_to_camera, (focal, focal), (width / 2, height / 2), width, height)
