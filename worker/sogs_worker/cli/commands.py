@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from sogs_worker.cli.viewpoint import Viewpoint
 from sogs_worker.engines.parameters import Parameters, parse_parameters
 from sogs_worker.errors import UsageError
 
@@ -95,12 +96,14 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def run_render(options: argparse.Namespace) -> int:
     """Draw a scene file as PNG."""
-    from sogs_worker.cli.render import render_scene
+    from sogs_worker.cli.render import Drawing, render_scene
     from sogs_worker.cli.streams import results_stream
     from sogs_worker.engines.device import resolve_device
 
-    device = resolve_device(options.device)
-    facts = render_scene(options.scene, options.output, device=device, replaces=options.overwrite)
+    names = ("cameras", "camera", "size", "position", "target", "up")
+    viewpoint = Viewpoint(**{name: getattr(options, name) for name in names})
+    drawing = Drawing(viewpoint, options.background, resolve_device(options.device))
+    facts = render_scene(options.scene, options.output, drawing, replaces=options.overwrite)
     print(facts, file=results_stream(options.output))
     return 0
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sogs_worker.cli.parser import build_parser
+from sogs_worker.cli.viewpoint import join_vectors
 from sogs_worker.errors import InterruptedRunError, WorkerError
 from sogs_worker.reporting.messages import start_messages
 from sogs_worker.reporting.results import INTERRUPTED, print_fault
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # times as long. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser().parse_args(join_vectors(sys.argv[1:] if arguments is None else arguments))
         start_messages(is_quiet=options.quiet, is_verbose=options.verbose, as_json=getattr(options, "json", False))
         return int(options.command(options))
     except WorkerError as error:

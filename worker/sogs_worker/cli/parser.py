@@ -7,22 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from sogs_worker.cli.commands import (
-    run_compress,
-    run_convert,
-    run_evaluate,
-    run_inspect,
-    run_job,
-    run_render,
-    run_sagemaker,
-)
+from sogs_worker.cli.commands import run_compress, run_job, run_sagemaker
+from sogs_worker.cli.scene_options import ONE_SCENE, add_convert, add_device, add_evaluate, add_inspect, add_render
 from sogs_worker.engines.parameters import ENGINES, FORMATS, QUALITIES, Parameters
 from sogs_worker.errors import UsageError
-from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
+from sogs_worker.naming import ARCHIVE_SUFFIXES
 
-ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
-READABLE = "a path, s3://bucket/key, https://host/file or - for standard input"
-WRITABLE = "a path, s3://bucket/key or - for standard output"
 EXIT_CODES = """\
 exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
 70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
@@ -59,10 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Command)
     _add_compress(commands)
     _add_sagemaker(commands)
-    _add_convert(commands)
-    _add_inspect(commands)
-    _add_evaluate(commands)
-    _add_render(commands)
+    add_convert(commands)
+    add_inspect(commands)
+    add_evaluate(commands)
+    add_render(commands)
     run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment", has_levels=False)
     run.set_defaults(command=run_job, quiet=False, verbose=False)
     return parser
@@ -138,76 +128,8 @@ def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[s
         parser.add_argument(f"--{option}", type=type(standard), default=value, help=f"{meaning}; default: %(default)s")
 
     add("engine", default.engine, f"the encoder: {' or '.join(ENGINES)} (docs/engines.md)")
-    _add_device(parser, environment.get("SPLATS_DEVICE", "auto"))
+    add_device(parser, environment.get("SPLATS_DEVICE", "auto"))
     add("format", default.format, f"{FORMATS[0]}, one file a scene; {' or '.join(FORMATS[1:])}, a folder a scene")
     add("quality", default.quality, " or ".join(QUALITIES))
     add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
     add("seed", default.seed, "of all random draws")
-
-
-def _add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
-    meaning = "auto (a GPU where there is one), cuda or cpu; default: %(default)s"
-    parser.add_argument("--device", default=default, help=meaning)
-
-
-def _add_overwrite(parser: Any) -> None:
-    parser.add_argument("-w", "--overwrite", action="store_true", help="replace what is there")
-
-
-def _add_convert(commands: Any) -> None:
-    convert = commands.add_parser(
-        "convert",
-        aliases=["decompress"],
-        help="write a scene as PLY, compressed PLY, SPZ or GLB",
-        epilog="example:\n  sogs-worker convert garden.sog garden.spz",
-    )
-    convert.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
-    convert.add_argument(
-        "output", metavar="OUT", help=f"ends in .ply, .compressed.ply, .spz or .glb; {WRITABLE}, a PLY"
-    )
-    _add_overwrite(convert)
-    convert.set_defaults(command=run_convert)
-
-
-def _add_inspect(commands: Any) -> None:
-    inspect = commands.add_parser(
-        "inspect", help="tell what a scene file holds", epilog="example:\n  sogs-worker inspect --json garden.sog"
-    )
-    inspect.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
-    inspect.add_argument("--json", action="store_true", help="one JSON object")
-    inspect.set_defaults(command=run_inspect)
-
-
-def _add_render(commands: Any) -> None:
-    render = commands.add_parser(
-        "render", help="draw a scene file as PNG", epilog="example:\n  sogs-worker render garden.sog garden.png"
-    )
-    render.add_argument("scene", metavar="IN", help=f"{ONE_SCENE}; {READABLE}")
-    render.add_argument("output", metavar="OUT", help=f"ends in .png; {WRITABLE}")
-    _add_overwrite(render)
-    _add_device(render)
-    render.set_defaults(command=run_render)
-
-
-def _add_evaluate(commands: Any) -> None:
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="measure how much a scene looks like another, drawn: PSNR and SSIM",
-        epilog="example:\n  sogs-worker evaluate --cameras cameras.json garden.ply garden.sog",
-    )
-    evaluate.add_argument("reference", metavar="A", help=f"the reference: {ONE_SCENE}; {READABLE}")
-    evaluate.add_argument("other", metavar="B", help="the scene that is judged, as A")
-    evaluate.add_argument(
-        "--views",
-        type=int,
-        metavar="N",
-        help="views on an orbit of A; default: 6, and 4 from within a room. With --cameras: the first N",
-    )
-    evaluate.add_argument(
-        "--cameras",
-        metavar="FILE",
-        help="draw from these: a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name",
-    )
-    _add_device(evaluate)
-    evaluate.add_argument("--json", action="store_true", help="one JSON object, with each view's values")
-    evaluate.set_defaults(command=run_evaluate)
