@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import PurePath, PurePosixPath
 from typing import TypeVar
 
-from sogs_worker.errors import UsageError
-
 META = "meta.json"
 """The file that stands for an unbundled scene."""
 
@@ -30,28 +28,21 @@ Name = TypeVar("Name", bound=PurePath)
 
 
 def name_files(files: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Name the output of each scene, and the folder of each archive's outputs, without suffixes, all different.
+    """Name the output of each scene, and the folder of each archive's outputs, as their files, without suffixes.
 
     From the files' names alone, so that no archive need be opened to know what others become; their order does not
     matter. A scene's name is its path without suffix, an unbundled one's that of its folder; those that would get one
-    name keep their suffix. An archive counts as a folder, which is named without its suffix if nothing else is.
-
-    Raises:
-        UsageError: two files have the same path, or an archive that of a folder, as can be in an object store.
+    name keep their suffix. An archive counts as a folder, which is named without its suffix if nothing else is. All
+    differ, unless two files have the same path, or an archive that of a folder, as can be in an object store.
     """
-    archives = [file for file in files if file.name.lower().endswith(ARCHIVE_SUFFIXES)]
-    for archive, count in Counter(archives).items():
-        if count > 1:
-            raise _clash(archive)
-    scenes = [file for file in files if not file.name.lower().endswith(ARCHIVE_SUFFIXES)]
+    archives = [file for file in files if is_archive(file.name)]
+    scenes = [file for file in files if not is_archive(file.name)]
     names = dict(zip(scenes, _name_scenes(scenes, occupied=set(archives)), strict=True))
     taken = {*names.values(), *(parent for file in files for parent in file.parents)}
     stems = [archive.with_name(_stem(archive.name, ARCHIVE_SUFFIXES)) for archive in archives]
     uses = Counter(stems)
     for archive, stem in zip(archives, stems, strict=True):
         names[archive] = stem if uses[stem] == 1 and stem not in taken else archive
-        if names[archive] in taken:
-            raise _clash(archive)
     return [names[file] for file in files]
 
 
@@ -70,16 +61,19 @@ def _name_scenes(scenes: Sequence[PurePosixPath], *, occupied: set[PurePosixPath
         clashing = [place for place, name in enumerate(names) if uses[name] > 1 or name in occupied]
         longer = [place for place in clashing if names[place] != scenes[place]]
         if not longer:
-            break
+            return names
         for place in longer:
             names[place] = scenes[place]
-    if clashing:
-        raise _clash(names[clashing[0]])
-    return names
 
 
-def _clash(name: PurePosixPath) -> UsageError:
-    return UsageError(f"{name}: two outputs would be called so; rename a scene or compress them apart")
+def is_archive(name: str) -> bool:
+    """Say whether a file's name is an archive's."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def take_suffix(name: str) -> str:
+    """Take the suffix off the name of a scene or an archive, if something is left of it then."""
+    return _stem(name, (*SCENE_SUFFIXES, *ARCHIVE_SUFFIXES))
 
 
 def _stem(name: str, suffixes: Sequence[str]) -> str:

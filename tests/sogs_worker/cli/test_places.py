@@ -10,6 +10,7 @@ from sogs_worker.cli.places import open_output, temporary_folder
 from sogs_worker.cli.targets import check_output
 from sogs_worker.engines.parameters import FORMATS
 from sogs_worker.errors import StorageError, UsageError
+from sogs_worker.source.names import PATHS, Pattern
 
 UNBUNDLED = [name for name in FORMATS if name != "sog"]
 
@@ -62,4 +63,10 @@ REFUSALS = [
 )
 def test_refuses_what_cannot_be(count: int, output: str, output_format: str, words: str) -> None:
     with pytest.raises(UsageError, match=words.replace(".", r"\.")):
-        check_output(output, count, output_format)
+        check_output(output, count, output_format, PATHS)
+
+
+def test_refuses_names_for_exactly_one_file() -> None:
+    check_output("x/", 2, "sog", Pattern("{folder}"))
+    with pytest.raises(UsageError, match="--names has no meaning for exactly one file; end OUT in /"):
+        check_output("x.sog", 1, "sog", Pattern("{folder}"))

@@ -150,6 +150,24 @@ def test_pods_one_after_the_other_publish_what_one_would(pods: Pods) -> None:
     assert pods.hidden() == []
 
 
+def test_pods_take_and_name_what_one_would(tmp_path: Path) -> None:
+    tour = archive(**{f"{name}/scan": build_ply(30, seed=3) for name in ("first", "second", "third")})
+    pods = Pods(tmp_path, {**SCENES, "a/tour.zip": tour, "a/sheds.zip": archive(shed=build_ply(25))})
+    pods.document["source"] |= {"include": ["a/**"], "exclude": ["**/first/*"]}
+    pods.document["destination"]["names"] = "{folder}-{stem}"
+    alone = pods.alone()
+    pods.document["destination"]["names"] = "{folder}-{stem}"
+    results = [pods.run(index) for index in (1, 0)]
+    assert timeless(pods.manifest()) == alone
+    assert [output["name"] for output in alone["outputs"]] == [
+        "a-shed",
+        "sheds-sheds",
+        "tour-tour/second-scan",
+        "tour-tour/third-scan",
+    ]
+    assert all(result.outputs for result in results)
+
+
 def test_a_manifest_comes_with_the_last_part_only(pods: Pods) -> None:
     pods.run(1)
     assert "out/my-garden.manifest.json" not in pods.visible()

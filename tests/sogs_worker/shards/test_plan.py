@@ -20,7 +20,11 @@ SOURCE = Location("s3", "scenes", "raw/")
 
 
 def objects(*sizes: int) -> list[SourceObject]:
-    return [SourceObject(f"raw/{n}.ply", size, None, PurePosixPath(str(n))) for n, size in enumerate(sizes)]
+    return [scene(f"{n}.ply", str(n), size) for n, size in enumerate(sizes)]
+
+
+def scene(path: str, output: str, size_bytes: int, *planes: str) -> SourceObject:
+    return SourceObject(f"raw/{path}", size_bytes, None, PurePosixPath(output), planes, PurePosixPath(path))
 
 
 def loads(plan: Plan) -> list[int]:
@@ -63,8 +67,8 @@ def test_no_shard_has_more_than_the_rest_by_an_object() -> None:
 
 
 def build_plan() -> Plan:
-    unbundled = SourceObject("raw/b/meta.json", 9, None, PurePosixPath("b"), ("raw/b/a.webp",))
-    return divide([*objects(1, 2), unbundled, SourceObject("raw/t.zip", 5, None, PurePosixPath("t/t"))], 2)
+    unbundled = scene("b/meta.json", "b", 9, "raw/b/a.webp")
+    return divide([*objects(1, 2), unbundled, scene("t.zip", "t/t", 5)], 2)
 
 
 def test_is_read_as_it_was_written() -> None:

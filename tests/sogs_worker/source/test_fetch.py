@@ -110,7 +110,7 @@ def test_refuses_scenes_that_would_be_one(unbundled: LocalStore) -> None:
     inner.mkdir()
     for file in (unbundled.root / "in/garden").glob("*.*"):
         (inner / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(UsageError, match=r"^garden/meta\.json: two outputs would be called so; rename a scene"):
+    with pytest.raises(UsageError, match=r"meta\.json would both be called garden/meta\.json; choose other"):
         find_objects(unbundled, Location("pvc", "claim", "in/garden/"))
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import ConfigurationError, UsageError
+from sogs_worker.source.names import Pattern
 from sogs_worker.source.objects import name_object
+from sogs_worker.source.selection import Selection
 from sogs_worker.storage.connection import Connection, Credentials, Encryption
 from sogs_worker.storage.location import Location
 from sogs_worker.task.gate import Gate
@@ -84,6 +86,29 @@ def test_takes_everything_that_is_there() -> None:
     )
     assert task.encoder == Parameters(quality="best", sh_bands=1, seed=7)
     assert task.preview
+
+
+def test_reads_what_is_taken_and_how_it_is_called() -> None:
+    changes = {"source__include": ["**/a.ply", "b/*"], "source__exclude": ["c"], "destination__names": "{top}/{stem}"}
+    task = parse_task(build_document(**changes, source__uri="s3://scenes/raw/"), {})
+    assert (task.selection, task.names) == (Selection(("**/a.ply", "b/*"), ("c",)), Pattern("{top}/{stem}"))
+    task = parse_task(build_document(source__uri="s3://scenes/raw/tour.zip", source__include=["a/*"]), {})
+    assert (task.selection, task.names) == (Selection(("a/*",)), Pattern("{path}"))
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("a/garden/point_cloud.ply", "garden-point_cloud-garden"),
+        ("point_cloud.ply", "scenes-point_cloud-scenes"),
+        ("a/tour.zip", "tour-tour-tour"),
+        ("a/garden/meta.json", "garden-garden-garden"),
+    ],
+)
+def test_names_a_source_by_its_folder(source: str, output: str) -> None:
+    changes = {"source__uri": f"s3://scenes/{source}", "destination__names": "{folder}-{stem}-{top}"}
+    task = parse_task(build_document(**changes), {})
+    assert str(name_object(task.source.location, task.names)) == output
 
 
 @pytest.mark.parametrize(
@@ -174,6 +199,35 @@ def test_a_task_is_the_same_as_long_as_its_document_is() -> None:
         ({"cache": "Never"}, "cache must be one of Use, Ignore, got 'Never'"),
         ({"dryRun": True}, "dryRun is not known to this worker"),
         ({"source__s3__profile": "me"}, "source.s3.profile is not known"),
+        ({"source__include": "*.ply"}, "source.include must be of type list, got '*.ply'"),
+        ({"source__exclude": ["*.ply", 1]}, "source.exclude must have strings only, got 1"),
+        (
+            {"source__uri": "s3://scenes/raw/", "source__include": ["/a"]},
+            "spec.source.include has '/a'; a glob is",
+        ),
+        (
+            {"source__include": ["*.ply"], "source__exclude": ["x"]},
+            "spec.source.uri s3://scenes/raw/garden.ply is one scene and spec.source.include and spec.source.exclude"
+            " cannot select from it; name a folder or an archive, or no globs",
+        ),
+        ({"destination__names": ""}, "spec.destination.names is ''; it must be a path"),
+        ({"destination__names": "{name}"}, "spec.destination.names is '{name}'; it must be a path"),
+        (
+            {"destination__uri": "s3://scenes/x.sog", "destination__names": "{stem}"},
+            "exactly one key, so spec.destination.names has no meaning; remove it or end the key with a slash",
+        ),
+        (
+            {
+                "source__uri": "s3://scenes/a/x.sog",
+                "destination__uri": "s3://scenes/",
+                "destination__names": "a/x",
+            },
+            "the output would replace its source s3://scenes/a/x.sog",
+        ),
+        (
+            {"source__uri": "s3://scenes/../x.ply", "destination__names": "{folder}"},
+            "s3://scenes/../x.ply would get the name .., which no output can have",
+        ),
     ],
 )
 def test_refuses(changes: dict[str, Any], words: str) -> None:

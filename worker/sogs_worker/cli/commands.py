@@ -19,6 +19,8 @@ def run_compress(options: argparse.Namespace) -> int:
     from sogs_worker.cli.compress import Existing, Request, compress
     from sogs_worker.cli.streams import STREAM
     from sogs_worker.scenes.make import Recipe
+    from sogs_worker.source.names import parse_pattern
+    from sogs_worker.source.selection import parse_selection
     from sogs_worker.task.gate import Gate
 
     gate = Gate(options.min_psnr, options.max_bytes, options.min_ratio)
@@ -28,6 +30,8 @@ def run_compress(options: argparse.Namespace) -> int:
         f"{options.output}/" if options.output != STREAM and Path(options.output).is_dir() else options.output,
         Recipe(parameters, preview=options.preview, gate=gate, measures=options.psnr),
         options.device,
+        selection=parse_selection(options.include, options.exclude),
+        names=parse_pattern(options.names),
         existing=Existing.REPLACE if options.overwrite else Existing.SKIP if options.skip_existing else Existing.REFUSE,
         as_json=options.json,
         is_quiet=options.quiet,

@@ -25,8 +25,10 @@ from sogs_worker.scenes.destination import Made
 from sogs_worker.scenes.make import Recipe
 from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
+from sogs_worker.source.names import PATHS, Pattern
 from sogs_worker.source.roots import find_items
 from sogs_worker.source.search import NoSceneError, PassedOver, say_passed_over
+from sogs_worker.source.selection import ALL, Selection
 
 LOGGER = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ class Request:
         output: a path or an address; `-` is standard output.
         recipe: how outputs are made.
         device: `auto`, `cuda` or `cpu`.
+        selection: what is taken of folders and archives.
+        names: how outputs are named.
         existing: what becomes of outputs that are there.
         as_json: whether results and progress are for a program.
         is_quiet: whether to show no progress.
@@ -57,6 +61,8 @@ class Request:
     output: str
     recipe: Recipe
     device: str
+    selection: Selection = ALL
+    names: Pattern = PATHS
     existing: Existing = Existing.REFUSE
     as_json: bool = False
     is_quiet: bool = False
@@ -68,7 +74,7 @@ def compress(request: Request) -> int:
     Raises:
         WorkerError: nothing can be done.
     """
-    check_output(request.output, len(request.inputs), request.recipe.encoder.format)
+    check_output(request.output, len(request.inputs), request.recipe.encoder.format, request.names)
     if request.output == STREAM and request.recipe.preview:
         raise UsageError("--preview draws beside the output, and beside standard output is no place; name a file")
     require_output(request.output)
@@ -90,7 +96,7 @@ def _compress(request: Request, scratch: Path) -> int:
             roots.append(open_input(text, os.environ, scratch=scratch, target=target))
         except WorkerError as error:
             tally.fail(error)
-    findings = find_items(roots)
+    findings = find_items(roots, request.selection, request.names)
     items = findings.items
     say_passed_over(findings.passed_over)
     for fault in findings.faults:
@@ -107,14 +113,22 @@ def _compress(request: Request, scratch: Path) -> int:
     )
     accelerator = Accelerator(request.device, lambda: load_encoder(request.device, recipe.encoder.engine))
     with showing_progress(as_json=request.as_json, is_quiet=request.is_quiet) as progress:
-        pipeline = Pipeline(recipe, destination, scratch=scratch, accelerator=accelerator, progress=progress)
+        pipeline = Pipeline(
+            recipe,
+            destination,
+            scratch=scratch,
+            accelerator=accelerator,
+            progress=progress,
+            selection=request.selection,
+            names=request.names,
+        )
         for outcome in pipeline.run(items):
             with progress.aside():
                 tally.add(outcome, accelerator.name)
         if not tally.has_outputs:
             progress.give_up()
     if not (tally.has_outputs or tally.exit_code):
-        tally.fail(NoSceneError.of_archives(" ".join(request.inputs)))
+        tally.fail(NoSceneError.of_archives(" ".join(request.inputs), request.selection))
     tally.finish()
     return tally.exit_code
 

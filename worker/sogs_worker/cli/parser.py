@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from sogs_worker.cli.commands import run_compress, run_job, run_sagemaker
-from sogs_worker.cli.scene_options import ONE_SCENE, add_convert, add_device, add_evaluate, add_inspect, add_render
-from sogs_worker.engines.parameters import ENGINES, FORMATS, QUALITIES, Parameters
+from sogs_worker.cli.options import add_choice, add_encoder_options
+from sogs_worker.cli.scene_options import ONE_SCENE, add_convert, add_evaluate, add_inspect, add_render
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import ARCHIVE_SUFFIXES
 
@@ -94,7 +93,8 @@ examples:
         help="a folder (a new one ends in /), or for one scene a .sog file, a meta.json if the format has several"
         " files; a path, s3://bucket/prefix/ or - for standard output",
     )
-    _add_encoder_options(compress, {})
+    add_encoder_options(compress, {})
+    add_choice(compress)
     compress.add_argument("--preview", action="store_true", help="draw each output, as a PNG beside it")
     compress.add_argument("--psnr", action="store_true", help="measure how much each output looks like its scene")
     compress.add_argument("--min-psnr", type=float, metavar="DB", help="keep no output that looks less like its scene")
@@ -115,21 +115,5 @@ def _add_sagemaker(commands: Any) -> None:
     )
     sagemaker.add_argument("--input", default="/opt/ml/processing/input", help="default: %(default)s")
     sagemaker.add_argument("--output", default="/opt/ml/processing/output", help="default: %(default)s")
-    _add_encoder_options(sagemaker, os.environ)
+    add_encoder_options(sagemaker, os.environ)
     sagemaker.set_defaults(command=run_sagemaker)
-
-
-def _add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Add the options that decide the output; `environment` has other defaults, such as SPLATS_SH_BANDS."""
-    default = Parameters()
-
-    def add(option: str, standard: str | int, meaning: str) -> None:
-        value = environment.get(f"SPLATS_{option.upper().replace('-', '_')}", standard)
-        parser.add_argument(f"--{option}", type=type(standard), default=value, help=f"{meaning}; default: %(default)s")
-
-    add("engine", default.engine, f"the encoder: {' or '.join(ENGINES)} (docs/engines.md)")
-    add_device(parser, environment.get("SPLATS_DEVICE", "auto"))
-    add("format", default.format, f"{FORMATS[0]}, one file a scene; {' or '.join(FORMATS[1:])}, a folder a scene")
-    add("quality", default.quality, " or ".join(QUALITIES))
-    add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
-    add("seed", default.seed, "of all random draws")

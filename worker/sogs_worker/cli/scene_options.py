@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 from sogs_worker.cli.commands import run_convert, run_evaluate, run_inspect, run_render
+from sogs_worker.cli.options import add_device
 from sogs_worker.cli.viewpoint import parse_size, parse_vector
 from sogs_worker.naming import SCENE_SUFFIXES
 
@@ -16,12 +16,6 @@ CAMERAS = (
     "a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name; or the cameras.json of a trainer,"
     " with position, rotation, fx, fy, width, height, img_name"
 )
-
-
-def add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
-    """Add where a command computes."""
-    meaning = "auto (a GPU where there is one), cuda or cpu; default: %(default)s"
-    parser.add_argument("--device", default=default, help=meaning)
 
 
 def _add_overwrite(parser: Any) -> None:

@@ -10,7 +10,10 @@ ENCODER_FIELD = re.compile(r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|qual
 
 REMEDIES = {
     "spec.source.uri": "IN",
+    "spec.source.include": "--include",
+    "spec.source.exclude": "--exclude",
     "spec.destination.uri": "OUT",
+    "spec.destination.names": "--names",
     "spec.gate.minPSNR": "--min-psnr",
     "spec.gate.maxSizeBytes": "--max-bytes",
     "spec.gate.minRatio": "--min-ratio",

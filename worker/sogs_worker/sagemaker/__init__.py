@@ -26,6 +26,7 @@ from sogs_worker.scenes.outcome import Outcome
 from sogs_worker.scenes.pipeline import Pipeline
 from sogs_worker.source.roots import find_items, local_root
 from sogs_worker.source.search import NoSceneError, PassedOver, say_passed_over
+from sogs_worker.source.selection import ALL
 from sogs_worker.storage.local.files import LocalFiles
 
 
@@ -93,7 +94,7 @@ def _process(
                 if outcome.is_scene:
                     items.append(_build_item(outcome, inputs, output))
             if not (items or faults):
-                raise NoSceneError.of_archives(str(inputs))
+                raise NoSceneError.of_archives(str(inputs), ALL)
             if not any(item.made for item in items):
                 progress.give_up()
     job_name = config.get("ProcessingJobName")

@@ -21,9 +21,11 @@ from sogs_worker.scenes.destination import Destination, Made
 from sogs_worker.scenes.make import Product, Recipe, produce
 from sogs_worker.scenes.outcome import Outcome, Step, done, failed
 from sogs_worker.source.fetch import DOWNLOAD_SHARE, Fetched, Scene, fetch, has_space, moved_bytes, unpacking
+from sogs_worker.source.names import PATHS, Pattern
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.source.roots import Item
-from sogs_worker.source.search import NO_SCENE, NoSceneError, PassedOver
+from sogs_worker.source.search import NO_SCENE, NONE_TAKEN, NoSceneError, PassedOver
+from sogs_worker.source.selection import ALL, Selection
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
 
 AHEAD = 2
@@ -45,6 +47,8 @@ class Pipeline:
         accelerator: Accelerator,
         progress: Progress,
         sha256: str | None = None,
+        selection: Selection = ALL,
+        names: Pattern = PATHS,
     ) -> None:
         """Begin.
 
@@ -55,6 +59,8 @@ class Pipeline:
             accelerator: what they are made with; made ready if it is needed.
             progress: of the whole.
             sha256: what the content of each object must be; None: anything.
+            selection: what is taken of archives.
+            names: how the outputs of archives are named.
         """
         self._recipe = recipe
         self._destination = destination
@@ -62,6 +68,8 @@ class Pipeline:
         self._accelerator = accelerator
         self._progress = progress
         self._sha256 = sha256
+        self._selection = selection
+        self._names = names
         self._awaited: SourceObject | None = None
         self._stopped = threading.Event()
         self._fetching = ThreadPoolExecutor(1)
@@ -119,7 +127,8 @@ class Pipeline:
                 if fault is self._accelerator.fault:
                     raise
                 is_none = isinstance(fault, NoSceneError) and not is_named
-                result = done(PassedOver(uri, NO_SCENE)) if is_none else failed(fault)
+                reason = NONE_TAKEN if self._selection else NO_SCENE
+                result = done(PassedOver(uri, reason)) if is_none else failed(fault)
                 yield Step(uri, started_s, result, is_scene=not entry.is_archive)
             shutil.rmtree(arrived.path.parent)
 
@@ -175,7 +184,7 @@ class Pipeline:
         """Make what an object holds."""
         unpacked = self._scratch / "scene"
         unpacked.mkdir(exist_ok=True)
-        with unpacking(arrived, unpacked) as found:
+        with unpacking(arrived, unpacked, selection=self._selection, names=self._names) as found:
             scenes = found.scenes
             for each in found.passed_over:
                 yield Step(each.name, time.monotonic(), done(each), is_scene=False)

@@ -68,6 +68,8 @@ class Making:
             accelerator=work.accelerator,
             progress=work.progress,
             sha256=task.source_sha256,
+            selection=task.selection,
+            names=task.names,
         )
         is_named = not task.source.location.is_prefix
         with closing(pipeline.run([Item(work.source, entry, is_named) for entry in objects])) as outcomes:
@@ -107,7 +109,7 @@ def compress_all(work: Work, started_s: float) -> Result:
     making = Making(work)
     outputs, staged = making.run(list_source(work))
     if not outputs:
-        raise NoSceneError.of_archives(task.source.location.uri)
+        raise NoSceneError.of_archives(task.source.location.uri, task.selection)
     has_sheet = task.preview and len(outputs) > 1
     if has_sheet:
         staged += stage_sheet(task, outputs, staged, publication=publication, scratch=work.scratch)
@@ -153,8 +155,9 @@ def compress_shard(work: Work, shard: Shard, started_s: float) -> Result:
 
 
 def list_source(work: Work) -> list[SourceObject]:
-    """List what the task's source holds, and say what of it is passed over."""
-    objects, passed_over = find_objects(work.source, work.task.source.location)
+    """List what is taken of the task's source, and say what of it is passed over."""
+    task = work.task
+    objects, passed_over = find_objects(work.source, task.source.location, task.selection, task.names)
     say_passed_over(passed_over)
     return objects
 

@@ -15,6 +15,7 @@ from sogs_worker.publish.staged import Staged, look_up
 from sogs_worker.scenes.destination import Made, describe_output
 from sogs_worker.scenes.make import Product
 from sogs_worker.storage.base import ConflictError, Moved
+from sogs_worker.task.place import is_same_place
 from sogs_worker.task.task import Task
 
 
@@ -30,12 +31,23 @@ class Staging:
         self._claimed = 0
 
     def claim(self, names: Sequence[PurePosixPath]) -> None:
-        """Refuse what the store cannot hold; the outputs of archives are checked with the rest at the commit."""
-        location = self._task.destination.location
+        """Refuse what the store cannot hold, and what the next run would find in its source.
+
+        The outputs of archives are checked with the rest at the commit.
+        """
+        location, source = self._task.destination.location, self._task.source
         self._claimed += len(names)
         if self._claimed > 1 and not location.is_prefix:
             raise UsageError(f"spec.destination.uri is {location.uri!r}, one key for many scenes; end it with a slash")
-        self._store.check_keys([self._task.target_key(name) for name in names])
+        keys = [self._task.target_key(name) for name in names]
+        if source.location.is_prefix and is_same_place(source, self._task.destination):
+            for key in keys:
+                if key.startswith(source.location.key):
+                    raise UsageError(
+                        f"{self._store.uri(key)} would lie in the source's prefix, where the next run would take it for"
+                        " a scene; choose another spec.destination.uri or spec.destination.names"
+                    )
+        self._store.check_keys(keys)
 
     def begin(self, name: PurePosixPath) -> str:
         """Say where the output's target is to be."""

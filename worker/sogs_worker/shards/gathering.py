@@ -141,7 +141,7 @@ class Gathering:
             raise self._broken("", error) from error
         outputs = [output for _, output in made]
         if not outputs:
-            raise NoSceneError.of_archives(task.source.location.uri)
+            raise NoSceneError.of_archives(task.source.location.uri, task.selection)
         has_sheet = task.preview and len(outputs) > 1
         if has_sheet:
             condition = condition_of(self._seen[task.sheet_key])

@@ -12,6 +12,7 @@ from typing import Any
 from sogs_worker.errors import UsageError
 from sogs_worker.publish.records import encode_json
 from sogs_worker.source.objects import SourceObject
+from sogs_worker.source.selection import ROOT
 from sogs_worker.storage.location import Location, is_plain
 from sogs_worker.task.fields import Fields
 
@@ -125,4 +126,5 @@ def _parse_object(document: object, source: Location, count: int) -> tuple[Sourc
         raise UsageError(f"its output {output!r} is no relative path")
     if size_bytes < 0 or not 0 <= shard < count:
         raise UsageError(f"its object {key!r} has {size_bytes} bytes and is of shard {shard} of {count}")
-    return SourceObject(key, size_bytes, None, PurePosixPath(output), tuple(planes)), shard
+    below = PurePosixPath(key.removeprefix(source.key)) if source.is_prefix else ROOT
+    return SourceObject(key, size_bytes, None, PurePosixPath(output), tuple(planes), below), shard

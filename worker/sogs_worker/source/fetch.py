@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from sogs_worker.errors import BadInputError, StorageError
-from sogs_worker.naming import name_members
+from sogs_worker.naming import take_suffix
 from sogs_worker.source.archives import Member, open_archive
+from sogs_worker.source.names import PATHS, Pattern, Sight, name_scenes_of
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.source.search import PassedOver, plane_names
+from sogs_worker.source.selection import ALL, Selection
 from sogs_worker.storage.base import Moved, ReadableStore, ignore_progress
 from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.transfer.integrity import digest_file
@@ -146,15 +149,20 @@ def digest_folder(folder: Path) -> str:
 
 
 @contextmanager
-def unpacking(fetched: Fetched, folder: Path) -> Iterator[Unpacked]:
+def unpacking(
+    fetched: Fetched, folder: Path, *, selection: Selection = ALL, names: Pattern = PATHS
+) -> Iterator[Unpacked]:
     """Give the scenes that an object holds; those of an archive are unpacked one at a time.
 
     Args:
         fetched: the object.
         folder: takes the files of an archive's scene.
+        selection: what is taken of the source.
+        names: how outputs are named.
 
     Raises:
         BadInputError: the archive is damaged; a NoSceneError, if it has no scene. Names the object.
+        UsageError: see `name_scenes_of`.
     """
     origin, uri = fetched.origin, fetched.uri
     if not origin.is_archive:
@@ -162,8 +170,11 @@ def unpacking(fetched: Fetched, folder: Path) -> Iterator[Unpacked]:
         yield Unpacked([Scene(uri, fetched.sha256, origin.output, origin.size_bytes, lambda: nullcontext(file))])
         return
     with speaking_of(fetched):
-        archive = open_archive(fetched.path)
-    names = name_members(origin.output, [member.name for member in archive.scenes])
+        archive = open_archive(fetched.path, selection.inside(origin.below))
+    name = fetched.path.name
+    home = take_suffix(unquote(name) if uri.startswith("https://") else name)
+    sights = [Sight(member.name, home, f"{uri}/{member.name}") for member in archive.scenes]
+    outputs = name_scenes_of(origin.output, sights, names)
 
     def scene_of(member: Member, name: PurePosixPath) -> Scene:
         named = f"{uri}/{member.name}"
@@ -182,7 +193,7 @@ def unpacking(fetched: Fetched, folder: Path) -> Iterator[Unpacked]:
 
     passed_over = [replace(each, name=f"{uri}/{each.name}") for each in archive.passed_over]
     with archive:
-        yield Unpacked([scene_of(*each) for each in zip(archive.scenes, names, strict=True)], passed_over)
+        yield Unpacked([scene_of(*each) for each in zip(archive.scenes, outputs, strict=True)], passed_over)
 
 
 @contextmanager

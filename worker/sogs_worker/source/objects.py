@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
-from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, WorkerError
-from sogs_worker.naming import ARCHIVE_SUFFIXES, META, SCENE_SUFFIXES, name_files
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, UsageError, WorkerError
+from sogs_worker.naming import ARCHIVE_SUFFIXES, BUNDLE_SUFFIX, META, SCENE_SUFFIXES, is_archive
 from sogs_worker.source.archives.entries import check_name
+from sogs_worker.source.names import PATHS, Pattern, Sight, locate, name_sights
 from sogs_worker.source.search import (
     HEADER_BYTES,
     MAX_META_BYTES,
     NO_SPLATS,
     Judgement,
     PassedOver,
-    is_archive,
     is_ply,
     is_streamed,
     judge,
@@ -24,6 +25,7 @@ from sogs_worker.source.search import (
     settle,
     summarize,
 )
+from sogs_worker.source.selection import ALL, ROOT, Selection
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location
 from sogs_worker.storage.transfer.parallel import map_in_threads
@@ -37,15 +39,16 @@ class Candidate:
     """What becomes a `SourceObject` when it has a name.
 
     Attributes:
-        file: its path, relative to where it was looked for; names its output.
-        key, size_bytes, etag, planes: as a `SourceObject` has them.
+        sight: what names its output.
+        key, size_bytes, etag, planes, below: as a `SourceObject` has them.
     """
 
-    file: PurePosixPath
+    sight: Sight
     key: str
     size_bytes: int
     etag: str | None = None
     planes: tuple[str, ...] = ()
+    below: PurePosixPath = ROOT
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class SourceObject:
         etag: its version when it was looked at; None if it was only listed.
         output: name of its output without suffix, or of its outputs' folder, relative to the destination.
         planes: keys of the other objects of an unbundled scene.
+        below: its path below the source; `ROOT` if it is the source itself.
     """
 
     key: str
@@ -65,6 +69,7 @@ class SourceObject:
     etag: str | None
     output: PurePosixPath
     planes: tuple[str, ...] = ()
+    below: PurePosixPath = ROOT
 
     @property
     def head(self) -> str:
@@ -97,79 +102,101 @@ class Contents:
     passed_over: list[PassedOver]
 
 
-def find_objects(store: ReadableStore, location: Location) -> tuple[list[SourceObject], list[PassedOver]]:
-    """List what a source holds: what it names, or all below a prefix that can be read, and what is passed over.
+def find_objects(
+    store: ReadableStore, location: Location, selection: Selection = ALL, names: Pattern = PATHS
+) -> tuple[list[SourceObject], list[PassedOver]]:
+    """List what is taken of a source: what it names, or what below a prefix can be read, and what is passed over.
 
     Args:
         store: where the source is.
         location: the source.
+        selection: what is taken.
+        names: how outputs are named.
 
     Raises:
         BadInputError: what it names is of a kind that cannot be read, or an object cannot have an output.
         SourceMissingError: there is none.
+        UsageError: see `name_objects`.
     """
-    contents = look_for_objects(store, location)
+    contents = look_for_objects(store, location, selection)
     if contents.faults:
         raise contents.faults[0]
-    return name_objects(contents.candidates), contents.passed_over
+    return name_objects(contents.candidates, names), contents.passed_over
 
 
-def look_for_objects(store: ReadableStore, location: Location) -> Contents:
-    """List what a source holds, not yet named.
+def look_for_objects(store: ReadableStore, location: Location, selection: Selection) -> Contents:
+    """List what is taken of a source, not yet named.
 
     Below a prefix, a PLY or metadata takes a request, which also tells its version; all others go by their names.
 
     Raises:
         WorkerError: nothing can be listed, or there is nothing.
     """
-    return _list_objects(store, location) if location.is_prefix else Contents([_look_at(store, location)], [], [])
+    if location.is_prefix:
+        return _list_objects(store, location, selection)
+    require_many(location, store.uri(location.key), selection)
+    return Contents([_look_at(store, location)], [], [])
 
 
-def name_objects(candidates: Sequence[Candidate]) -> list[SourceObject]:
+def require_many(location: Location, uri: str, selection: Selection) -> None:
+    """Refuse to select from a source that is one scene.
+
+    Raises:
+        UsageError: it is.
+    """
+    if selection and not (location.is_prefix or is_archive(location.key)):
+        fields = " and ".join(f"spec.source.{name}" for name, globs in selection.lists if globs)
+        raise UsageError(
+            f"{uri} is one scene and {fields} cannot select from it; name a folder or an archive, or no globs"
+        )
+
+
+def name_objects(candidates: Sequence[Candidate], names: Pattern) -> list[SourceObject]:
     """Name the outputs, all different.
 
     Raises:
-        UsageError: see `name_files`.
+        UsageError: see `name_sights`.
     """
-    outputs = name_files([each.file for each in candidates])
+    outputs = name_sights([each.sight for each in candidates], names)
     return [
-        SourceObject(each.key, each.size_bytes, each.etag, output, each.planes)
+        SourceObject(each.key, each.size_bytes, each.etag, output, each.planes, each.below)
         for each, output in zip(candidates, outputs, strict=True)
     ]
 
 
-def name_object(location: Location) -> PurePosixPath:
+def name_object(location: Location, names: Pattern = PATHS) -> PurePosixPath:
     """Name the output of a source that is one object, or the folder of its outputs."""
-    (output,) = name_files([_located(location.file, location)])
+    (output,) = name_sights([_sight(location.file, location, location.uri)], names)
     return output
 
 
 def _look_at(store: ReadableStore, location: Location) -> Candidate:
     """Describe the one scene or archive that a source names."""
-    key, uri, file = location.key, store.uri(location.key), _located(location.file, location)
+    key, uri = location.key, store.uri(location.key)
+    sight = _sight(location.file, location, uri)
     require_readable(key, uri)
-    check_name(file)
+    check_name(sight.file)
     if is_streamed(key):
         raise BadInputError(f"{uri} is the manifest of a streamed SOG; `convert` it to .ply first, or name its source")
     if not (is_ply(key) or is_json(key)):
         there = store.stat(key)
-        return Candidate(file, key, there.size_bytes, there.etag)
+        return Candidate(sight, key, there.size_bytes, there.etag)
     content, there = store.peek(key, MAX_META_BYTES if is_json(key) else HEADER_BYTES)
     if is_ply(key):
         if not may_have_splats(content):
             raise BadInputError(f"{uri} {NO_SPLATS}; name a scene")
-        return Candidate(file, key, there.size_bytes, there.etag)
+        return Candidate(sight, key, there.size_bytes, there.etag)
     names = plane_names(content) if there.size_bytes <= MAX_META_BYTES else None
     if names is None:
         raise BadInputError(f"{uri} is not the meta.json of an unbundled SOG scene; name a scene's")
     planes = plane_keys(key, names)
     size_bytes = there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes)
-    return Candidate(file, key, size_bytes, None, planes)
+    return Candidate(sight, key, size_bytes, None, planes)
 
 
-def _list_objects(store: ReadableStore, location: Location) -> Contents:
+def _list_objects(store: ReadableStore, location: Location, selection: Selection) -> Contents:
     sizes = {entry.key: entry.size_bytes for entry in store.list(location.key)}
-    keys = {PurePosixPath(key.removeprefix(location.key)): key for key in sizes if is_readable(key) or is_streamed(key)}
+    keys = _select_keys(sizes, location, selection)
     etags: dict[PurePosixPath, str] = {}
 
     def judge_file(file: PurePosixPath) -> Judgement:
@@ -186,9 +213,10 @@ def _list_objects(store: ReadableStore, location: Location) -> Contents:
     scenes, others = settle(map_in_threads(judge_file, keys, LOOKS))
     passed_over = [replace(each, name=store.uri(keys[PurePosixPath(each.name)])) for each in others]
     if not scenes:
+        wanted, wrong = (f" that {selection}", "the globs") if selection else ("", "its name")
         raise SourceMissingError(
-            f"{store.uri(location.key)} has no scene and no archive{summarize(passed_over)}; put one there or correct"
-            " its name"
+            f"{store.uri(location.key)} has no scene and no archive{wanted}{summarize(passed_over)}; put one there or"
+            f" correct {wrong}"
         )
     candidates: list[Candidate] = []
     faults: list[WorkerError] = []
@@ -202,16 +230,29 @@ def _list_objects(store: ReadableStore, location: Location) -> Contents:
         planes = plane_keys(key, scene.planes)
         size_bytes = sum(sizes.get(each, 0) for each in (key, *planes))
         etag = None if is_meta(key) else etags.get(scene.file)
-        candidates.append(Candidate(_located(scene.file, location), key, size_bytes, etag, planes))
+        sight = _sight(scene.file, location, store.uri(key))
+        candidates.append(Candidate(sight, key, size_bytes, etag, planes, scene.file))
     return Contents(candidates, faults, passed_over)
 
 
-def _located(file: PurePosixPath, location: Location) -> PurePosixPath:
-    """Return the path that names a scene's output; a meta.json right in the source is named after its folder."""
-    if file.name != META or len(file.parts) > 1:
-        return file
-    folder = PurePosixPath(location.key.rpartition("/")[0]).name or location.root
-    return PurePosixPath(folder, META)
+def _select_keys(keys: Iterable[str], location: Location, selection: Selection) -> dict[PurePosixPath, str]:
+    """Return what is to be looked at, by its path: what may be taken, and which of that are parts of a streamed SOG."""
+    paths = {PurePosixPath(key.removeprefix(location.key)): key for key in keys}
+    taken = {
+        path: key
+        for path, key in paths.items()
+        if is_readable(key) and (selection.may_hold(path) if is_archive(key) else selection.takes(path))
+    }
+    if not any(is_meta(key) or key.lower().endswith(BUNDLE_SUFFIX) for key in taken.values()):
+        return taken
+    return {path: key for path, key in paths.items() if path in taken or is_streamed(key)}
+
+
+def _sight(file: PurePosixPath, location: Location, uri: str) -> Sight:
+    """Describe a scene or an archive for its name."""
+    folder = PurePosixPath(location.key.rpartition("/")[0]).name
+    home = (unquote(folder) if location.scheme == "https" else folder) or location.root
+    return Sight(locate(file, home), home, uri)
 
 
 def plane_keys(meta: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sogs_worker.errors import WorkerError
-from sogs_worker.source.objects import Candidate, SourceObject, look_for_objects, name_objects
+from sogs_worker.source.names import PATHS, Pattern
+from sogs_worker.source.objects import Candidate, SourceObject, look_for_objects, name_objects, require_many
 from sogs_worker.source.search import PassedOver
+from sogs_worker.source.selection import ALL, Selection
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.local.files import LocalFiles
 from sogs_worker.storage.location import Location
@@ -62,18 +64,25 @@ class Findings:
     passed_over: list[PassedOver]
 
 
-def find_items(roots: Sequence[Root]) -> Findings:
-    """Find the scenes and archives of several sources, and name their outputs as those of one.
+def find_items(roots: Sequence[Root], selection: Selection = ALL, names: Pattern = PATHS) -> Findings:
+    """Find what is taken of several sources, and name the outputs as those of one.
+
+    Args:
+        roots: the sources.
+        selection: what is taken of each.
+        names: how outputs are named.
 
     Raises:
-        UsageError: two outputs would have one name.
+        UsageError: two outputs would have one name, or a source is one scene, of which nothing can be selected.
     """
+    for root in roots:
+        require_many(root.location, root.store.uri(root.location.key), selection)
     places: list[Root] = []
     candidates: list[Candidate] = []
     findings = Findings([], [], [])
     for root in roots:
         try:
-            contents = look_for_objects(root.store, root.location)
+            contents = look_for_objects(root.store, root.location, selection)
         except WorkerError as fault:
             findings.faults.append(fault)
             continue
@@ -81,7 +90,7 @@ def find_items(roots: Sequence[Root]) -> Findings:
         candidates += contents.candidates
         findings.faults.extend(contents.faults)
         findings.passed_over.extend(contents.passed_over)
-    objects = name_objects(candidates)
+    objects = name_objects(candidates, names)
     findings.items.extend(
         Item(root.store, entry, not root.location.is_prefix) for root, entry in zip(places, objects, strict=True)
     )

@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.naming import ARCHIVE_SUFFIXES, BUNDLE_SUFFIX, META, SCENE_SUFFIXES
+from sogs_worker.naming import BUNDLE_SUFFIX, META, SCENE_SUFFIXES, is_archive
+from sogs_worker.source.selection import Selection
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ SPLAT_PROPERTIES = frozenset({"opacity", "f_dc_0", "scale_0", "rot_0", "packed_p
 NO_SPLATS = "is a PLY of points or a mesh, without splats"
 
 NO_SCENE = "is an archive without a scene"
+NONE_TAKEN = "is an archive without a scene that is taken"
 
 PARTS = "is a streamed SOG, whose parts are no scenes; name the scene that it was made from"
 
@@ -99,9 +101,10 @@ class NoSceneError(BadInputError):
     """A folder or an archive has no scene: refused if it was named, passed over if it was found."""
 
     @classmethod
-    def of_archives(cls, name: str) -> NoSceneError:
+    def of_archives(cls, name: str, selection: Selection) -> NoSceneError:
         """Say of a source that it has archives only, each of which was found and passed over."""
-        return cls(f"{name} has archives only, and no scene is in any; put one there")
+        wanted, wrong = (f" that {selection}", " or correct the globs") if selection else ("", "")
+        return cls(f"{name} has archives only, and no scene{wanted} is in any; put one there{wrong}")
 
 
 Judgement = Scene | Streamed | PassedOver | None
@@ -154,11 +157,6 @@ def summarize(passed_over: Sequence[PassedOver]) -> str:
         return ""
     others = f", and {len(passed_over) - 1:,} more are no scenes either" if len(passed_over) > 1 else ""
     return f" ({passed_over[0].name} {passed_over[0].reason}{others})"
-
-
-def is_archive(name: str) -> bool:
-    """Say whether a file's name is an archive's."""
-    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def is_scene(name: str) -> bool:

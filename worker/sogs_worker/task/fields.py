@@ -50,6 +50,13 @@ class Fields:
             raise UsageError(f"{self._prefix}{name} is missing; {REMEDY}")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """Take a list of strings that may be absent (empty)."""
+        values = self.optional(name, list) or []
+        if wrong := [value for value in values if not isinstance(value, str)]:
+            raise UsageError(f"{self._prefix}{name} must have strings only, got {wrong[0]!r}; {REMEDY}")
+        return values
+
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> Any:
         """Take a field that is one of a few words."""
         value = self.optional(name, str)

@@ -13,7 +13,9 @@ from typing import Any
 from sogs_worker.engines.parameters import parse_parameters
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import META, is_target, target_ending
-from sogs_worker.source.objects import name_object
+from sogs_worker.source.names import PATHS, Pattern, parse_pattern
+from sogs_worker.source.objects import name_object, require_many
+from sogs_worker.source.selection import ALL, Selection, parse_selection
 from sogs_worker.task.assignment import Assignment
 from sogs_worker.task.fields import Fields
 from sogs_worker.task.gate import Gate
@@ -32,6 +34,8 @@ class Task(Assignment):
         source_sha256: what its content must be; None: anything.
         preview: whether to publish a picture beside each output.
         gate: what outputs must be to be published.
+        selection: what is taken of the source.
+        names: how outputs are named.
         use_cache: whether an output that was made from the same is kept.
         shard: the part of the source that this pod works on; None: all.
     """
@@ -41,6 +45,8 @@ class Task(Assignment):
     preview: bool
     gate: Gate
     use_cache: bool
+    selection: Selection = ALL
+    names: Pattern = PATHS
     shard: Shard | None = None
 
     @property
@@ -87,16 +93,18 @@ def parse_task(document: object, environment: Mapping[str, str]) -> Task | Delet
         "encoder": parse_parameters(fields.required("encoder", dict)),
         "digest": hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
     }
-    destination.finish()
     if fields.choice("operation", ("compress", "delete"), "compress") == "delete":
-        fields.finish()
+        for part in (fields, destination):
+            part.finish()
         return Deletion(**shared)
-    return parse_compression(fields, shared, environment)
+    return parse_compression(fields, destination, shared, environment)
 
 
-def parse_compression(fields: Fields, shared: Mapping[str, Any], environment: Mapping[str, str]) -> Task:
+def parse_compression(
+    fields: Fields, destination: Fields, shared: Mapping[str, Any], environment: Mapping[str, str]
+) -> Task:
     """Parse what only a run that compresses has, beside the fields that all have."""
-    source = Fields(fields.required("source", dict), "source")
+    source, names = Fields(fields.required("source", dict), "source"), destination.optional("names", str)
     task = Task(
         **shared,
         source_sha256=parse_digest(source.optional("sha256", str)),
@@ -104,9 +112,11 @@ def parse_compression(fields: Fields, shared: Mapping[str, Any], environment: Ma
         preview=bool(fields.optional("preview", bool)),
         gate=parse_gate(fields.optional("gate", dict)),
         use_cache=fields.choice("cache", ("Use", "Ignore"), "Ignore") == "Use",
+        selection=parse_selection(source.texts("include"), source.texts("exclude")),
+        names=PATHS if names is None else parse_pattern(names),
         shard=parse_shard(fields.optional("shards", int), environment),
     )
-    for part in (fields, source):
+    for part in (fields, source, destination):
         part.finish()
     check_places(task)
     return task
@@ -115,6 +125,12 @@ def parse_compression(fields: Fields, shared: Mapping[str, Any], environment: Ma
 def check_places(task: Task) -> None:
     """Refuse sources and destinations that do not fit each other."""
     source, destination = task.source.location, task.destination.location
+    require_many(source, f"spec.source.uri {source.uri}", task.selection)
+    if not (destination.is_prefix or task.names.is_default):
+        raise UsageError(
+            f"spec.destination.uri is {destination.uri!r}, exactly one key, so spec.destination.names has no meaning;"
+            " remove it or end the key with a slash"
+        )
     if source.is_prefix and task.source_sha256:
         raise UsageError("spec.source.sha256 is of one object, and spec.source.uri is a prefix; remove one of them")
     if source.file.name == META and task.source_sha256:
@@ -135,7 +151,7 @@ def check_places(task: Task) -> None:
             f"spec.destination.uri {destination.uri!r} lies in the source's prefix, where the next run would take its"
             " outputs for scenes; name another prefix"
         )
-    if not source.is_prefix and task.target_key(name_object(source)) == source.key:
+    if not source.is_prefix and task.target_key(name_object(source, task.names)) == source.key:
         raise UsageError(f"the output would replace its source {source.uri}; correct spec.destination.uri")
 
 

@@ -5,8 +5,8 @@ Nothing here loads NumPy or torch, so that an archive without scenes is refused 
 
 from __future__ import annotations
 
+from sogs_worker.naming import is_archive
 from sogs_worker.source.archives.archive import Archive, open_archive
 from sogs_worker.source.archives.members import Member
-from sogs_worker.source.search import is_archive
 
 __all__ = ["Archive", "Member", "is_archive", "open_archive"]

@@ -21,6 +21,7 @@ from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
 from sogs_worker.source.archives.zips import ZipContainer
 from sogs_worker.source.search import NoSceneError, PassedOver, is_ply, summarize
+from sogs_worker.source.selection import ALL, Selection
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -35,18 +36,19 @@ DAMAGE = (
 """What the libraries raise over bytes that contradict each other."""
 
 
-def open_archive(path: Path) -> Archive:
-    """Open an archive of the kind that its name says, and list its scenes.
+def open_archive(path: Path, selection: Selection = ALL) -> Archive:
+    """Open an archive of the kind that its name says, and list its scenes that are taken.
 
     Raises:
         BadInputError: it is damaged or hostile; a NoSceneError, if it has no scene.
         SourceMissingError, NotPermittedError, StorageError: it cannot be read.
     """
     with _opened(path) as container:
-        members, passed_over = select_members(container.entries(), partial(_beginning, container))
+        members, passed_over = select_members(container.entries(), partial(_beginning, container), selection)
         if not members:
             found = summarize(passed_over)
-            raise NoSceneError(f"has no scene{found}; see docs/formats.md for the files that are scenes")
+            wanted = f" that {selection}" if selection else ""
+            raise NoSceneError(f"has no scene{wanted}{found}; see docs/formats.md for the files that are scenes")
     return Archive(path, tuple(members), tuple(passed_over))
 
 

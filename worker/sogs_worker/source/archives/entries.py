@@ -82,14 +82,18 @@ def check_name(name: PurePosixPath) -> None:
     Raises:
         BadInputError: it is too long, not UTF-8, or has control characters.
     """
+    if fault := find_fault(name):
+        raise BadInputError(f"{shown(str(name))} {fault}; rename it")
+
+
+def find_fault(name: PurePosixPath) -> str:
+    """Say why no output can have a name, to be read after it; empty if one can."""
     text = str(name)
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise BadInputError(f"{shown(text)} is not UTF-8 or has control characters; rename it")
+        return "is not UTF-8 or has control characters"
     if len(text.encode()) > MAX_NAME_BYTES or any(len(part.encode()) > MAX_PART_BYTES for part in name.parts):
-        raise BadInputError(
-            f"{shown(text)} has a name of more than {MAX_PART_BYTES} bytes,"
-            f" or of {MAX_NAME_BYTES:,} with its folders; rename it"
-        )
+        return f"has a name of more than {MAX_PART_BYTES} bytes, or of {MAX_NAME_BYTES:,} with its folders"
+    return ""
 
 
 def shown(text: str) -> str:

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from sogs_worker.errors import BadInputError
+from sogs_worker.naming import is_archive
 from sogs_worker.source.archives.entries import Entry, check_name, shown
-from sogs_worker.source.search import Judgement, NoSceneError, PassedOver, Scene, is_archive, is_hidden, judge, settle
+from sogs_worker.source.search import Judgement, NoSceneError, PassedOver, Scene, is_hidden, is_streamed, judge, settle
+from sogs_worker.source.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class Member:
 
 
 def select_members(
-    entries: Iterable[Entry], read: Callable[[Entry, int], bytes]
+    entries: Iterable[Entry], read: Callable[[Entry, int], bytes], selection: Selection
 ) -> tuple[list[Member], list[PassedOver]]:
-    """Find the scenes among an archive's files, in the archive's order, and what is passed over.
+    """Find the scenes among an archive's files that are taken, in the archive's order, and what is passed over.
 
     Args:
         entries: its files.
         read: returns the first so many bytes of one of them; called while `entries` stands at it.
+        selection: what is taken of this archive; nothing else is looked at but what tells which of it are scenes.
 
     Raises:
         BadInputError: a scene cannot be unpacked or is there twice, or an archive lies in the archive. Its scenes
@@ -47,12 +50,13 @@ def select_members(
     for entry in entries:
         if is_hidden(entry.name):
             continue
-        if is_archive(entry.name.name):
+        if is_archive(entry.name.name) and selection.may_hold(entry.name):
             raise BadInputError(f"{entry.name} is an archive in an archive; unpack it first")
         if entry.name in files:
             twice.add(entry.name)
         files[entry.name] = entry
-        judgements.append(judge(entry.name, entry.size_bytes, partial(_read, read, entry)))
+        if selection.takes(entry.name) or is_streamed(entry.name.name):
+            judgements.append(judge(entry.name, entry.size_bytes, partial(_read, read, entry)))
     if not files:
         raise NoSceneError("is empty; pack the scenes again")
     scenes, passed_over = settle(judgements)

@@ -1,0 +1,157 @@
+"""What outputs are called: the one place where scenes and archives get their names, all different."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sogs_worker.errors import UsageError
+from sogs_worker.naming import META, is_archive, name_files, name_members, take_suffix
+from sogs_worker.source.archives.entries import find_fault, shown
+
+NAMES_FORM = (
+    r"^([^/{}\x00-\x1f\x7f]|[{](path|stem|folder|top)[}])+(/([^/{}\x00-\x1f\x7f]|[{](path|stem|folder|top)[}])+)*$"
+)
+NAMES_FAULT = r"(^|/)[.]"
+"""What a pattern must look like, and what must not be in it; the CRD has the same two, in RE2's syntax."""
+
+MAX_PATTERN_CHARACTERS = 256
+PATH = "{path}"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How outputs are named: text with placeholders, which stand for something of each scene.
+
+    `{path}` is the path below the source without suffix, `{stem}` the last part of that, `{folder}` the folder that
+    the scene lies in, `{top}` the first folder of its path. A scene right in the source lies in the folder, archive or
+    bucket that the source is. An archive counts as a folder of its name without suffix, and an unbundled scene is
+    called as its folder.
+    """
+
+    text: str = PATH
+
+    @property
+    def is_default(self) -> bool:
+        """Whether outputs lie as their scenes do."""
+        return self.text == PATH
+
+    @property
+    def inside(self) -> Pattern:
+        """How an archive's scenes are named below its own name, which has the folders that are the same for all."""
+        first, slash, rest = self.text.partition("/")
+        return Pattern(rest).inside if slash and "{" not in first else self
+
+    def expand(self, file: PurePosixPath, home: str, path: PurePosixPath) -> str:
+        """Name an output.
+
+        Args:
+            file: path of the scene or archive, below the source.
+            home: what the folder is called that `file` is relative to.
+            path: what `{path}` stands for.
+        """
+        is_folder = is_archive(file.name)
+        stem = file.parent.name if file.name == META else take_suffix(file.name)
+        folders = (*file.parent.parts, stem) if is_folder else file.parent.parts or (home,)
+        values = {"path": str(path), "stem": stem, "folder": folders[-1], "top": folders[0]}
+        return re.sub("[{]([a-z]+)[}]", lambda found: values[found[1]], self.text)
+
+
+PATHS = Pattern()
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is to get a name.
+
+    Attributes:
+        file: path of the scene or archive below the source; names the output.
+        home: what the folder is called that `file` is relative to.
+        uri: for messages.
+    """
+
+    file: PurePosixPath
+    home: str
+    uri: str
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Check a pattern.
+
+    Raises:
+        UsageError: it has other placeholders, or gives names that lead elsewhere or that nobody sees.
+    """
+    if not re.fullmatch(NAMES_FORM, text) or re.search(NAMES_FAULT, text) or len(text) > MAX_PATTERN_CHARACTERS:
+        raise UsageError(
+            f"spec.destination.names is {text!r}; it must be a path of text and {{path}}, {{stem}}, {{folder}} and"
+            " {top}, without empty parts and parts that begin with a dot, for example {top}"
+        )
+    return Pattern(text)
+
+
+def name_sights(sights: Sequence[Sight], pattern: Pattern) -> list[PurePosixPath]:
+    """Name the outputs of scenes, and the folders of archives' outputs, without suffixes.
+
+    Raises:
+        UsageError: two would have one name, or one would lie among those of an archive; or a name leads elsewhere.
+    """
+    files = [sight.file for sight in sights]
+    paths = name_files(files) if PATH in pattern.text else files
+    texts = [pattern.expand(sight.file, sight.home, path) for sight, path in zip(sights, paths, strict=True)]
+    names = [_parse_name(text, sight) for text, sight in zip(texts, sights, strict=True)]
+    _require_different(names, sights)
+    return names
+
+
+def name_scenes_of(root: PurePosixPath, sights: Sequence[Sight], pattern: Pattern) -> list[PurePosixPath]:
+    """Name the outputs of an archive's scenes, below the archive's own name; the only one gets that.
+
+    Raises:
+        UsageError: see `name_sights`.
+    """
+    if pattern.is_default or len(sights) == 1:
+        return name_members(root, [sight.file for sight in sights])
+    located = [Sight(locate(sight.file, sight.home), sight.home, sight.uri) for sight in sights]
+    return [root / name for name in name_sights(located, pattern.inside)]
+
+
+def locate(file: PurePosixPath, home: str) -> PurePosixPath:
+    """Return the path that names a scene's output; a meta.json right in the source is named after its folder."""
+    return PurePosixPath(home, META) if file == PurePosixPath(META) else file
+
+
+def _parse_name(text: str, sight: Sight) -> PurePosixPath:
+    """Refuse a name that leads out of the destination, by what the parts of a key may be."""
+    name = PurePosixPath(text)
+    if any(part in ("", ".", "..") for part in text.split("/")) or find_fault(name):
+        raise UsageError(
+            f"{sight.uri} would get the name {shown(text)}, which no output can have; choose other"
+            " spec.destination.names or rename it"
+        )
+    return name
+
+
+def _require_different(names: Sequence[PurePosixPath], sights: Sequence[Sight]) -> None:
+    """Refuse outputs of one name, and such as could have the name of an archive's, which is not open yet."""
+    uris: dict[PurePosixPath, str] = {}
+    below: dict[PurePosixPath, str] = {}
+    for name, sight in zip(names, sights, strict=True):
+        if name in uris:
+            raise _clash(uris[name], sight.uri, f"be called {name}")
+        uris[name] = sight.uri
+        below |= dict.fromkeys(name.parents, sight.uri)
+    for name, sight in _archives(names, sights):
+        if name in below:
+            raise _clash(sight.uri, below[name], f"have outputs in {name}/")
+
+
+def _archives(names: Sequence[PurePosixPath], sights: Sequence[Sight]) -> Iterator[tuple[PurePosixPath, Sight]]:
+    return ((name, sight) for name, sight in zip(names, sights, strict=True) if is_archive(sight.file.name))
+
+
+def _clash(one: str, other: str, what: str) -> UsageError:
+    return UsageError(
+        f"{one} and {other} would both {what}; choose other spec.destination.names, rename one or compress them apart"
+    )
