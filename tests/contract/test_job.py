@@ -22,7 +22,9 @@ from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.publish.manifest import Output, Result
 from sogs_worker.reporting import log, progress
 from sogs_worker.reporting.display import Lines
-from sogs_worker.source.objects import is_readable
+from sogs_worker.source.names import Pattern
+from sogs_worker.source.objects import is_readable, name_object
+from sogs_worker.source.selection import Selection
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location, parse_location
 from sogs_worker.task.gate import Gate
@@ -131,6 +133,30 @@ def test_the_worker_reads_the_fullest_document_that_the_operator_writes() -> Non
     assert task.encoder == Parameters(quality="best", sh_bands=0, seed=3)
 
 
+def test_the_worker_reads_what_is_taken_and_how_it_is_called() -> None:
+    task = hand_over(
+        build_spec(
+            source={"uri": "s3://scenes/raw/", "include": ["**/a.ply", "b/*"], "exclude": ["c/**"]},
+            destination={"uri": "s3://scenes/compressed/", "names": "{top}/{stem}"},
+        )
+    )
+    assert (task.selection, task.names) == (Selection(("**/a.ply", "b/*"), ("c/**",)), Pattern("{top}/{stem}"))
+
+
+SOURCES = ["garden/scan.ply", "garden/scan.compressed.ply", "garden.ply", "a/garden.tar.gz", "a/garden/meta.json"]
+
+
+@pytest.mark.parametrize("pattern", ["{path}", "{stem}-{folder}", "{top}", "v2/{folder}"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_both_call_a_source_of_one_object_the_same(source: str, pattern: str) -> None:
+    """The operator tells by the name which resources write to one object."""
+    spec = build_spec(
+        source={"uri": f"s3://scenes/{source}"}, destination={"uri": "s3://scenes/compressed/", "names": pattern}
+    )
+    name = name_object(hand_over(spec).source.location, Pattern(pattern))
+    assert destinations.object_of(parse_spec(spec).output) == f" s3://scenes/compressed/{name}"
+
+
 def fields(document: dict[str, Any], prefix: str = "") -> set[str]:
     """List the paths of a document's fields."""
     found = set()
@@ -146,7 +172,8 @@ def test_the_operator_writes_the_fields_of_the_page() -> None:
         run_document(
             parse_spec(
                 build_spec(
-                    source={"uri": "s3://a-b/c", "sha256": "0" * 64},
+                    source={"uri": "s3://a-b/c", "sha256": "0" * 64, "include": ["*"], "exclude": ["*"]},
+                    destination={"uri": "s3://a-b/d/", "names": "{top}"},
                     gate={"minPSNR": 1, "maxSizeBytes": 1, "minRatio": 1},
                 )
             ),

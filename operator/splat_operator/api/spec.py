@@ -42,6 +42,9 @@ class Source:
 
     uri: str = ""
     sha256: str | None = None
+    include: tuple[str, ...] = ()
+    """Globs of which a scene must match one; none: all are taken."""
+    exclude: tuple[str, ...] = ()
     s3: S3 = S3()
 
 
@@ -50,6 +53,8 @@ class Destination:
     """Where the outputs go: a prefix (with a trailing slash) or the key of the only output."""
 
     uri: str = ""
+    names: str = "{path}"
+    """Pattern by which outputs below a prefix are named; the worker gives it its meaning."""
     s3: S3 = S3()
 
 
@@ -149,8 +154,18 @@ def parse_spec(raw: Json) -> Spec:
 def _parse_output(raw: Json) -> Output:
     source, destination, encoder = raw.get("source", {}), raw.get("destination", {}), raw.get("encoder", {})
     return Output(
-        source=Source(uri=source.get("uri", ""), sha256=source.get("sha256"), s3=_parse_s3(raw, source)),
-        destination=Destination(uri=destination.get("uri", ""), s3=_parse_s3(raw, destination)),
+        source=Source(
+            uri=source.get("uri", ""),
+            sha256=source.get("sha256"),
+            include=tuple(source.get("include", ())),
+            exclude=tuple(source.get("exclude", ())),
+            s3=_parse_s3(raw, source),
+        ),
+        destination=Destination(
+            uri=destination.get("uri", ""),
+            names=destination.get("names", Destination.names),
+            s3=_parse_s3(raw, destination),
+        ),
         encoder=Encoder(
             engine=encoder.get("engine", Encoder.engine),
             format=encoder.get("format", Encoder.format),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from splat_operator.api.model import Key
-from splat_operator.api.spec import Output
+from splat_operator.api.spec import Destination, Output
 
-ENDINGS = (".compressed.ply", ".tar.gz", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog", ".zip", ".tar", ".tgz")
+ARCHIVES = (".tar.gz", ".zip", ".tar", ".tgz")
+ENDINGS = (".compressed.ply", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog", *ARCHIVES)
+META = "meta.json"
 
 
 class Destinations:
@@ -41,7 +43,7 @@ class Destinations:
 def object_of(output: Output) -> str:
     """What identifies the object that a run writes: a key, or a prefix with the name that its one scene gives.
 
-    Of a source with many scenes the prefix of the source stands for their names.
+    Of a source with many scenes its prefix, what is taken of it, and how that is named stand for their names.
     """
     destination = output.destination
     place = f"{destination.s3.endpoint or ''} {destination.uri}"
@@ -49,7 +51,20 @@ def object_of(output: Output) -> str:
         return place
     source = output.source.uri.partition("?")[0]
     if source.endswith("/"):
-        return f"{place}{source}"
-    name = source.rpartition("/")[2]
-    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
-    return place + (name[: len(name) - len(ending)] or name)
+        choice = (output.source.include, output.source.exclude, destination.names)
+        return f"{place}{source}" + (f" {choice}" if choice != ((), (), Destination.names) else "")
+    return place + _name(source, destination.names)
+
+
+def _name(source: str, names: str) -> str:
+    """The name that a source of one object gives, by a pattern as docs/formats.md has it."""
+    above, _, file = source.rpartition("/")
+    ending = next((ending for ending in ENDINGS if file.lower().endswith(ending)), "")
+    folder, stem = above.rpartition("/")[2], file[: len(file) - len(ending)] or file
+    if file == META:
+        stem = folder
+    elif ending in ARCHIVES:
+        folder = stem
+    for placeholder, value in (("{path}", stem), ("{stem}", stem), ("{folder}", folder), ("{top}", folder)):
+        names = names.replace(placeholder, value)
+    return names

@@ -58,11 +58,25 @@ def _output(output: Output) -> dict[str, Any]:
 
 
 def _source(source: Source) -> dict[str, Any]:
-    return _set({"uri": (source.uri, ""), "sha256": (source.sha256, None), "s3": (_s3(source.s3), {})})
+    return _set(
+        {
+            "uri": (source.uri, ""),
+            "sha256": (source.sha256, None),
+            "include": ([*source.include], []),
+            "exclude": ([*source.exclude], []),
+            "s3": (_s3(source.s3), {}),
+        }
+    )
 
 
 def _destination(destination: Destination) -> dict[str, Any]:
-    return _set({"uri": (destination.uri, ""), "s3": (_s3(destination.s3), {})})
+    return _set(
+        {
+            "uri": (destination.uri, ""),
+            "names": (destination.names, "{path}"),
+            "s3": (_s3(destination.s3), {}),
+        }
+    )
 
 
 def _s3(s3: S3) -> dict[str, Any]:

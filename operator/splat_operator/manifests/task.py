@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from splat_operator.api.model import Key
-from splat_operator.api.spec import S3, Encoder, Output, Spec
+from splat_operator.api.spec import S3, Destination, Encoder, Output, Spec
 
 VERSION = 1
 
@@ -17,8 +17,8 @@ def run_document(spec: Spec, key: Key) -> str:
     output, shards = spec.output, spec.scheduling.parallelism
     document = {
         **_head(key),
-        "source": _present({"uri": output.source.uri, "sha256": output.source.sha256, "s3": _source_s3(output)}),
-        "destination": _destination(output),
+        "source": _source(output),
+        "destination": _destination(output) | _names(output.destination),
         "encoder": _encoder(output.encoder),
         "preview": output.preview,
         "gate": dict(output.gate) or None,
@@ -44,8 +44,22 @@ def _head(key: Key) -> dict[str, Any]:
     return {"version": VERSION, "name": key.name, "namespace": key.namespace}
 
 
-def _source_s3(output: Output) -> dict[str, Any] | None:
-    return _connection(output.source.uri, output.source.s3)
+def _source(output: Output) -> dict[str, Any]:
+    source = output.source
+    return _present(
+        {
+            "uri": source.uri,
+            "sha256": source.sha256,
+            "include": [*source.include] or None,
+            "exclude": [*source.exclude] or None,
+            "s3": _connection(source.uri, source.s3),
+        }
+    )
+
+
+def _names(destination: Destination) -> dict[str, str]:
+    """How outputs are named; the default is left out, which a worker of an earlier version does too."""
+    return {"names": destination.names} if destination.names != Destination.names else {}
 
 
 def _destination(output: Output) -> dict[str, Any]:

@@ -43,6 +43,13 @@ def test_encoder_fields() -> None:
     assert parse_spec(raw).output.encoder == Encoder(quality="best", sh_bands=1, seed=7)
 
 
+def test_what_is_taken_and_how_it_is_called() -> None:
+    raw = {"source": {"uri": "s3://b/k/", "include": ["a", "b"]}, "destination": {"uri": "s3://b/o/", "names": "{top}"}}
+    output = parse_spec(raw).output
+    assert (output.source.include, output.source.exclude) == (("a", "b"), ())
+    assert (output.destination.names, parse_spec({}).output.destination.names) == ("{top}", "{path}")
+
+
 def test_zero_is_not_absent() -> None:
     spec = parse_spec({"retries": 0, "ttlSecondsAfterFinished": 0, "gpu": {"count": 0}, "encoder": {"shBands": 0}})
     assert (spec.retries, spec.ttl_s, spec.scheduling.gpu_count, spec.output.encoder.sh_bands) == (0, 0, 0, 0)

@@ -16,9 +16,19 @@ from splat_operator.cluster.destinations import Destinations, object_of
 A, B, C = Key("default", "a"), Key("default", "b"), Key("far", "c")
 
 
-def output(source: str = "s3://scenes/garden.ply", destination: str = "s3://out/", **s3: Any) -> Output:
+def output(
+    source: str = "s3://scenes/garden.ply",
+    destination: str = "s3://out/",
+    names: str = "{path}",
+    include: tuple[str, ...] = (),
+    **s3: Any,
+) -> Output:
     return parse_spec(
-        {"source": {"uri": source}, "destination": {"uri": destination}, "s3": {**SPEC["s3"], **s3}}
+        {
+            "source": {"uri": source, "include": include},
+            "destination": {"uri": destination, "names": names},
+            "s3": {**SPEC["s3"], **s3},
+        }
     ).output
 
 
@@ -31,6 +41,16 @@ SAME = {
         output("https://a.example/garden.ply?token=2"),
     ),
     "capital letters in the ending": (output("s3://scenes/garden.PLY"), output()),
+    "a folder's name": (output("s3://scenes/garden/scan.ply", names="{folder}"), output()),
+    "a claim's name": (output("pvc://garden/scan.ply", names="{top}"), output()),
+    "an archive's name": (output("pvc://scans/garden.tar.gz", names="{folder}"), output()),
+    "an unbundled scene's name": (output("s3://scenes/garden/meta.json", names="{stem}"), output()),
+    "an unbundled scene's path": (output("s3://scenes/garden/meta.json"), output()),
+    "a name of its own": (output("s3://scenes/house.ply", names="garden"), output()),
+    "one selection": (
+        output("s3://scenes/raw/", names="{top}", include=("a/**",)),
+        output("s3://scenes/raw/", names="{top}", include=("a/**",)),
+    ),
     "one source of many scenes": (output("s3://scenes/raw/"), output("s3://scenes/raw/")),
 }
 DIFFERENT = {
@@ -39,6 +59,9 @@ DIFFERENT = {
     "services": (output(), output(endpoint="http://other:8333")),
     "a name that is an ending": (output("s3://scenes/.ply"), output("s3://scenes/.spz")),
     "sources of many scenes": (output("s3://scenes/raw/"), output("s3://scenes/more/")),
+    "names by patterns": (output(names="{stem}-v2"), output()),
+    "names of many scenes": (output("s3://scenes/raw/", names="{top}"), output("s3://scenes/raw/")),
+    "selections": (output("s3://scenes/raw/", include=("a/**",)), output("s3://scenes/raw/", include=("b/**",))),
     "a scene and many": (output("s3://scenes/garden"), output("s3://scenes/garden/")),
 }
 

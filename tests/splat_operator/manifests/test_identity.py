@@ -15,7 +15,10 @@ from splat_operator.manifests.identity import job_name, template_hash
 OUTPUT_EDITS: dict[str, dict[str, Any]] = {
     "source": {"source": {"uri": "s3://scenes/other.ply"}},
     "sha256": {"source": {"uri": "s3://scenes/garden.ply", "sha256": "ab" * 32}},
+    "include": {"source": {"uri": "s3://scenes/garden.ply", "include": ["*.ply"]}},
+    "exclude": {"source": {"uri": "s3://scenes/garden.ply", "exclude": ["*.ply"]}},
     "destination": {"destination": {"uri": "s3://scenes/elsewhere/"}},
+    "names": {"destination": {"uri": "s3://scenes/compressed/", "names": "{top}"}},
     "endpoint": {"s3": {**SPEC["s3"], "endpoint": "http://other:8333"}},
     "credentials": {"s3": {**SPEC["s3"], "credentialsSecretRef": {"name": "other"}}},
     "side's own s3": {"destination": {"uri": "s3://scenes/compressed/", "s3": {"region": "x"}}},
@@ -40,6 +43,8 @@ IN_PLACE_EDITS: dict[str, dict[str, Any]] = {
     "active deadline": {"activeDeadlineSeconds": 1},
     "pending deadline": {"pendingDeadlineSeconds": 1},
     "deletion policy": {"deletionPolicy": "Retain"},
+    "the default names written out": {"destination": {"uri": "s3://scenes/compressed/", "names": "{path}"}},
+    "no globs written out": {"source": {"uri": "s3://scenes/garden.ply", "include": [], "exclude": []}},
     "the defaults written out": {
         "encoder": {"engine": "native", "format": "sog", "quality": "balanced", "shBands": 3, "seed": 0},
         "gpu": {"resourceName": "nvidia.com/gpu", "count": 1},

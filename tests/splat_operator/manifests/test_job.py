@@ -67,6 +67,13 @@ CASES: dict[str, tuple[Resource, Settings]] = {
     "cpu-fallback": (resource(), Settings(worker_image="splat-worker:0.1.0", cpu_fallback=True)),
     "sdk-credentials": (resource(s3={"region": "eu-central-1"}), SETTINGS),
     "everything": (resource(**EVERYTHING), SETTINGS),
+    "selection": (
+        resource(
+            source={"uri": "s3://scenes/runs/", "include": ["**/iteration_30000/*.ply"], "exclude": ["old/**"]},
+            destination={"uri": "s3://scenes/compressed/", "names": "{top}"},
+        ),
+        SETTINGS,
+    ),
     "queue": (resource(queueName="gpus", parallelism=2, source={"uri": "s3://scenes/raw/"}), SETTINGS),
     "volumes": (resource(**VOLUMES), SETTINGS),
     "user-of-the-cluster": (resource(), Settings(worker_image="splat-worker:0.1.0", worker_fixed_user=False)),
