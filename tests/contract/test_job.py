@@ -23,7 +23,7 @@ from sogs_worker.publish.manifest import Output, Result
 from sogs_worker.reporting import log, progress
 from sogs_worker.reporting.display import Lines
 from sogs_worker.source.names import Pattern
-from sogs_worker.source.objects import is_readable, name_object
+from sogs_worker.source.objects import is_readable
 from sogs_worker.source.selection import Selection
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location, parse_location
@@ -141,20 +141,6 @@ def test_the_worker_reads_what_is_taken_and_how_it_is_called() -> None:
         )
     )
     assert (task.selection, task.names) == (Selection(("**/a.ply", "b/*"), ("c/**",)), Pattern("{top}/{stem}"))
-
-
-SOURCES = ["garden/scan.ply", "garden/scan.compressed.ply", "garden.ply", "a/garden.tar.gz", "a/garden/meta.json"]
-
-
-@pytest.mark.parametrize("pattern", ["{path}", "{stem}-{folder}", "{top}", "v2/{folder}"])
-@pytest.mark.parametrize("source", SOURCES)
-def test_both_call_a_source_of_one_object_the_same(source: str, pattern: str) -> None:
-    """The operator tells by the name which resources write to one object."""
-    spec = build_spec(
-        source={"uri": f"s3://scenes/{source}"}, destination={"uri": "s3://scenes/compressed/", "names": pattern}
-    )
-    name = name_object(hand_over(spec).source.location, Pattern(pattern))
-    assert destinations.object_of(parse_spec(spec).output) == f" s3://scenes/compressed/{name}"
 
 
 def fields(document: dict[str, Any], prefix: str = "") -> set[str]:

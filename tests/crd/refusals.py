@@ -12,6 +12,26 @@ SMALLEST: dict[str, Any] = {
     "spec": {"source": {"uri": "s3://scenes/garden.ply"}, "destination": {"uri": "s3://scenes/compressed/"}},
 }
 
+BAD_GLOBS = ("", "/a", "a/", "a//b", "./a", "a/../b", "a**", "**.ply", "***", "a\nb", "a\x7f")
+BAD_NAMES = (
+    *(
+        "",
+        "/{path}",
+        "{path}/",
+        "a//b",
+        "..",
+        "../{path}",
+        "a/.b",
+        "{name}",
+        "{stem",
+        "}",
+        "{path:2}",
+        "{{path}}",
+        "{}",
+    ),
+    *("a\n", "a\x7f"),
+)
+
 NAME_WORDS = "of lowercase letters, digits, hyphens and dots"
 
 
@@ -149,6 +169,46 @@ _GENERAL = [
         "checksum with a prefix",
         {"source": {"sha256": "sha256:" + "a" * 64}},
         "spec.source.sha256 must be 64 lowercase hexadecimal digits, as sha256sum prints them",
+    ),
+    *(
+        _spec(
+            f"{glob!r} in {name}",
+            {"source": {"uri": "s3://scenes/raw/", name: ["*.ply", glob]}},
+            f"spec.source.{name} must have paths without '.', '..' and empty parts, with ** as a whole part only,"
+            " for example **/point_cloud/*.ply",
+            field=f"spec.source.{name}[1]",
+        )
+        for name in ("include", "exclude")
+        for glob in BAD_GLOBS
+    ),
+    *(
+        _spec(
+            f"{name} for {uri}",
+            {"source": {"uri": uri, name: ["*.ply"]}},
+            f"spec.source.{name} selects from many scenes, and spec.source.uri is one; remove it, or name a prefix"
+            " or an archive",
+        )
+        for name in ("include", "exclude")
+        for uri in (
+            "s3://scenes/garden.ply",
+            "pvc://raw/a/meta.json",
+            "https://a.b/c.ply?d=/",
+            "s3://scenes/a.zip?b.ply",
+        )
+    ),
+    *(
+        _spec(
+            f"{names!r} as names",
+            {"destination": {"names": names}},
+            "spec.destination.names must be a path of text and {path}, {stem}, {folder} and {top}, without parts that"
+            " are empty or begin with a dot, for example {top}",
+        )
+        for names in BAD_NAMES
+    ),
+    _spec(
+        "names for exactly one key",
+        {"destination": {"uri": "s3://scenes/garden.sog", "names": "{top}"}},
+        "spec.destination.names is for outputs below a prefix; remove it, or end spec.destination.uri with a slash",
     ),
     _destination("destination without scheme", "/compressed/", _DESTINATION_SCHEME),
     _destination("destination over https", "https://scenes.example/compressed/", _DESTINATION_SCHEME),

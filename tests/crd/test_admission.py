@@ -44,8 +44,13 @@ ENCRYPTION = {"serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "arn:aws:k
 
 # Every field, each with a value of its own.
 EVERYTHING: dict[str, Any] = {
-    "source": {"uri": "s3://scenes/a/b.c/", "s3": CONNECTION},
-    "destination": {"uri": "s3://other.bucket/gardens/", "s3": CONNECTION | ENCRYPTION},
+    "source": {
+        "uri": "s3://scenes/a/b.c/",
+        "s3": CONNECTION,
+        "include": ["**/*.ply"],
+        "exclude": ["a/[!b]?.*", "c/**"],
+    },
+    "destination": {"uri": "s3://other.bucket/gardens/", "names": "v2/{top} {stem}", "s3": CONNECTION | ENCRYPTION},
     "s3": CONNECTION | ENCRYPTION,
     "encoder": {"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 4294967295},
     "preview": True,
@@ -173,6 +178,37 @@ def applied(
             for suffix in ("ply", "spz", "splat", "ksplat", "glb", "sog")
             for uri in ("s3://scenes/garden.", "https://example.com/garden.")
         ),
+        *(
+            pytest.param({"spec": {"source": {"uri": uri, "include": ["*.ply"], "exclude": ["**/input.ply"]}}}, id=uri)
+            for uri in (
+                "s3://scenes/",
+                "pvc://raw/runs/",
+                "s3://scenes/a.tar.gz",
+                "pvc://raw/A.ZIP",
+                "https://a.b/c.tgz?d=/",
+            )
+        ),
+        *(
+            pytest.param({"spec": {"source": {"uri": "s3://scenes/", "include": [glob]}}}, id=glob)
+            for glob in ("**", "a", "a b/[!c]*.ply", "**/a/**/b?.*", "ä/...", "a.zip/**", ".a/..b")
+        ),
+        *(
+            pytest.param({"spec": {"destination": {"names": names}}}, id=names)
+            for names in ("{path}", "{top}", "v2/{folder}-{stem}", "garden", "ä b", "a..b/{stem}.c")
+        ),
+        pytest.param({"spec": {"source": {"include": [], "exclude": []}}}, id="one scene and no globs"),
+        pytest.param(
+            {"spec": {"destination": {"uri": "s3://out/a.sog", "names": "{path}"}}}, id="one key and the default names"
+        ),
+        pytest.param(
+            {
+                "spec": {
+                    "source": {"uri": "s3://scenes/", "include": ["a" * 1024] * 64},
+                    "destination": {"names": "b" * 256},
+                }
+            },
+            id="as much as there may be",
+        ),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/GARDEN.PLY"}}}, id="suffix in capitals"),
         pytest.param({"spec": {"source": {"uri": "https://example.com/Gardens.Tar.Gz?t=1"}}}, id="web, capitals"),
         pytest.param({"spec": {"source": {"uri": "s3://scenes/a b/gärten #1?.ply"}}}, id="key of any letters"),
@@ -230,6 +266,9 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
     ({"ttlSecondsAfterFinished": 2**31}, "spec.ttlSecondsAfterFinished", "should be less than or equal to 2147483647"),
     ({"imagePullPolicy": "Sometimes"}, "spec.imagePullPolicy", '"Always", "IfNotPresent", "Never"'),
     ({"source": {"uri": "s3://scenes/" + "g" * 2048 + ".ply"}}, "spec.source.uri", "Too long"),
+    ({"source": {"uri": "s3://scenes/", "include": ["a"] * 65}}, "spec.source.include", "Too many"),
+    ({"source": {"uri": "s3://scenes/", "exclude": ["a" * 1025]}}, "spec.source.exclude[0]", "Too long"),
+    ({"destination": {"names": "a" * 257}}, "spec.destination.names", "Too long"),
 ]
 
 

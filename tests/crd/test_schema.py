@@ -22,7 +22,8 @@ endpoint region addressingStyle caSecretRef.name insecureSkipTLSVerify credentia
 serverSideEncryption.type serverSideEncryption.kmsKeyId
 """
 SPEC = """
-source.uri source.sha256 destination.uri encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed
+source.uri source.sha256 source.include[] source.exclude[] destination.uri destination.names
+encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed
 gate.minPSNR gate.maxSizeBytes gate.minRatio preview gpu.resourceName gpu.count parallelism resources nodeSelector
 tolerations affinity topologySpreadConstraints priorityClassName runtimeClassName serviceAccountName imagePullSecrets
 podTemplate image imagePullPolicy queueName queuePriorityClassName suspend retries activeDeadlineSeconds
