@@ -10,8 +10,9 @@ from crd.schema import root_schema, rules, walk
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.source import names, selection
+from sogs_worker.source.listing import require_many
 from sogs_worker.source.names import Pattern
-from sogs_worker.source.objects import name_object, require_many
+from sogs_worker.source.objects import name_object
 from sogs_worker.storage.location import parse_location
 from splat_operator.api.spec import parse_spec
 from splat_operator.cluster.destinations import object_of

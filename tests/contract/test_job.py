@@ -22,8 +22,8 @@ from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
 from sogs_worker.publish.manifest import Output, Result
 from sogs_worker.reporting import log, progress
 from sogs_worker.reporting.display import Lines
+from sogs_worker.source.listing import is_readable
 from sogs_worker.source.names import Pattern
-from sogs_worker.source.objects import is_readable
 from sogs_worker.source.selection import Selection
 from sogs_worker.storage.connection import Connection, Encryption
 from sogs_worker.storage.location import Location, parse_location

@@ -78,6 +78,7 @@ examples:
   sogs-worker compress garden.ply garden.sog
   sogs-worker compress --preview scans/ tour.zip compressed/
   sogs-worker compress - - < garden.ply > garden.sog
+  sogs-worker compress --include '**/iteration_30000/*.ply' --names '{top}' runs/ compressed/
   sogs-worker compress --min-psnr 40 s3://scenes/raw/ s3://scenes/compressed/""",
     )
     compress.add_argument(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sogs_worker.errors import WorkerError
+from sogs_worker.source.listing import Candidate, look_for_objects, require_many
 from sogs_worker.source.names import PATHS, Pattern
-from sogs_worker.source.objects import Candidate, SourceObject, look_for_objects, name_objects, require_many
+from sogs_worker.source.objects import SourceObject, name_objects
 from sogs_worker.source.search import PassedOver
 from sogs_worker.source.selection import ALL, Selection
 from sogs_worker.storage.base import ReadableStore

@@ -18,7 +18,7 @@ from typing import Any
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.naming import BUNDLE_SUFFIX, META, SCENE_SUFFIXES, is_archive
-from sogs_worker.source.selection import Selection
+from sogs_worker.source.selection import ALL, Selection
 
 LOGGER = logging.getLogger(__name__)
 
@@ -126,14 +126,25 @@ def judge(file: PurePosixPath, size_bytes: int, read: Read) -> Judgement:
     return Scene(file) if is_scene(name) or is_archive(name) else None
 
 
-def settle(judgements: Iterable[Judgement]) -> tuple[list[Scene], list[PassedOver]]:
-    """Return the scenes of all files that were judged, and what is passed over, in their order."""
+def settle(judgements: Iterable[Judgement], selection: Selection = ALL) -> tuple[list[Scene], list[PassedOver]]:
+    """Return the scenes of all files that were judged, and what is passed over, in their order.
+
+    Args:
+        judgements: of what is taken, and of manifests that may tell parts of a scene.
+        selection: what is taken; a manifest that is not, and has no part of it, is nobody's business.
+    """
     known = [each for each in judgements if each is not None]
     streamed = [each for each in known if isinstance(each, Streamed)]
     scenes = [each for each in known if isinstance(each, Scene)]
-    others = [PassedOver(str(each.file), PARTS) if isinstance(each, Streamed) else each for each in known]
+    parts = {scene.file: [each for each in streamed if each.has(scene.file)] for scene in scenes}
+    told = {each.file for each in streamed if selection.takes(each.file)}
+    told |= {each.file for manifests in parts.values() for each in manifests}
+    others = [
+        PassedOver(str(each.file), PARTS) if isinstance(each, Streamed) and each.file in told else each
+        for each in known
+    ]
     return (
-        [scene for scene in scenes if not any(each.has(scene.file) for each in streamed)],
+        [scene for scene in scenes if not parts[scene.file]],
         [each for each in others if isinstance(each, PassedOver)],
     )
 

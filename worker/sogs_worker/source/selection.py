@@ -62,7 +62,7 @@ class Selection:
 
     def takes(self, path: PurePosixPath) -> bool:
         """Say whether the scene of a path is taken. What is said of an archive itself is said of all that it holds."""
-        paths = (self.base, self.base / path)
+        paths = (self.base, self.base / path) if self.base.parts else (path,)
         return (not self.include or _any_matches(self.include, paths)) and not _any_matches(self.exclude, paths)
 
     def may_hold(self, archive: PurePosixPath) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 from sogs_worker.engines.parameters import parse_parameters
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import META, is_target, target_ending
+from sogs_worker.source.listing import require_many
 from sogs_worker.source.names import PATHS, Pattern, parse_pattern
-from sogs_worker.source.objects import name_object, require_many
+from sogs_worker.source.objects import name_object
 from sogs_worker.source.selection import ALL, Selection, parse_selection
 from sogs_worker.task.assignment import Assignment
 from sogs_worker.task.fields import Fields

@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 
 from archive_builders import KINDS, PLANES, build_meta, pack, tar, tar_file, zip_bytes
 from scenes import DATA
-from sogs_worker.errors import NotPermittedError, SourceMissingError
+from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError
 from sogs_worker.source.archives import is_archive, open_archive
-from sogs_worker.source.search import plane_names
+from sogs_worker.source.search import NoSceneError, plane_names
+from sogs_worker.source.selection import Selection
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+
+POINTS = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
 
 UNRELATED = {
     "readme.txt": b"hello",
@@ -217,3 +220,28 @@ def test_it_must_be_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(NotPermittedError, match="may not be read"):
         open_archive(path)
+
+
+@every_kind
+def test_only_what_is_taken_is_looked_at(kind: str, tmp_path: Path) -> None:
+    files = {"a/x.ply": b"1", "a/inner.zip": b"2", "b/x.ply": POINTS, "b/x.spz": b"3", "lod/0.sog": b"4"}
+    files |= {"lod/lod-meta.json": b'{"filenames": ["0.sog"]}', "c/meta.json": build_meta(), "c/d/meta.json": b"{"}
+    path = pack(tmp_path, kind, files)
+    archive = open_archive(path, Selection(exclude=("**/*.zip", "b/*.ply")))
+    assert [str(member.name) for member in archive.scenes] == ["a/x.ply", "b/x.spz", "c/meta.json"]
+    assert [each.name for each in archive.passed_over] == ["lod/lod-meta.json"]
+    archive = open_archive(path, Selection(include=("*/meta.json",)))
+    assert [str(member.name) for member in archive.scenes] == ["c/meta.json"]
+    with pytest.raises(BadInputError, match=r"a/inner\.zip is an archive in an archive"):
+        open_archive(path, Selection(include=("a/**",)))
+    with pytest.raises(NoSceneError, match=r"has no scene that matches spec\.source\.include \*\.ply; see docs"):
+        open_archive(path, Selection(include=("*.ply",)))
+
+
+def test_a_link_that_is_not_taken_is_in_nobodys_way(tmp_path: Path) -> None:
+    link = tar_file("b.ply", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    path = tmp_path / "links.tar"
+    path.write_bytes(tar(tar_file("a.ply", b"1"), link))
+    with pytest.raises(BadInputError, match=r"b\.ply is a link"):
+        open_archive(path)
+    assert [str(member.name) for member in open_archive(path, Selection(exclude=("b.*",))).scenes] == ["a.ply"]

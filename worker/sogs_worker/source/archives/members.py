@@ -59,7 +59,7 @@ def select_members(
             judgements.append(judge(entry.name, entry.size_bytes, partial(_read, read, entry)))
     if not files:
         raise NoSceneError("is empty; pack the scenes again")
-    scenes, passed_over = settle(judgements)
+    scenes, passed_over = settle(judgements, selection)
     members = [_build_member(scene, files, twice) for scene in dict.fromkeys(scenes)]
     return members, passed_over
 
