@@ -18,6 +18,7 @@ from sogs_worker.source.names import PATHS, Pattern, Sight, name_scenes_of, name
 NAMES = {
     "a scene": ({"garden.ply": "garden.sog"}),
     "folders": ({"a/b/garden.ply": "a/b/garden.sog", "garden.ply": "garden.sog"}),
+    "a folder without a name, as a bucket can have": ({"/garden.ply": "/garden.sog"}),
     "a double suffix": ({"biker.compressed.ply": "biker.sog"}),
     "capitals": ({"GARDEN.PLY": "GARDEN.sog"}),
     "no suffix": ({"garden": "garden.sog", ".ply": ".ply.sog"}),

@@ -99,8 +99,10 @@ def name_sights(sights: Sequence[Sight], pattern: Pattern) -> list[PurePosixPath
     """
     files = [sight.file for sight in sights]
     paths = name_files(files) if PATH in pattern.text else files
-    texts = [pattern.expand(sight.file, sight.home, path) for sight, path in zip(sights, paths, strict=True)]
-    names = [_parse_name(text, sight) for text, sight in zip(texts, sights, strict=True)]
+    names = paths  # whatever keys a bucket has
+    if not pattern.is_default:
+        texts = [pattern.expand(sight.file, sight.home, path) for sight, path in zip(sights, paths, strict=True)]
+        names = [_parse_name(text, sight) for text, sight in zip(texts, sights, strict=True)]
     _require_different(names, sights)
     return names
 
