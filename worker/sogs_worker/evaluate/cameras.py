@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from sogs_worker.render.camera import Camera
 
 MAX_SIDE = 8192
 """Of a picture, pixels: a mistyped size must not take all memory."""
+
+SAMPLED = 8
+SAMPLED_SIDE = 1024
+"""Cameras that a scene is judged by, at most, and the longer side of their pictures, pixels."""
 
 SHOWN = 5
 """Cameras that are told by name."""
@@ -49,6 +54,22 @@ def read_views(path: Path, count: int | None = None) -> list[View]:
         if not isinstance(cameras, list) or not cameras:
             raise BadInputError("expected a list of at least one camera; see --help")
         return [_parse_view(camera, number) for number, camera in enumerate(cameras[:count])]
+
+
+def sample_views(path: Path) -> list[View]:
+    """Read a few of a file's cameras, evenly through it, with pictures of moderate size: enough to judge a scene by.
+
+    Raises:
+        WorkerError: as `read_views`.
+    """
+    views = read_views(path)
+    chosen = [views[number * len(views) // SAMPLED] for number in range(SAMPLED)] if len(views) > SAMPLED else views
+    return [replace(view, camera=_moderate(view.camera)) for view in chosen]
+
+
+def _moderate(camera: Camera) -> Camera:
+    factor = min(1.0, SAMPLED_SIDE / max(camera.width, camera.height))
+    return camera.resized(max(round(factor * camera.width), WINDOW), max(round(factor * camera.height), WINDOW))
 
 
 def find_view(views: Sequence[View], text: str) -> View:

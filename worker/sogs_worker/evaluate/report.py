@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,21 @@ class Reference:
         return compare(self.views, self.pictures, draw(here, self.views, device=self.device))
 
 
-def draw_reference(path: Path, *, cameras: Path | None = None, count: int | None = None, device: str) -> Reference:
+def draw_reference(
+    path: Path, *, views: Sequence[View] | None = None, count: int | None = None, device: str
+) -> Reference:
     """Draw the scene of a file; nothing of it but pictures is kept.
 
     Args:
         path: the scene.
-        cameras: see `evaluate_files`.
-        count: see `evaluate_files`.
+        views: counted from the world's origin; None is an orbit.
+        count: of the orbit's views; None is `standard_views`.
         device: `cpu` or `cuda`.
 
     Raises:
         WorkerError: a file cannot be read.
         BadInputError: every view is black: cameras that miss a scene would find all others identical.
     """
-    views = read_views(cameras, count) if cameras else None
     splats, record = _read(path)
     if views:
         views = [replace(view, camera=view.camera.counted_from(splats.origin)) for view in views]
@@ -90,7 +92,8 @@ def evaluate_files(
     Raises:
         WorkerError: if a file cannot be read or has nothing to draw.
     """
-    expected = draw_reference(reference, cameras=cameras, count=count, device=device)
+    views = read_views(cameras, count) if cameras else None
+    expected = draw_reference(reference, views=views, count=count, device=device)
     got, record = _read(other)
     return {"reference": expected.record, "other": record, "device": device, **_describe(expected.compare(got))}
 

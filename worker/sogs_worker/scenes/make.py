@@ -68,6 +68,11 @@ class Recipe:
     gate: Gate = NO_BOUNDS
     measures: bool = False
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the scene and the output are drawn."""
+        return self.measures or self.gate.min_psnr is not None
+
 
 def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
     """Encode a scene and prove that the output is what it should be.
@@ -93,7 +98,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         report = compress_file(scene.path, target, parameters=recipe.encoder, device=device, progress=progress)
         progress("verify", 0.0)
         # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it.
-        reference = draw_source(scene.path, device) if recipe.measures or recipe.gate.min_psnr is not None else None
+        reference, notes = draw_source(scene, device) if recipe.is_measured else (None, [])
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     # Decoded in any case; to the values that planes stand for, 236 bytes a splat, only where they are drawn.
@@ -112,12 +117,27 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         picture = folder / "preview.png"
         picture.write_bytes(preview_png(splats, device=device))
     return Product(
-        folder, report.planes, target, picture, report.source_bytes, report.splats, report.dropped, psnr, report.notes
+        folder,
+        report.planes,
+        target,
+        picture,
+        report.source_bytes,
+        report.splats,
+        report.dropped,
+        psnr,
+        (*report.notes, *notes),
     )
 
 
-def draw_source(path: Path, device: str) -> Reference:
-    """Draw the scene that the output is to look like."""
-    from sogs_worker.evaluate import draw_reference
+def draw_source(scene: SceneFile, device: str) -> tuple[Reference, list[str]]:
+    """Draw the scene that the output is to look like; return it, and a note if its cameras are of no use."""
+    from sogs_worker.evaluate import draw_reference, sample_views
 
-    return draw_reference(path, device=device)
+    notes: list[str] = []
+    if scene.cameras:
+        try:
+            return draw_reference(scene.path, views=sample_views(scene.cameras), device=device), notes
+        except BadInputError as fault:  # of the cameras: the scene itself has been read before
+            reason = str(fault).partition(": ")[2]
+            notes.append(f"the {scene.cameras.name} beside it is of no use, so it was judged from around: {reason}")
+    return draw_reference(scene.path, device=device), notes

@@ -20,6 +20,7 @@ from sogs_worker.scenes.accelerator import Accelerator
 from sogs_worker.scenes.destination import Destination, Made
 from sogs_worker.scenes.make import Product, Recipe, produce
 from sogs_worker.scenes.outcome import Outcome, Step, done, failed
+from sogs_worker.source.cameras import fetch_cameras
 from sogs_worker.source.fetch import DOWNLOAD_SHARE, Fetched, Scene, fetch, has_space, moved_bytes, unpacking
 from sogs_worker.source.names import PATHS, Pattern
 from sogs_worker.source.objects import SourceObject
@@ -166,7 +167,7 @@ class Pipeline:
         self._accelerator.prepare()
         folder = Path(mkdtemp(prefix="source-", dir=self._scratch))  # never within that of another object
         with removing_on_error(folder):
-            return fetch(
+            fetched = fetch(
                 store,
                 entry,
                 sha256=self._sha256,
@@ -174,6 +175,9 @@ class Pipeline:
                 is_known_by_content=self._destination.knows_content,
                 progress=self._unless_stopped(counting(entry.size_bytes, self._showing(entry))),
             )
+            if entry.is_archive or not self._recipe.is_measured:
+                return fetched
+            return replace(fetched, cameras=fetch_cameras(store, entry.key, folder))
 
     def _showing(self, entry: SourceObject) -> Callable[[float], None]:
         """Give what shows a download while it is waited for; one that is ahead goes on beside an encoding."""

@@ -38,12 +38,14 @@ class Fetched:
         uri: of the object, for messages.
         sha256: hexadecimal digest of the file, or of the unbundled scene's files; empty if nobody wants to know.
         origin: the object, in the version that was downloaded.
+        cameras: the file of those that it was trained from, see `fetch_cameras`.
     """
 
     path: Path
     uri: str
     sha256: str
     origin: SourceObject
+    cameras: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ class SceneFile:
     Attributes:
         path: the file, of an unbundled scene its meta.json.
         uri: where it came from, for messages.
+        cameras: the file of those that it was trained from; None if there is none.
     """
 
     path: Path
     uri: str
+    cameras: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def unpacking(
     """
     origin, uri = fetched.origin, fetched.uri
     if not origin.is_archive:
-        file = SceneFile(fetched.path, uri)
+        file = SceneFile(fetched.path, uri, fetched.cameras)
         yield Unpacked([Scene(uri, fetched.sha256, origin.output, origin.size_bytes, lambda: nullcontext(file))])
         return
     with speaking_of(fetched):
