@@ -319,12 +319,12 @@ from sogs_worker.cli.main import main
 try:
     main(sys.argv[1:])
 finally:
-    assert "torch" not in sys.modules
+    assert not {"numpy", "torch"} & set(sys.modules)
 """
 
 
-@pytest.mark.parametrize("option", ["--help", "compress --help"])
-def test_help_does_not_load_torch(option: str) -> None:
+@pytest.mark.parametrize("option", ["--help", "compress --help", "render --help"])
+def test_help_does_not_load_numpy_or_torch(option: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(WORKER)}
     command = [sys.executable, "-c", HELP, *option.split()]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

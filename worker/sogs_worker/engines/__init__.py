@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.splats import Splats
 
 if TYPE_CHECKING:
     from sogs_worker.formats.sog.layout import EncodedScene
+    from sogs_worker.splats import Splats
 
 
 class Engine(Protocol):
