@@ -10,6 +10,12 @@ from typing import TypeVar
 META = "meta.json"
 """The file that stands for an unbundled scene."""
 
+STREAMED = "lod-meta.json"
+"""The manifest of a streamed SOG, in any case: the only name by which viewers know it."""
+
+MAX_STREAMED_BYTES = 64 << 20
+"""Of such a manifest: that of a scene of 111,316 leaves has 58 MB."""
+
 SCENE_SUFFIXES = (".compressed.ply", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog")
 """What is taken off a scene's file name to name its output."""
 

@@ -13,10 +13,10 @@ from sogs_worker.cli.places import connect, is_address, temporary_folder
 from sogs_worker.cli.streams import STANDARD_INPUT, STREAM, receive, receive_any
 from sogs_worker.errors import BadInputError, UsageError, WorkerError
 from sogs_worker.formats.sog.streamed import read_manifest
-from sogs_worker.naming import ARCHIVE_SUFFIXES
+from sogs_worker.naming import ARCHIVE_SUFFIXES, STREAMED
 from sogs_worker.source.fetch import SceneFile, fetch
 from sogs_worker.source.objects import find_objects
-from sogs_worker.source.search import STREAMED, is_streamed
+from sogs_worker.source.search import is_streamed
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.location import Location, parse_location
 from sogs_worker.storage.opening import open_readable

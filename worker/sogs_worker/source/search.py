@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.naming import BUNDLE_SUFFIX, META, SCENE_SUFFIXES, is_archive
+from sogs_worker.naming import BUNDLE_SUFFIX, MAX_STREAMED_BYTES, META, SCENE_SUFFIXES, STREAMED, is_archive
 from sogs_worker.source.selection import ALL, Selection
 
 LOGGER = logging.getLogger(__name__)
@@ -27,12 +27,6 @@ HEADER_BYTES = 16 << 10
 
 MAX_META_BYTES = 1 << 20
 """The metadata of a scene has some 20 kB; other files of that name may have any length."""
-
-STREAMED = "lod-meta.json"
-"""Name of the manifest of a streamed SOG, the only one by which viewers know it; in any case."""
-
-MAX_MANIFEST_BYTES = 64 << 20
-"""That of a scene of 111,316 leaves has 58 MB."""
 
 SPLAT_PROPERTIES = frozenset({"opacity", "f_dc_0", "scale_0", "rot_0", "packed_position"})
 """A PLY with none of these was never meant for splats; one that lacks only some is a broken scene."""
@@ -116,7 +110,7 @@ def judge(file: PurePosixPath, size_bytes: int, read: Read) -> Judgement:
     if is_hidden(file):
         return None
     if is_streamed(name):
-        is_readable = 0 < size_bytes <= MAX_MANIFEST_BYTES
+        is_readable = 0 < size_bytes <= MAX_STREAMED_BYTES
         return Streamed(file, part_paths(file, read(size_bytes)) if is_readable else None)
     if name == META:
         planes = plane_names(read(size_bytes)) if 0 < size_bytes <= MAX_META_BYTES else None

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.sogs.arrays import to_arrays
 from sogs_worker.errors import NoGPUError, StorageError, WorkerError
-from sogs_worker.formats.sog.bundle import META
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.formats.sog.version1 import DocumentV1
+from sogs_worker.naming import META
 from sogs_worker.splats import Splats
 
 MODULE = "sogs_worker.engines.sogs.original"

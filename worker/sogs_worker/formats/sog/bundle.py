@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from sogs_worker.errors import BadInputError
-
-META = "meta.json"
-STREAMED = "lod-meta.json"
+from sogs_worker.naming import META, STREAMED
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every file: the earliest a ZIP can hold, so that equal scenes are equal bytes."""

@@ -17,13 +17,14 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming, reading, remove, replacing
 from sogs_worker.formats.plausible import refuse_implausible
 from sogs_worker.formats.sog.attributes import read_attribute, read_labels, read_plane, read_rotations, read_steps
-from sogs_worker.formats.sog.bundle import META, Files, FolderFiles, ZipFiles, write_bundle
+from sogs_worker.formats.sog.bundle import Files, FolderFiles, ZipFiles, write_bundle
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.formats.sog.meta import MAX_PALETTE, Meta, PaletteMeta, parse_meta
 from sogs_worker.formats.sog.meta_fields import FILES, parse_document, shown
 from sogs_worker.formats.sog.meta_fields import MAX_BYTES as MAX_META_BYTES
 from sogs_worker.formats.sog.planes import PALETTE_ROW, read_palette_entries
 from sogs_worker.formats.sog.version1 import MetaV1, decode_v1, parse_meta_v1, read_v1
+from sogs_worker.naming import META
 from sogs_worker.splats import Splats
 
 UNBUNDLED = ".json"

@@ -18,17 +18,14 @@ import numpy as np
 from sogs_worker.encode.origin import centre
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import naming
-from sogs_worker.formats.sog.bundle import STREAMED
 from sogs_worker.formats.sog.file import read_meta, read_sog
 from sogs_worker.formats.sog.meta_fields import shown
+from sogs_worker.naming import MAX_STREAMED_BYTES, STREAMED
 from sogs_worker.splats import ARRAYS, SH_COEFFICIENTS, Floats, Splats
 
 MARK = b'"lodLevels"'
 MARK_WITHIN = 1 << 16
 """By this, in so many first bytes, a manifest is known that has another name."""
-
-MAX_MANIFEST_BYTES = 1 << 26
-"""That of half a billion splats has 18 MB."""
 
 FINEST = "0"
 
@@ -135,9 +132,9 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest's file; see `read_streamed` and `parse_manifest`."""
     with naming(path):
         with path.open("rb") as file:
-            data = file.read(MAX_MANIFEST_BYTES + 1)
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise BadInputError(f"the manifest has more than {MAX_MANIFEST_BYTES:,} bytes; write it with larger pieces")
+            data = file.read(MAX_STREAMED_BYTES + 1)
+        if len(data) > MAX_STREAMED_BYTES:
+            raise BadInputError(f"the manifest has more than {MAX_STREAMED_BYTES:,} bytes; write it with larger pieces")
         return parse_manifest(data)
 
 
