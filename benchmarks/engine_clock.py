@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 
@@ -24,11 +25,13 @@ class Clock:
         self._since = now
 
 
-def native_stage(fraction: float) -> str:
+def native_stage(fraction: float, *, has_palette: bool = True) -> str:
     """Name what ended when the native engine told of a fraction."""
-    from sogs_worker.engines.native import TRAINED
+    from sogs_worker.engines.native import TRAINED, WEIGHED, WEIGHED_ALONE
 
-    return "sort" if fraction == 0 else "palette" if fraction <= TRAINED else "rest"
+    if fraction <= (WEIGHED if has_palette else WEIGHED_ALONE):
+        return "sort"
+    return "palette" if fraction <= TRAINED else "rest"
 
 
 def sogs_stage(fraction: float) -> str:
@@ -49,12 +52,13 @@ def main(arguments: Sequence[str]) -> None:
     from sogs_worker.scenes.accelerator import load_encoder
 
     device = load_encoder("auto", engine)
-    stage_of = {"native": native_stage, "sogs": sogs_stage}[engine]
     parameters = Parameters(engine=engine)
     encode = choose_engine(parameters)
     clock = Clock()
     splats = read_scene(Path(source))
     clock.lap("read")
+    native = partial(native_stage, has_palette=splats.shn.shape[1] > 0)
+    stage_of = native if engine == "native" else sogs_stage
     scene = encode(
         splats, parameters=parameters, device=device, progress=lambda _stage, fraction: clock.lap(stage_of(fraction))
     )

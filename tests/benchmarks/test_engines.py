@@ -35,7 +35,10 @@ def test_the_clock_adds_up_what_passed_in_each_stage() -> None:
 
 
 def test_stages_are_known_by_what_the_engines_tell() -> None:
-    assert [native_stage(fraction) for fraction in (0.0, 0.1, 0.8, 1.0)] == ["sort", "palette", "palette", "rest"]
+    assert [native_stage(fraction) for fraction in (0.0, 0.25, 0.3, 0.75, 1.0)] == [
+        *("sort", "sort", "palette", "palette", "rest")
+    ]
+    assert [native_stage(fraction, has_palette=False) for fraction in (0.0, 0.8, 1.0)] == ["sort", "sort", "rest"]
     assert [sogs_stage(fraction) for fraction in (0.0, *SHARES.values(), 1.0)] == [
         *("rest", "sort", "rest", "rest", "rest", "rest", "palette", "rest", "rest")
     ]

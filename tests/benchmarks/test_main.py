@@ -15,7 +15,7 @@ from benchmarks.scenes import Scene
 
 WORKER = """
 import json, shutil, sys
-command, *paths = [each for each in sys.argv[1:] if not each.startswith("--")]
+command, *paths = [each for each in sys.argv[1:] if not each.startswith("-")]
 if command == "evaluate":
     print(json.dumps({"psnr": 41.5, "psnrWorst": 40.25}))
 elif "--json" in sys.argv:

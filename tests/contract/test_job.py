@@ -226,6 +226,7 @@ def test_the_operator_reads_the_workers_progress(capsys: pytest.CaptureFixture[s
     told = progress.Progress(Lines(sys.stdout, seconds), clock=lambda: 0.0)
     told.report("read", 0.0)
     log.write_message("something else")
+    told.report("encode", 0.0)
     told.report("encode", 0.4)
     log.write_message("and more")
     assert parse_progress(capsys.readouterr().out) == Progress(

@@ -204,7 +204,7 @@ REFUSALS = {
     "two inputs, one name": (
         ["compress", "scene.ply", "./scene.ply", "out/"],
         64,
-        "two outputs would be called so",
+        "would both be called scene",
     ),
     "output is input": (["compress", "a.sog", "./a.sog"], 64, "overwritten"),
     "claim": (["compress", "pvc://claim/b.ply", "out.sog"], 64, "is not mounted here; give a path instead"),

