@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import META, name_target, take_suffix
-from sogs_worker.source.names import PATHS, Pattern, Sight, name_scenes_of, name_sights, parse_pattern
+from sogs_worker.source.names import PATHS, FoundFile, Pattern, name_found_files, name_scenes_of, parse_pattern
 
 NAMES = {
     "a scene": ({"garden.ply": "garden.sog"}),
@@ -51,8 +51,8 @@ class Origin:
     folder: str = "scene"
 
 
-def see(files: Sequence[Pure], home: str = "root") -> list[Sight]:
-    return [Sight(file, home, f"s3://scenes/{file}") for file in files]
+def see(files: Sequence[Pure], home: str = "root") -> list[FoundFile]:
+    return [FoundFile(file, home, f"s3://scenes/{file}") for file in files]
 
 
 def name_outputs(origins: Sequence[Origin], pattern: Pattern = PATHS) -> list[Pure]:
@@ -60,7 +60,7 @@ def name_outputs(origins: Sequence[Origin], pattern: Pattern = PATHS) -> list[Pu
     archives = list(dict.fromkeys(origin.file for origin in origins if origin.member is not None))
     scenes = [place for place, origin in enumerate(origins) if origin.member is None]
     located = [origin.folder / origin.file if origin.file == Pure(META) else origin.file for origin in origins]
-    roots = name_sights(see([*archives, *(located[place] for place in scenes)]), pattern)
+    roots = name_found_files(see([*archives, *(located[place] for place in scenes)]), pattern)
     names = dict(zip(scenes, roots[len(archives) :], strict=True))
     for archive, root in zip(archives, roots, strict=False):
         places = [place for place, origin in enumerate(origins) if origin.file == archive and origin.member is not None]
@@ -157,7 +157,7 @@ def test_names_by_a_pattern(name: str) -> None:
 )
 def test_refuses_names_before_any_work(text: str, files: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)):
-        name_sights(see([Pure(file) for file in files]), parse_pattern(text))
+        name_found_files(see([Pure(file) for file in files]), parse_pattern(text))
 
 
 @pytest.mark.parametrize(

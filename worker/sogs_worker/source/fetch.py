@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import take_suffix
 from sogs_worker.source.archives import Member, open_archive
-from sogs_worker.source.names import PATHS, Pattern, Sight, name_scenes_of
+from sogs_worker.source.names import PATHS, FoundFile, Pattern, name_scenes_of
 from sogs_worker.source.objects import SourceObject
 from sogs_worker.source.search import PassedOver, plane_names
 from sogs_worker.source.selection import ALL, Selection
@@ -177,8 +177,8 @@ def unpacking(
         archive = open_archive(fetched.path, selection.inside(origin.below))
     name = fetched.path.name
     home = take_suffix(unquote(name) if uri.startswith("https://") else name)
-    sights = [Sight(member.name, home, f"{uri}/{member.name}") for member in archive.scenes]
-    outputs = name_scenes_of(origin.output, sights, names)
+    found_files = [FoundFile(member.name, home, f"{uri}/{member.name}") for member in archive.scenes]
+    outputs = name_scenes_of(origin.output, found_files, names)
 
     def scene_of(member: Member, name: PurePosixPath) -> Scene:
         named = f"{uri}/{member.name}"

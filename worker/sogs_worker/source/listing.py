@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError, UsageError, WorkerError
 from sogs_worker.naming import ARCHIVE_SUFFIXES, BUNDLE_SUFFIX, META, SCENE_SUFFIXES, is_archive
 from sogs_worker.source.archives.entries import check_name
-from sogs_worker.source.names import Sight, locate
+from sogs_worker.source.names import FoundFile, locate
 from sogs_worker.source.search import (
     HEADER_BYTES,
     MAX_META_BYTES,
@@ -39,11 +39,11 @@ class Candidate:
     """What becomes a `SourceObject` when it has a name.
 
     Attributes:
-        sight: what names its output.
+        found_file: what names its output.
         key, size_bytes, etag, planes, below: as a `SourceObject` has them.
     """
 
-    sight: Sight
+    found_file: FoundFile
     key: str
     size_bytes: int
     etag: str | None = None
@@ -96,25 +96,25 @@ def require_many(location: Location, uri: str, selection: Selection) -> None:
 def _look_at(store: ReadableStore, location: Location) -> Candidate:
     """Describe the one scene or archive that a source names."""
     key, uri = location.key, store.uri(location.key)
-    sight = sight_of(location.file, location, uri)
+    found_file = found_file_of(location.file, location, uri)
     require_readable(key, uri)
-    check_name(sight.file)
+    check_name(found_file.file)
     if is_streamed(key):
         raise BadInputError(f"{uri} is the manifest of a streamed SOG; `convert` it to .ply first, or name its source")
     if not (is_ply(key) or is_json(key)):
         there = store.stat(key)
-        return Candidate(sight, key, there.size_bytes, there.etag)
+        return Candidate(found_file, key, there.size_bytes, there.etag)
     content, there = store.peek(key, MAX_META_BYTES if is_json(key) else HEADER_BYTES)
     if is_ply(key):
         if not may_have_splats(content):
             raise BadInputError(f"{uri} {NO_SPLATS}; name a scene")
-        return Candidate(sight, key, there.size_bytes, there.etag)
+        return Candidate(found_file, key, there.size_bytes, there.etag)
     names = plane_names(content) if there.size_bytes <= MAX_META_BYTES else None
     if names is None:
         raise BadInputError(f"{uri} is not the meta.json of an unbundled SOG scene; name a scene's")
     planes = plane_keys(key, names)
     size_bytes = there.size_bytes + sum(store.stat(plane).size_bytes for plane in planes)
-    return Candidate(sight, key, size_bytes, None, planes)
+    return Candidate(found_file, key, size_bytes, None, planes)
 
 
 def _list_objects(store: ReadableStore, location: Location, selection: Selection) -> Contents:
@@ -153,8 +153,8 @@ def _list_objects(store: ReadableStore, location: Location, selection: Selection
         planes = plane_keys(key, scene.planes)
         size_bytes = sum(sizes.get(each, 0) for each in (key, *planes))
         etag = None if is_meta(key) else etags.get(scene.file)
-        sight = sight_of(scene.file, location, store.uri(key))
-        candidates.append(Candidate(sight, key, size_bytes, etag, planes, scene.file))
+        found_file = found_file_of(scene.file, location, store.uri(key))
+        candidates.append(Candidate(found_file, key, size_bytes, etag, planes, scene.file))
     return Contents(candidates, faults, passed_over)
 
 
@@ -171,11 +171,11 @@ def _select_keys(keys: Iterable[str], location: Location, selection: Selection) 
     return {path: key for path, key in paths.items() if path in taken or is_streamed(key)}
 
 
-def sight_of(file: PurePosixPath, location: Location, uri: str) -> Sight:
+def found_file_of(file: PurePosixPath, location: Location, uri: str) -> FoundFile:
     """Describe a scene or an archive for its name."""
     folder = PurePosixPath(location.key.rpartition("/")[0]).name
     home = (unquote(folder) if location.scheme == "https" else folder) or location.root
-    return Sight(locate(file, home), home, uri)
+    return FoundFile(locate(file, home), home, uri)
 
 
 def plane_keys(meta: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ PATHS = Pattern()
 
 
 @dataclass(frozen=True)
-class Sight:
+class FoundFile:
     """What is to get a name.
 
     Attributes:
@@ -91,32 +91,32 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(text)
 
 
-def name_sights(sights: Sequence[Sight], pattern: Pattern) -> list[PurePosixPath]:
+def name_found_files(files: Sequence[FoundFile], pattern: Pattern) -> list[PurePosixPath]:
     """Name the outputs of scenes, and the folders of archives' outputs, without suffixes.
 
     Raises:
         UsageError: two would have one name, or one would lie among those of an archive; or a name leads elsewhere.
     """
-    files = [sight.file for sight in sights]
-    paths = name_files(files) if PATH in pattern.text else files
+    places = [each.file for each in files]
+    paths = name_files(places) if PATH in pattern.text else places
     names = paths  # whatever keys a bucket has
     if not pattern.is_default:
-        texts = [pattern.expand(sight.file, sight.home, path) for sight, path in zip(sights, paths, strict=True)]
-        names = [_parse_name(text, sight) for text, sight in zip(texts, sights, strict=True)]
-    _require_different(names, sights)
+        texts = [pattern.expand(each.file, each.home, path) for each, path in zip(files, paths, strict=True)]
+        names = [_parse_name(text, each) for text, each in zip(texts, files, strict=True)]
+    _require_different(names, files)
     return names
 
 
-def name_scenes_of(root: PurePosixPath, sights: Sequence[Sight], pattern: Pattern) -> list[PurePosixPath]:
+def name_scenes_of(root: PurePosixPath, files: Sequence[FoundFile], pattern: Pattern) -> list[PurePosixPath]:
     """Name the outputs of an archive's scenes, below the archive's own name; the only one gets that.
 
     Raises:
-        UsageError: see `name_sights`.
+        UsageError: see `name_found_files`.
     """
-    if pattern.is_default or len(sights) == 1:
-        return name_members(root, [sight.file for sight in sights])
-    located = [Sight(locate(sight.file, sight.home), sight.home, sight.uri) for sight in sights]
-    return [root / name for name in name_sights(located, pattern.inside)]
+    if pattern.is_default or len(files) == 1:
+        return name_members(root, [each.file for each in files])
+    located = [FoundFile(locate(each.file, each.home), each.home, each.uri) for each in files]
+    return [root / name for name in name_found_files(located, pattern.inside)]
 
 
 def locate(file: PurePosixPath, home: str) -> PurePosixPath:
@@ -124,33 +124,33 @@ def locate(file: PurePosixPath, home: str) -> PurePosixPath:
     return PurePosixPath(home, META) if file == PurePosixPath(META) else file
 
 
-def _parse_name(text: str, sight: Sight) -> PurePosixPath:
+def _parse_name(text: str, each: FoundFile) -> PurePosixPath:
     """Refuse a name that leads out of the destination, by what the parts of a key may be."""
     name = PurePosixPath(text)
     if any(part in ("", ".", "..") for part in text.split("/")) or find_fault(name):
         raise UsageError(
-            f"{sight.uri} would get the name {shown(text)}, which no output can have; choose other"
+            f"{each.uri} would get the name {shown(text)}, which no output can have; choose other"
             " spec.destination.names or rename it"
         )
     return name
 
 
-def _require_different(names: Sequence[PurePosixPath], sights: Sequence[Sight]) -> None:
+def _require_different(names: Sequence[PurePosixPath], files: Sequence[FoundFile]) -> None:
     """Refuse outputs of one name, and such as could have the name of an archive's, which is not open yet."""
     uris: dict[PurePosixPath, str] = {}
     below: dict[PurePosixPath, str] = {}
-    for name, sight in zip(names, sights, strict=True):
+    for name, each in zip(names, files, strict=True):
         if name in uris:
-            raise _clash(uris[name], sight.uri, f"be called {name}")
-        uris[name] = sight.uri
-        below |= dict.fromkeys(name.parents, sight.uri)
-    for name, sight in _archives(names, sights):
+            raise _clash(uris[name], each.uri, f"be called {name}")
+        uris[name] = each.uri
+        below |= dict.fromkeys(name.parents, each.uri)
+    for name, each in _archives(names, files):
         if name in below:
-            raise _clash(sight.uri, below[name], f"have outputs in {name}/")
+            raise _clash(each.uri, below[name], f"have outputs in {name}/")
 
 
-def _archives(names: Sequence[PurePosixPath], sights: Sequence[Sight]) -> Iterator[tuple[PurePosixPath, Sight]]:
-    return ((name, sight) for name, sight in zip(names, sights, strict=True) if is_archive(sight.file.name))
+def _archives(names: Sequence[PurePosixPath], files: Sequence[FoundFile]) -> Iterator[tuple[PurePosixPath, FoundFile]]:
+    return ((name, each) for name, each in zip(names, files, strict=True) if is_archive(each.file.name))
 
 
 def _clash(one: str, other: str, what: str) -> UsageError:

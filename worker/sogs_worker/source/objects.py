@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sogs_worker.naming import META, is_archive
-from sogs_worker.source.listing import Candidate, is_json, look_for_objects, sight_of
-from sogs_worker.source.names import PATHS, Pattern, name_sights
+from sogs_worker.source.listing import Candidate, found_file_of, is_json, look_for_objects
+from sogs_worker.source.names import PATHS, Pattern, name_found_files
 from sogs_worker.source.search import PassedOver
 from sogs_worker.source.selection import ALL, ROOT, Selection
 from sogs_worker.storage.base import ReadableStore
@@ -77,9 +77,9 @@ def name_objects(candidates: Sequence[Candidate], names: Pattern) -> list[Source
     """Name the outputs, all different.
 
     Raises:
-        UsageError: see `name_sights`.
+        UsageError: see `name_found_files`.
     """
-    outputs = name_sights([each.sight for each in candidates], names)
+    outputs = name_found_files([each.found_file for each in candidates], names)
     return [
         SourceObject(each.key, each.size_bytes, each.etag, output, each.planes, each.below)
         for each, output in zip(candidates, outputs, strict=True)
@@ -88,5 +88,5 @@ def name_objects(candidates: Sequence[Candidate], names: Pattern) -> list[Source
 
 def name_object(location: Location, names: Pattern = PATHS) -> PurePosixPath:
     """Name the output of a source that is one object, or the folder of its outputs."""
-    (output,) = name_sights([sight_of(location.file, location, location.uri)], names)
+    (output,) = name_found_files([found_file_of(location.file, location, location.uri)], names)
     return output
