@@ -116,7 +116,7 @@ def _arrange(
     return canonical_axes(cloud.take(order)), weights[order]
 
 
-def _weigh(cloud: Cloud, progress: Callable[[float], None]) -> Tensor:
+def _weigh(cloud: Cloud, progress: Callable[[float], None] = lambda _: None) -> Tensor:
     """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
     cloud = replace(cloud, scales=with_finite_scales(cloud.scales))
     shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, model=cloud.model)
