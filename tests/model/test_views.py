@@ -22,7 +22,7 @@ from splat_operator.api.names import PLURAL
 from splat_operator.api.spec import Json
 from splat_operator.cluster.parsing import assemble, parse_resource
 from splat_operator.cluster.paths import APIS, JOBS, PODS
-from splat_operator.cluster.store import Store
+from splat_operator.cluster.store import Store, key_of
 
 KINDS = tuple(APIS)
 NUMBERS = st.integers(0, 2)
@@ -212,7 +212,8 @@ class TakesWhatComesLast(Store):
     """Takes an older object for news."""
 
     def put(self, kind: str, raw: Json) -> set[Key]:
-        return self.remove(kind, _at(raw, "0")) | super().put(kind, raw)
+        key = key_of(kind, raw)
+        return (self._drop(kind, key, raw["metadata"]["uid"]) if key else set()) | super().put(kind, raw)
 
 
 class ForgetsWhatIsGone(Store):

@@ -161,6 +161,10 @@ class Store:
         return self._destinations.note(entry.key, parse_spec(body["spec"]).output)
 
     def _remove(self, kind: str, key: Key, uid: str, version: str) -> set[Key]:
+        entry = self._entries.get(key)
+        kept = _find(getattr(entry, kind), uid) if entry else None
+        if kept and _is_newer(_version(kept), version):  # it had lost its label, and an answer says that it is back
+            return set()
         self._gone[uid] = version
         if len(self._gone) > MAX_GONE:
             del self._gone[next(iter(self._gone))]

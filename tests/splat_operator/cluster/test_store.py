@@ -154,6 +154,18 @@ def test_an_object_that_is_selected_again_is_seen_again(store: Store) -> None:
     assert store.put("jobs", raw_job(9)) == {KEY}
 
 
+@pytest.mark.parametrize("kind", RAWS)
+def test_news_that_an_object_was_away_does_not_remove_it_once_it_is_back(store: Store, kind: str) -> None:
+    """Its label was taken away at version 8; the answer to the write that gave it back is faster than the watch."""
+    filled(store).put(kind, RAWS[kind](9))
+    assert store.remove(kind, RAWS[kind](8)) == set()
+    assert store.keep_only(kind, None, set(), "8") == set()
+    seen = store.observe(KEY)
+    assert seen is not None
+    assert (len(seen.jobs), len(seen.pods)) == (1, 1)
+    assert store.remove(kind, RAWS[kind](10)) == {KEY}
+
+
 def test_another_releases_resources_are_left_out(store: Store) -> None:
     assert store.put(PLURAL, raw_resource(managedBy="example.com/other")) == set()
     assert store.observe(KEY) is None
