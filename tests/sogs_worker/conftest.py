@@ -1,7 +1,8 @@
-"""One S3 server of each kind for all of the worker's tests that need one; the others run without their packages."""
+"""What the worker's tests share: a server of each kind for all that need one. Each finds the log's level as it was."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from gateway_server import Gateway
     from s3_server import S3Server
+
+
+@pytest.fixture(autouse=True)
+def _level() -> Iterator[None]:
+    """Undo the --quiet of a command that runs in the tests' process."""
+    logger = logging.getLogger("sogs_worker")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture(scope="session")
