@@ -17,12 +17,15 @@ class Release:
     Attributes:
         kubectl: of its namespace.
         folder: for its values.
-        name: of the release.
     """
 
     kubectl: Kubectl
     folder: Path
-    name: str = "next"
+
+    @property
+    def name(self) -> str:
+        """Its own: its ClusterRoles, which carry it, stand beside those of tests that run at the same time."""
+        return f"next-{self.kubectl.namespace}"
 
     @property
     def controller(self) -> str:
