@@ -14,6 +14,8 @@ from benchmarks.process import run_measured
 MIB = 1 << 20
 LIMIT_S = 600
 KEY = "benchmark-of-transfers"
+OPTIONAL = {"CRT": "awscrt", "obstore": "obstore"}
+"""Words in the names of ways, and the module without which those cannot be tried."""
 
 
 @dataclass
@@ -60,8 +62,8 @@ def ways() -> list[str]:
     """Name the ways that can be tried here."""
     from benchmarks.transfer_ways import WAYS
 
-    has_crt = importlib.util.find_spec("awscrt") is not None
-    return [name for name in WAYS if has_crt or "CRT" not in name]
+    missing = [words for words, module in OPTIONAL.items() if importlib.util.find_spec(module) is None]
+    return [name for name in WAYS if not any(words in name for words in missing)]
 
 
 def measure(row: Row, bucket: str, path: Path, mebibytes: int) -> None:

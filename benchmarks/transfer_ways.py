@@ -76,6 +76,32 @@ def get_by_crt(bucket: str, key: str, path: Path) -> None:
         manager.download(bucket, key, str(path)).result()
 
 
+def get_by_obstore(bucket: str, key: str, path: Path) -> None:
+    """Use the bindings of Rust's object_store, if they are installed (obstore), as one stream."""
+    import obstore  # type: ignore[import-not-found]
+
+    with path.open("wb") as file:
+        for chunk in obstore.get(open_obstore(bucket), key).stream(min_chunk_size=16 * MIB):
+            file.write(chunk)
+
+
+def put_by_obstore(bucket: str, key: str, path: Path) -> None:
+    """Use the same for the way back: parts of our size, as many at once as ours, each with its SHA-256."""
+    import obstore
+
+    store = open_obstore(bucket, checksum_algorithm="SHA256")
+    obstore.put(store, key, path, chunk_size=16 * MIB, max_concurrency=4)
+
+
+def open_obstore(bucket: str, **options: str) -> Any:
+    """Open the bucket with it; the rest of the address is the environment's."""
+    from obstore.store import S3Store as RustStore  # type: ignore[import-not-found]
+
+    region = os.environ.get("AWS_REGION", "us-east-1")
+    client = {"allow_http": True}
+    return RustStore(bucket, region=region, virtual_hosted_style_request=False, client_options=client, **options)
+
+
 def get_by_ours(bucket: str, key: str, path: Path) -> None:
     """Use the worker's store."""
     open_our_store(bucket, path).download(key, path)
@@ -101,8 +127,10 @@ WAYS: dict[str, Way] = {
     "get: boto3's defaults": get_by_sdk,
     "get: s3transfer, 8 threads of 16 MiB": get_by_classic,
     "get: AWS common runtime (CRT)": get_by_crt,
+    "get: obstore": get_by_obstore,
     "get: sogs-worker": get_by_ours,
     "put: boto3's defaults": put_by_sdk,
+    "put: obstore": put_by_obstore,
     "put: sogs-worker": put_by_ours,
 }
 
