@@ -13,7 +13,7 @@ from sogs_worker.cli.places import connect, is_address, temporary_folder
 from sogs_worker.cli.streams import STANDARD_INPUT, STREAM, receive, receive_any
 from sogs_worker.errors import BadInputError, UsageError, WorkerError
 from sogs_worker.formats.sog.streamed import read_manifest
-from sogs_worker.naming import ARCHIVE_SUFFIXES, STREAMED
+from sogs_worker.naming import STREAMED, is_archive
 from sogs_worker.source.fetch import SceneFile, fetch
 from sogs_worker.source.objects import find_objects
 from sogs_worker.source.search import is_streamed
@@ -33,46 +33,37 @@ def opened_scene(text: str) -> Iterator[SceneFile]:
     Raises:
         WorkerError: there is none. What the block finds wrong with the file is said of what was named.
     """
-    if text == STREAM:
-        with _received(receive) as file:
-            yield file
-        return
-    if not is_address(text):
-        yield SceneFile(Path(text), str(Path(text)))
-        return
-    with temporary_folder(text) as scratch:
-        location = _parse(text)
-        if location.key.lower().endswith(ARCHIVE_SUFFIXES):
-            raise BadInputError(f"{location.uri}: is an archive, not a scene; unpack it, or name it to `compress`")
-        store = open_readable(location, connect("source", os.environ), scratch=scratch)
-        folder = scratch / "scene"
-        path = folder / PurePosixPath(location.key).name
-        with speaking_of(SceneFile(path, location.uri)):
-            if is_streamed(location.key):
-                _fetch_streamed(store, location, folder)
-                path = folder / STREAMED
-            else:
-                _fetch_scene(store, location, folder)
-            yield SceneFile(path, location.uri)
+    with _opened(text, receive, _fetch_named_scene) as file:
+        yield file
 
 
 @contextmanager
 def opened_file(text: str) -> Iterator[SceneFile]:
     """Give a file that is no scene, as `opened_scene` does."""
-    if text == STREAM:
-        with _received(receive_any) as file:
-            yield file
-        return
-    if not is_address(text):
+    with _opened(text, receive_any, _download) as file:
+        yield file
+
+
+@contextmanager
+def _opened(
+    text: str, receive_to: Callable[[Path], Path], fetch_to: Callable[[ReadableStore, Location, Path], Path]
+) -> Iterator[SceneFile]:
+    """Give a file: where it lies, or where one of the two has copied it to, from standard input or an address."""
+    if not (text == STREAM or is_address(text)):
         yield SceneFile(Path(text), str(Path(text)))
         return
     with temporary_folder(text) as scratch:
+        if text == STREAM:
+            file = SceneFile(receive_to(scratch), STANDARD_INPUT)
+            with speaking_of(file):
+                yield file
+            return
         location = _parse(text)
-        path = scratch / "file"
+        store = open_readable(location, connect("source", os.environ), scratch=scratch)
+        path = scratch / "scene" / PurePosixPath(location.key).name
+        path.parent.mkdir()
         with speaking_of(SceneFile(path, location.uri)):
-            store = open_readable(location, connect("source", os.environ), scratch=scratch)
-            store.download(location.key, path)
-            yield SceneFile(path, location.uri)
+            yield SceneFile(fetch_to(store, location, path), location.uri)
 
 
 @contextmanager
@@ -86,19 +77,25 @@ def speaking_of(file: SceneFile) -> Iterator[None]:
         raise type(error)(text) from error
 
 
-@contextmanager
-def _received(copy: Callable[[Path], Path]) -> Iterator[SceneFile]:
-    with temporary_folder(STREAM) as scratch:
-        file = SceneFile(copy(scratch), STANDARD_INPUT)
-        with speaking_of(file):
-            yield file
-
-
 def _parse(text: str) -> Location:
     location = parse_location(text, "IN")
     if location.is_prefix:
         raise UsageError(f"{location.uri}: is a folder; name one file in it")
     return location
+
+
+def _download(store: ReadableStore, location: Location, path: Path) -> Path:
+    store.download(location.key, path)
+    return path
+
+
+def _fetch_named_scene(store: ReadableStore, location: Location, path: Path) -> Path:
+    if is_archive(location.key):
+        raise BadInputError(f"{location.uri}: is an archive, not a scene; unpack it, or name it to `compress`")
+    if is_streamed(location.key):
+        return _fetch_streamed(store, location, path.with_name(STREAMED))
+    _fetch_scene(store, location, path.parent)
+    return path
 
 
 def _fetch_scene(store: ReadableStore, location: Location, folder: Path) -> None:
@@ -107,14 +104,14 @@ def _fetch_scene(store: ReadableStore, location: Location, folder: Path) -> None
     fetch(store, entry, sha256=None, folder=folder, is_known_by_content=False)
 
 
-def _fetch_streamed(store: ReadableStore, location: Location, folder: Path) -> None:
+def _fetch_streamed(store: ReadableStore, location: Location, manifest: Path) -> Path:
     """Copy what belongs to the finest level, as it lies there."""
-    folder.mkdir()
-    store.download(location.key, folder / STREAMED)
+    store.download(location.key, manifest)
     base = location.key[: location.key.rfind("/") + 1]
 
     def fetch_unit(unit: PurePosixPath) -> None:
         name = quote(str(unit)) if location.scheme == "https" else str(unit)
-        _fetch_scene(store, replace(location, key=base + name), folder / unit.parent)
+        _fetch_scene(store, replace(location, key=base + name), manifest.parent / unit.parent)
 
-    map_in_threads(fetch_unit, dict.fromkeys(read_manifest(folder / STREAMED).files), UNITS_AT_ONCE)
+    map_in_threads(fetch_unit, dict.fromkeys(read_manifest(manifest).files), UNITS_AT_ONCE)
+    return manifest
