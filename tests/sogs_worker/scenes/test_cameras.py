@@ -82,6 +82,14 @@ def test_cameras_of_no_use_are_named_and_left_aside(
     assert f"the cameras.json beside it is of no use, so it was judged from around: {reason}" in notes
 
 
+def test_no_more_is_read_than_cameras_have(
+    scene: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sogs_worker.source.cameras.MAX_BYTES", 100)
+    (scene.parent / "cameras.json").write_text(json.dumps([trainers_camera(orbit_views(read_ply(scene), 1)[0])]))
+    assert "is of no use, so it was judged from around: not a JSON file" in measure(scene, capsys)[1]
+
+
 def test_a_few_cameras_of_many_are_taken_evenly_and_made_smaller(tmp_path: Path) -> None:
     view = orbit_views(build_splats(10, bands=0), 1)[0]
     large = trainers_camera(view, 4000) | {"height": 2000}

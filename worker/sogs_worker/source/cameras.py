@@ -13,6 +13,9 @@ from sogs_worker.storage.local.files import LocalFiles
 
 CAMERAS = "cameras.json"
 
+MAX_BYTES = 16 << 20
+"""Of such a file, which has half a kilobyte for each camera: more of it is cut off, and then it is of no use."""
+
 TRAINED = "*/point_cloud/iteration_*/point_cloud.ply"
 """Where Inria's trainer, and those that follow it, put a scene within the folder that has its cameras."""
 
@@ -22,7 +25,8 @@ def fetch_cameras(store: ReadableStore, key: str, folder: Path) -> Path | None:
     path = store.uri(key) if isinstance(store, LocalFiles) else key  # whose root is the folder of a file that is named
     for place in camera_keys(key, path):
         with suppress(SourceMissingError, NotPermittedError):
-            store.download(place, folder / CAMERAS)
+            content, _ = store.peek(place, MAX_BYTES)
+            (folder / CAMERAS).write_bytes(content)
             return folder / CAMERAS
     return None
 
