@@ -21,9 +21,10 @@ from s3_server import S3Server
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import write_ply
 from splat_builders import build_splats
+from warm_worker import run_warm
 
 REPOSITORY = Path(__file__).parents[3]
-QUICK = ("--quality", "fast", "--device", "cpu")
+COMPRESS = ("compress", "--overwrite", "--quality", "fast", "--device", "cpu")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Remote:
         content: bytes = self.server.client().get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return content
 
-    def start(self, endpoint: str, *arguments: str) -> subprocess.Popen[str]:
-        environment = {
+    def environment(self, endpoint: str) -> dict[str, str]:
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY / "worker"),
             "TMPDIR": str(self.folder / "tmp"),
@@ -55,15 +57,16 @@ class Remote:
             "AWS_SECRET_ACCESS_KEY": self.server.admin.secret_key,
             "AWS_REGION": "us-east-1",
         }
-        (self.folder / "tmp").mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "sogs_worker", "compress", "--overwrite", *QUICK, *arguments]
+
+    def start(self, endpoint: str, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "sogs_worker", *COMPRESS, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=environment, cwd=self.folder, text=True, **pipes)
+        return subprocess.Popen(command, env=self.environment(endpoint), cwd=self.folder, text=True, **pipes)
 
     def compress(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(self.server.endpoint, *arguments)
-        output, errors = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+        environment = self.environment(self.server.endpoint)
+        done = run_warm(*COMPRESS, *arguments, environment=environment, folder=self.folder)
+        return subprocess.CompletedProcess(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture(scope="module")

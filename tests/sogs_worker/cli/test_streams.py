@@ -25,6 +25,7 @@ from sogs_worker.formats import WRITERS, read_scene
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
 from splat_builders import build_splats
+from warm_worker import run_warm
 
 WORKER = Path(__file__).parents[3] / "worker"
 COUNT = 90
@@ -46,9 +47,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     (folder / "tmp").mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "sogs_worker", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(WORKER), "TMPDIR": str(folder / "tmp")}
-    done = subprocess.run(command, input=stdin, env=environment, cwd=folder, capture_output=True, check=False)
+    environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+    done = run_warm(*arguments, environment=environment, folder=folder, stdin=stdin)
     assert list((folder / "tmp").iterdir()) == []
     assert b"Traceback" not in done.stderr
     return done

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from s3_server import Identity, S3Server
+from warm_worker import run_warm
 
 REPOSITORY = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-m", "sogs_worker", "run")
@@ -79,13 +80,18 @@ class Job:
     def finish(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for the end and collect what the run left."""
         output, errors = process.communicate(timeout=300)
-        message = (self.folder / "termination-log").read_bytes()
-        lines = [json.loads(line) for line in output.splitlines()]
-        return Ended(process.returncode, json.loads(message), len(message), lines, errors)
+        return self._collect(process.returncode, output, errors)
 
     def run(self) -> Ended:
-        """Run from start to end."""
-        return self.finish(self.start())
+        """Run from start to end, in processes that need not load torch."""
+        (self.folder / "run.json").write_text(json.dumps(self.document))
+        done = run_warm("run", environment=self.environment, folder=self.folder)
+        return self._collect(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def _collect(self, code: int, output: str, errors: str) -> Ended:
+        message = (self.folder / "termination-log").read_bytes()
+        lines = [json.loads(line) for line in output.splitlines()]
+        return Ended(code, json.loads(message), len(message), lines, errors)
 
 
 @dataclass(frozen=True)

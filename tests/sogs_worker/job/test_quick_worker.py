@@ -26,7 +26,7 @@ def run(job: Job, name: str, *, is_quick: bool) -> tuple[Ended, set[str], dict[s
     again.document["destination"]["uri"] = f"s3://{job.bucket}/{name}/"
     if is_quick:
         again.environment = {**job.environment, "PYTHONPATH": QUICK}
-    ended = again.run()
+    ended = again.finish(again.start())
     assert ended.code == 0, ended.errors
     keys = {key.removeprefix(f"{name}/") for key in job.server.keys(job.bucket) if key.startswith(f"{name}/")}
     return ended, keys, json.loads(again.get(f"{name}/my-garden.manifest.json"))

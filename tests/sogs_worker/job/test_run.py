@@ -33,7 +33,7 @@ def has_gpu() -> bool:
 
 class TestSuccess:
     def test_publishes_a_bundle_and_its_manifest(self, job: Job) -> None:
-        ended = job.run()
+        ended = job.finish(job.start())
 
         assert ended.code == 0, ended.errors
         assert job.server.keys(job.bucket) == {
@@ -85,7 +85,7 @@ class TestSuccess:
     def test_writes_to_an_exact_key_with_a_preview(self, job: Job) -> None:
         job.document["destination"]["uri"] = f"s3://{job.bucket}/scenes/v2/final.sog"
         job.document["preview"] = True
-        ended = job.run()
+        ended = job.finish(job.start())
         assert ended.code == 0, ended.errors
         written = {"scenes/v2/final.sog", "scenes/v2/final.png", "scenes/v2/final.manifest.json"}
         assert job.server.keys(job.bucket) == {"raw/garden.ply"} | written
@@ -95,7 +95,7 @@ class TestSuccess:
     @pytest.mark.skipif(has_gpu(), reason="this machine has a GPU, so nothing falls back")
     def test_goes_on_with_the_cpu_where_it_may(self, job: Job) -> None:
         job.environment |= {"SPLATS_DEVICE": "cuda", "SPLATS_CPU_FALLBACK": "1"}
-        ended = job.run()
+        ended = job.finish(job.start())
         assert (ended.code, ended.message["device"], ended.message["gpuSeconds"]) == (0, "cpu", 0.0)
         assert any("going on with the CPU" in line.get("message", "") for line in ended.lines)
 
