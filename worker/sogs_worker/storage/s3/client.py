@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import create_loader
 from urllib3.exceptions import InsecureRequestWarning
 
 from sogs_worker.errors import ConfigurationError
@@ -19,6 +21,9 @@ from sogs_worker.storage.tls import add_authorities
 
 CONNECTIONS = 16
 """Kept open: more than the threads of one transfer, so that two may overlap."""
+
+DESCRIPTIONS = create_loader()
+"""Of the SDK's services: megabytes of JSON, read once for the clients of both sides."""
 
 
 def open_client(connection: Connection, scratch: Path) -> Any:
@@ -35,8 +40,10 @@ def open_client(connection: Connection, scratch: Path) -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if connection.insecure_skip_tls_verify:
         warnings.filterwarnings("ignore", category=InsecureRequestWarning)
+    session = botocore.session.get_session()
+    session.register_component("data_loader", DESCRIPTIONS)
     try:
-        client = boto3.session.Session().client(
+        client = boto3.session.Session(botocore_session=session).client(
             "s3",
             endpoint_url=connection.endpoint,
             region_name=connection.region,
