@@ -70,6 +70,15 @@ def run_convert(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_completion(options: argparse.Namespace) -> int:
+    """Print a shell's script."""
+    from sogs_worker.cli.completion import build_script
+    from sogs_worker.cli.parser import build_parser
+
+    print(build_script(build_parser(), options.shell))
+    return 0
+
+
 def run_inspect(options: argparse.Namespace) -> int:
     """Tell what a scene file holds."""
     from sogs_worker.cli.inspect import format_description, inspect_scene

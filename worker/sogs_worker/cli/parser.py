@@ -6,12 +6,13 @@ import argparse
 import os
 from typing import Any, NoReturn
 
-from sogs_worker.cli.commands import run_compress, run_job, run_sagemaker
+from sogs_worker.cli.commands import run_completion, run_compress, run_job, run_sagemaker
 from sogs_worker.cli.options import add_choice, add_encoder_options
 from sogs_worker.cli.scene_options import ONE_SCENE, add_convert, add_evaluate, add_inspect, add_render
 from sogs_worker.errors import UsageError
 from sogs_worker.naming import ARCHIVE_SUFFIXES
 
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 EXIT_CODES = """\
 exit codes: 0 all is well; 64 wrong usage; 65 an input cannot be read; 66 it is not there; 69 a server does not answer;
 70 an unexpected fault; 74 reading or writing broke off; 75 told to stop; 77 not permitted; 78 the surroundings are
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_inspect(commands)
     add_evaluate(commands)
     add_render(commands)
+    _add_completion(commands)
     run = commands.add_parser("run", help="the Kubernetes Job: everything from the environment", has_levels=False)
     run.set_defaults(command=run_job, quiet=False, verbose=False)
     return parser
@@ -118,3 +120,18 @@ def _add_sagemaker(commands: Any) -> None:
     sagemaker.add_argument("--output", default="/opt/ml/processing/output", help="default: %(default)s")
     add_encoder_options(sagemaker, os.environ)
     sagemaker.set_defaults(command=run_sagemaker)
+
+
+def _add_completion(commands: Any) -> None:
+    completion = commands.add_parser(
+        "completion",
+        has_levels=False,
+        help="print the script by which a shell completes this command's options",
+        epilog="""\
+examples:
+  source <(sogs-worker completion bash)    # in ~/.bashrc
+  sogs-worker completion zsh > ~/.zfunc/_sogs-worker    # a folder of $fpath, before compinit
+  sogs-worker completion fish > ~/.config/fish/completions/sogs-worker.fish""",
+    )
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
+    completion.set_defaults(command=run_completion, quiet=False, verbose=False)
