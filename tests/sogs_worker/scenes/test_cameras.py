@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,55 @@ def test_its_own_cameras_judge_a_scene(above: int, scene: Path, capsys: pytest.C
     assert own == pytest.approx(expected["psnr"], abs=0.006)
     assert own != around
     assert notes == ""
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tgz"])
+@pytest.mark.parametrize("is_last", [False, True], ids=["before the scenes", "after them"])
+def test_an_archives_cameras_judge_its_scenes(
+    suffix: str, is_last: bool, scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = scene.parents[2]
+    shutil.copytree(scene.parent, scene.parents[1] / "iteration_7000")
+    views = orbit_views(read_ply(scene), 3)
+    (run / "cameras.json").write_text(json.dumps([trainers_camera(view) for view in views]))
+    own, _ = measure(scene, capsys)
+    names = ["point_cloud", "cameras.json"] if is_last else ["cameras.json", "point_cloud"]
+    packed = pack(tmp_path / f"run.{suffix}", run, names)
+    options = ("--device", "cpu", "--quality", "fast", "--psnr", "--json", "--quiet")
+    assert main(["compress", *options, str(packed), f"{tmp_path}/out/"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(record["psnr"], record["notes"]) for record in records] == [(own, [])] * 2
+
+
+def test_an_archives_cameras_of_no_use_are_left_aside(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    around, _ = measure(scene, capsys)
+    run = scene.parents[2]
+    (run / "cameras.json").write_text(json.dumps([trainers_camera(view) for view in orbit_views(read_ply(scene), 3)]))
+    packed = pack(tmp_path / "run.zip", run, ["point_cloud", "cameras.json"])
+    with zipfile.ZipFile(packed) as archive:
+        info = archive.getinfo("cameras.json")
+    content = bytearray(packed.read_bytes())
+    content[info.header_offset + 60] ^= 0xFF  # its checksum is wrong now
+    packed.write_bytes(content)
+    options = ("--device", "cpu", "--quality", "fast", "--psnr", "--json", "--quiet")
+    assert main(["compress", *options, str(packed), f"{tmp_path}/out/"]) == 0
+    assert json.loads(capsys.readouterr().out)["psnr"] == around
+
+
+def pack(path: Path, folder: Path, names: Sequence[str]) -> Path:
+    """Pack files and folders in this order."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names:
+                for file in sorted([folder / name, *(folder / name).rglob("*")]):
+                    archive.write(file, file.relative_to(folder))
+    else:
+        with tarfile.open(path, "w:gz" if path.suffix == ".tgz" else "w") as archive:
+            for name in names:
+                archive.add(folder / name, name)
+    return path
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,13 @@ class Pipeline:
         """Make what an object holds."""
         unpacked = self._scratch / "scene"
         unpacked.mkdir(exist_ok=True)
-        with unpacking(arrived, unpacked, selection=self._selection, names=self._names) as found:
+        with unpacking(
+            arrived,
+            unpacked,
+            selection=self._selection,
+            names=self._names,
+            with_cameras=self._recipe.is_measured,
+        ) as found:
             scenes = found.scenes
             for each in found.passed_over:
                 yield Step(each.name, time.monotonic(), done(each), is_scene=False)

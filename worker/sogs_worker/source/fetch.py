@@ -154,7 +154,7 @@ def digest_folder(folder: Path) -> str:
 
 @contextmanager
 def unpacking(
-    fetched: Fetched, folder: Path, *, selection: Selection = ALL, names: Pattern = PATHS
+    fetched: Fetched, folder: Path, *, selection: Selection = ALL, names: Pattern = PATHS, with_cameras: bool = False
 ) -> Iterator[Unpacked]:
     """Give the scenes that an object holds; those of an archive are unpacked one at a time.
 
@@ -163,6 +163,7 @@ def unpacking(
         folder: takes the files of an archive's scene.
         selection: what is taken of the source.
         names: how outputs are named.
+        with_cameras: whether to unpack those that an archive's scene was trained from.
 
     Raises:
         BadInputError: the archive is damaged; a NoSceneError, if it has no scene. Names the object.
@@ -185,10 +186,11 @@ def unpacking(
 
         @contextmanager
         def opened() -> Iterator[SceneFile]:
-            with speaking_of(fetched):
-                path = archive.extract(member, folder)
             try:
-                yield SceneFile(path, named)
+                with speaking_of(fetched):
+                    cameras = archive.extract_cameras(member, folder) if with_cameras else None
+                    path = archive.extract(member, folder)
+                yield SceneFile(path, named, cameras)
             finally:
                 for file in folder.iterdir():
                     file.unlink()

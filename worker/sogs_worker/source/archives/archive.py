@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from sogs_worker.source.archives.entries import Container, Entry
 from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
 from sogs_worker.source.archives.zips import ZipContainer
+from sogs_worker.source.cameras import CAMERAS, MAX_BYTES
 from sogs_worker.source.search import NoSceneError, PassedOver, is_ply, summarize
 from sogs_worker.source.selection import ALL, Selection
 
@@ -78,6 +79,7 @@ class Archive:
         self.passed_over = passed_over
         self._stack = ExitStack()
         self._container: Container | None = None
+        self._cameras: tuple[Entry | None, bytes] = None, b""
 
     def __enter__(self) -> Archive:
         """Open the file."""
@@ -105,8 +107,7 @@ class Archive:
             BadInputError: the archive is damaged.
             StorageError: `folder` has no room for it. Nothing of the scene is left there after any error.
         """
-        if self._container is None:
-            raise RuntimeError("an archive must be entered before it is unpacked")
+        container = self._entered()
         _require_space(f"{self.path}: {member.name}", member.size_bytes, folder)
         with ExitStack() as undo:
             for entry in sorted(member.entries, key=lambda each: each.position):
@@ -114,9 +115,30 @@ class Archive:
                 # Exclusive: follows no link and replaces nothing, whoever else writes to the folder.
                 with _unpacking(self.path, entry), target.open("xb") as file:
                     undo.callback(target.unlink)
-                    _copy(self._container, entry, file)
+                    _copy(container, entry, file)
             undo.pop_all()
         return folder / member.name.name
+
+    def extract_cameras(self, member: Member, folder: Path) -> Path | None:
+        """Unpack the cameras that a scene was trained from, best before it; None if there are none to be used.
+
+        Several scenes in a row that have the same are spared the way back through a gzipped archive.
+        """
+        container, entry = self._entered(), member.cameras
+        if not entry:
+            return None
+        if self._cameras[0] != entry:
+            with suppress(BadInputError, *DAMAGE):
+                self._cameras = entry, _beginning(container, entry, MAX_BYTES)
+        if self._cameras[0] != entry:
+            return None
+        (folder / CAMERAS).write_bytes(self._cameras[1])
+        return folder / CAMERAS
+
+    def _entered(self) -> Container:
+        if self._container is None:
+            raise RuntimeError("an archive must be entered before it is unpacked")
+        return self._container
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from sogs_worker.errors import BadInputError
 from sogs_worker.naming import is_archive
 from sogs_worker.source.archives.entries import Entry, check_name, shown
+from sogs_worker.source.cameras import camera_keys
 from sogs_worker.source.search import Judgement, NoSceneError, PassedOver, Scene, is_hidden, is_streamed, judge, settle
 from sogs_worker.source.selection import Selection
 
@@ -22,11 +23,13 @@ class Member:
         name: the path of its file, of an unbundled one that of its meta.json.
         size_bytes: of all its files, unpacked.
         entries: its files, that of `name` first.
+        cameras: the file of those that it was trained from, where one can be unpacked.
     """
 
     name: PurePosixPath
     size_bytes: int
     entries: tuple[Entry, ...]
+    cameras: Entry | None = None
 
 
 def select_members(
@@ -79,7 +82,9 @@ def _build_member(scene: Scene, files: dict[PurePosixPath, Entry], twice: set[Pu
         _check_obstacle(each)
         if each.name in twice:
             raise BadInputError(f"{each.name} is there twice; pack it once")
-    return Member(scene.file, sum(each.size_bytes for each in entries), entries)
+    beside = (files.get(PurePosixPath(key)) for key in camera_keys(str(scene.file), str(scene.file)))
+    cameras = next((each for each in beside if each and not each.obstacle and each.name not in twice), None)
+    return Member(scene.file, sum(each.size_bytes for each in entries), entries, cameras)
 
 
 def _check_obstacle(entry: Entry) -> None:
