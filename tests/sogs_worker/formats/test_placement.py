@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from sogs_worker.encode.harmonics import basis
 from sogs_worker.errors import BadInputError
-from sogs_worker.formats.placement import place, rotation_matrix, turn_of_harmonics
+from sogs_worker.formats.placement import place
+from sogs_worker.formats.turning import harmonics_matrix, rotation_matrix
 from splat_builders import build_splats, covariances
 
 NUMBERS = st.floats(-2, 2)
@@ -44,8 +45,8 @@ def test_a_placed_scene_is_the_same_scene(
 @given(QUATERNIONS, QUATERNIONS)
 def test_turns_of_harmonics_follow_each_other_as_rotations_do(first: np.ndarray, second: np.ndarray) -> None:
     one, other = rotation_matrix(first), rotation_matrix(second)
-    turns = turn_of_harmonics(other) @ turn_of_harmonics(one)
-    np.testing.assert_allclose(turns, turn_of_harmonics(other @ one), atol=1e-9)
+    turns = harmonics_matrix(other) @ harmonics_matrix(one)
+    np.testing.assert_allclose(turns, harmonics_matrix(other @ one), atol=1e-9)
     np.testing.assert_allclose(turns @ turns.T, np.eye(15), atol=1e-9)
 
 

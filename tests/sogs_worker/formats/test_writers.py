@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sogs_worker.encode.opacity import alphas_of
+from sogs_worker.encode.quaternions import complete, leave_out_largest, normalize
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats import WRITERS, blocks, find_writer, read_scene
 from sogs_worker.formats.glb import container
 from sogs_worker.formats.ply.packing import GROUP
-from sogs_worker.formats.quaternions import complete, leave_out_largest, normalize
 from sogs_worker.formats.spz.packing import write_spz
 from sogs_worker.splats import Splats
 from splat_builders import build_splats, covariances, replace

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sogs_worker.encode.lattice import snap
+from sogs_worker.encode.quaternions import complete
 from sogs_worker.splats import Floats
 
 Bytes = NDArray[np.uint8]
@@ -19,8 +20,6 @@ MODE = 252
 
 ZERO = 127
 """The byte that multiples of a coarser step are counted from: 127.5 is 0."""
-
-_REST = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
 
 
 def pack_rotations(rotations: Tensor, levels: Tensor) -> Tensor:
@@ -50,9 +49,4 @@ def unpack_rotations(packed: Bytes) -> Floats:
         (N, 4) float32, w, x, y, z, of norm 1 within rounding.
     """
     rest = (packed[:, :3] / 255 - 0.5) * np.sqrt(2)
-    largest = packed[:, 3].astype(np.intp) - MODE
-    rows = np.arange(len(packed))
-    unit = np.empty((len(packed), 4))
-    unit[rows[:, None], _REST[largest]] = rest
-    unit[rows, largest] = np.sqrt(np.maximum(0.0, 1.0 - (rest**2).sum(axis=1)))
-    return unit.astype(np.float32)
+    return complete(rest, packed[:, 3].astype(np.intp) - MODE).astype(np.float32)

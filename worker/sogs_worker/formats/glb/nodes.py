@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.glb.document import Document, Section, parse_list, parse_numbers, parse_section
-from sogs_worker.formats.placement import rotation_matrix
+from sogs_worker.formats.turning import rotation_matrix
 
 INSTANCING = "EXT_mesh_gpu_instancing"
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import alphas_of
+from sogs_worker.encode.quaternions import normalize
 from sogs_worker.files import replacing
 from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.colour import sh0_to_colours
@@ -21,7 +22,6 @@ from sogs_worker.formats.glb.axes import HALF_TURN
 from sogs_worker.formats.glb.container import build_head
 from sogs_worker.formats.glb.primitives import COLOUR_SPACE, KERNEL, SPLATS, attribute, harmonic
 from sogs_worker.formats.placement import place
-from sogs_worker.formats.quaternions import normalize
 from sogs_worker.splats import Floats, Splats
 
 ARRAY_BUFFER = 34962

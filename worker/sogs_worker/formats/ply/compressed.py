@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
+from sogs_worker.encode.quaternions import complete
 from sogs_worker.errors import BadInputError
 from sogs_worker.formats.bands import describe_dropped
 from sogs_worker.formats.colour import colours_to_sh0
@@ -21,7 +22,6 @@ from sogs_worker.formats.ply.header import Element, Header
 from sogs_worker.formats.ply.layout import count_sh_coefficients, sh_names
 from sogs_worker.formats.ply.model import parse_model
 from sogs_worker.formats.ply.rows import Rows
-from sogs_worker.formats.quaternions import complete
 from sogs_worker.splats import Floats, Origin, Splats
 
 GROUP = 256

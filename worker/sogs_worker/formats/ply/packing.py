@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import alphas_of
 from sogs_worker.encode.order import hilbert_order
+from sogs_worker.encode.quaternions import leave_out_largest
 from sogs_worker.files import replacing
 from sogs_worker.formats.blocks import split_rows
 from sogs_worker.formats.colour import sh0_to_colours
 from sogs_worker.formats.ply.compressed import GROUP, PACKED, SH_RANGE
 from sogs_worker.formats.ply.header import build_element, build_header
 from sogs_worker.formats.ply.model import format_model
-from sogs_worker.formats.quaternions import leave_out_largest
 from sogs_worker.splats import Floats, Splats
 
 FARTHEST_SCALE = 20

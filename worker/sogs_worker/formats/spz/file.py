@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import dequantize_opacities
 from sogs_worker.encode.origin import centre
+from sogs_worker.encode.quaternions import complete
 from sogs_worker.files import reading
 from sogs_worker.formats.axes import to_ply_axes
 from sogs_worker.formats.bands import count_coefficients, describe_dropped
 from sogs_worker.formats.blocks import decode_rows
-from sogs_worker.formats.quaternions import complete
 from sogs_worker.formats.spz.extensions import Extensions, parse_extensions
 from sogs_worker.formats.spz.streams import Header, ReadStream, opened_streams
 from sogs_worker.splats import SH_COEFFICIENTS, Model, Splats

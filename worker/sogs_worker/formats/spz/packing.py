@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.encode.opacity import alphas_of
+from sogs_worker.encode.quaternions import leave_out_largest
 from sogs_worker.errors import BadInputError
 from sogs_worker.files import replacing
 from sogs_worker.formats.blocks import split_rows
-from sogs_worker.formats.quaternions import leave_out_largest
 from sogs_worker.formats.spz.file import COLOUR_SCALE
 from sogs_worker.formats.spz.streams import ANTIALIASED, HEADER, MAGIC, TABLE_ENTRY, TABLE_PLACE, ZSTD_VERSION
 from sogs_worker.formats.spz.zstd import compress_zstd
