@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.files import reading
-from sogs_worker.source.archives.entries import Container, Entry
+from sogs_worker.source.archives.entries import Container, Entry, shown
 from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
 from sogs_worker.source.archives.zips import ZipContainer
@@ -108,7 +108,7 @@ class Archive:
             StorageError: `folder` has no room for it. Nothing of the scene is left there after any error.
         """
         container = self._entered()
-        _require_space(f"{self.path}: {member.name}", member.size_bytes, folder)
+        _require_space(f"{self.path}: {shown(str(member.name))}", member.size_bytes, folder)
         with ExitStack() as undo:
             for entry in sorted(member.entries, key=lambda each: each.position):
                 target = folder / entry.name.name
@@ -157,15 +157,16 @@ def _opened(path: Path) -> Iterator[Container]:
 @contextmanager
 def _unpacking(path: Path, entry: Entry) -> Iterator[None]:
     """Name the file that is being unpacked in faults."""
+    name = shown(str(entry.name))
     try:
         yield
     except BadInputError as error:
-        raise BadInputError(f"{path}: {entry.name} {error}") from error
+        raise BadInputError(f"{path}: {name} {error}") from error
     except DAMAGE as error:
-        raise BadInputError(f"{path}: {entry.name} is damaged; copy the archive again") from error
+        raise BadInputError(f"{path}: {name} is damaged; copy the archive again") from error
     except OSError as error:
         raise StorageError(
-            f"{path}: {entry.name} cannot be unpacked: {error.strerror or error}; check the scratch folder's volume"
+            f"{path}: {name} cannot be unpacked: {error.strerror or error}; check the scratch folder's volume"
         ) from error
 
 

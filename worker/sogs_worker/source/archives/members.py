@@ -54,7 +54,7 @@ def select_members(
         if is_hidden(entry.name):
             continue
         if is_archive(entry.name.name) and selection.may_hold(entry.name):
-            raise BadInputError(f"{entry.name} is an archive in an archive; unpack it first")
+            raise BadInputError(f"{shown(str(entry.name))} is an archive in an archive; unpack it first")
         if entry.name in files:
             twice.add(entry.name)
         files[entry.name] = entry
@@ -81,7 +81,7 @@ def _build_member(scene: Scene, files: dict[PurePosixPath, Entry], twice: set[Pu
         check_name(each.name)
         _check_obstacle(each)
         if each.name in twice:
-            raise BadInputError(f"{each.name} is there twice; pack it once")
+            raise BadInputError(f"{shown(str(each.name))} is there twice; pack it once")
     beside = (files.get(PurePosixPath(key)) for key in camera_keys(str(scene.file), str(scene.file)))
     cameras = next((each for each in beside if each and not each.obstacle and each.name not in twice), None)
     return Member(scene.file, sum(each.size_bytes for each in entries), entries, cameras)
