@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.progress import wait_until
 from kubectl import Kubectl
+from warm_process import start_warm
 
 ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = "splat_operator.__main__"
+CLIENTS = ("kubernetes.config.kube_config", "kubernetes.aio.config.kube_config")
 OF_THE_WORKER = (
     *("SPLATS_WORKER_IMAGE", "SPLATS_WORKER_IMAGE_PULL_POLICY"),
     *("SPLATS_WORKER_FIXED_USER", "SPLATS_CPU_FALLBACK"),
@@ -68,10 +72,9 @@ class LocalOperator:
             "SPLATS_METRICS_PORT": str(self._metrics_port),
             **variables,
         }
-        main = "import sys, splat_operator.__main__ as program\n"
-        self._command = [sys.executable, "-c", f"{main}{prelude}\nsys.exit(program.main())"]
+        self._prelude = prelude
         self._log = folder / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
     def __enter__(self) -> LocalOperator:
         self.start()
@@ -82,33 +85,38 @@ class LocalOperator:
 
     def start(self) -> None:
         """Start a process and wait until it serves."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        with self._log.open("ab") as log, Path(os.devnull).open() as nothing:
+            streams = (nothing.fileno(), log.fileno(), log.fileno())
+            self._process = start_warm(
+                _run, self._prelude, imported=[PROGRAM], environment=self._environment, streams=streams
+            )
         self.wait_for("healthz", lambda: self.health()[0] == 200)
 
     def stop(self) -> int:
         """End the process as the kubelet does; its exit code."""
         process = self._running()
         process.terminate()
-        try:
-            return process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            return self.kill()
+        process.join(STOP_TIMEOUT_S)
+        return self.kill() if process.exitcode is None else process.exitcode
 
     def kill(self) -> int:
         """End the process at once, as a crash of its node would; its exit code."""
         process = self._running()
         process.kill()
-        return process.wait()
+        process.join()
+        assert process.exitcode is not None
+        return process.exitcode
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, such as SIGSTOP."""
-        self._running().send_signal(number)
+        pid = self._running().pid
+        assert pid
+        os.kill(pid, number)
 
     @property
     def has_ended(self) -> bool:
         """Whether the process is there no more."""
-        return self._running().poll() is not None
+        return self._running().exitcode is not None
 
     def wait_for(self, what: str, check: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
         """Ask `check` until it is true; fails with the log where the process ends meanwhile, or the time."""
@@ -144,9 +152,17 @@ class LocalOperator:
             families = text_string_to_metric_families(answer.read().decode())
         return {series(sample.name, **sample.labels): sample.value for family in families for sample in family.samples}
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> ForkServerProcess:
         assert self._process, "the operator was never started"
         return self._process
+
+
+def _run(prelude: str) -> None:
+    for client in CLIENTS:  # each looks at the variable when it is imported
+        vars(importlib.import_module(client))["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
+    program = importlib.import_module(PROGRAM)
+    exec(prelude, {"program": program})  # noqa: S102
+    sys.exit(program.main())
 
 
 def series(name: str, **labels: str) -> Series:

@@ -1,12 +1,7 @@
-"""The worker's commands in processes forked from one that has loaded torch, which takes seconds each time.
-
-Each run is a process of its own, with its own environment, folder, streams and exit code. Unlike a container's it does
-not begin with a new interpreter: tests of the start, of signals and of kills execute the command itself.
-"""
+"""The worker's commands in processes that need not load torch, which takes seconds each time."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,14 +9,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any
 
+from warm_process import replace_environment, start_warm
+
 TIMEOUT_S = 300
-LOADED = ["torch", "boto3", "sogs_worker.engines.native", "sogs_worker.job.process", "sogs_worker.job.supervisor"]
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__, *LOADED])
+IMPORTED = ("torch", "boto3", "sogs_worker.engines.native", "sogs_worker.job.process", "sogs_worker.job.supervisor")
 
 
 def run_warm(
@@ -30,9 +24,8 @@ def run_warm(
     """Do `sogs-worker ARGUMENTS` in a folder, with nothing but this environment, and wait for its end."""
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        streams = [DupFd(reading), DupFd(output.fileno()), DupFd(errors.fileno())]
-        process = _CONTEXT.Process(target=_run, args=(arguments, dict(environment), str(folder), streams))
-        process.start()
+        streams = (reading, output.fileno(), errors.fileno())
+        process = start_warm(_run, arguments, folder, imported=IMPORTED, environment=environment, streams=streams)
         os.close(reading)
         threading.Thread(target=_feed, args=(writing, stdin), daemon=True).start()
         process.join(TIMEOUT_S)
@@ -52,24 +45,15 @@ def _feed(pipe: int, content: bytes) -> None:
         return
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, streams: Sequence[Any]) -> None:
-    for number, stream in enumerate(streams):
-        os.dup2(stream.detach(), number)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
-    _replace_environment(environment)
+def _run(arguments: Sequence[str], folder: Path) -> None:
     os.chdir(folder)
+    sys.stdin = open(0)  # noqa: SIM115
     sys.argv = ["sogs-worker", *arguments]
     from sogs_worker import __main__
     from sogs_worker.job import supervisor
 
     supervisor.subprocess = Forking  # type: ignore[misc, assignment]
     __main__.run()
-
-
-def _replace_environment(environment: Mapping[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    tempfile.tempdir = None  # what TMPDIR says is asked for again
 
 
 class Forking:
@@ -94,7 +78,7 @@ class Forking:
             os.setsid()
             os.close(reading)
             os.dup2(writing, 2)
-            _replace_environment(env)
+            replace_environment(env)
             code = process.main()
             sys.stdout.flush()
             os._exit(code)
