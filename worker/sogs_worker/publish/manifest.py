@@ -58,10 +58,20 @@ class Output:
         """The name as the path that it is, relative to the destination."""
         return PurePosixPath(self.name)
 
+    @property
+    def ratio(self) -> float:
+        """How many times smaller than its scene it is, rounded."""
+        return round(self.source_bytes / self.bytes, 2)
+
+    @property
+    def rounded_psnr(self) -> float | None:
+        """The PSNR for JSON, which has no infinity."""
+        return self.psnr and round(min(self.psnr, IDENTICAL_PSNR), 2)
+
     def to_document(self) -> dict[str, Any]:
         """Write it down as docs/job.md has it, without its files."""
         optional = {
-            "psnr": self.psnr and round(min(self.psnr, IDENTICAL_PSNR), 2),
+            "psnr": self.rounded_psnr,
             "previewUri": self.preview_uri,
             "cached": self.is_cached or None,
         }
@@ -72,7 +82,7 @@ class Output:
             "bytes": self.bytes,
             "sourceBytes": self.source_bytes,
             "splats": self.splats,
-            "ratio": round(self.source_bytes / self.bytes, 2),
+            "ratio": self.ratio,
             **{name: value for name, value in optional.items() if value is not None},
         }
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.publish.manifest import IDENTICAL_PSNR
 from sogs_worker.scenes.destination import Made
 from sogs_worker.source.search import PassedOver
 
@@ -39,13 +38,13 @@ class Outcome:
     def to_record(self, made: Made, device: str) -> dict[str, Any]:
         """Describe what was made on a device as a JSON object."""
         output = made.output
-        optional = {"psnr": output.psnr and round(min(output.psnr, IDENTICAL_PSNR), 2), "preview": output.preview_uri}
+        optional = {"psnr": output.rounded_psnr, "preview": output.preview_uri}
         return {
             "input": self.uri,
             "output": output.uri,
             "sourceBytes": output.source_bytes,
             "bytes": output.bytes,
-            "ratio": round(output.source_bytes / output.bytes, 2),
+            "ratio": output.ratio,
             "splats": output.splats,
             "dropped": self.dropped.total,
             "notes": list(self.notes),
