@@ -36,7 +36,7 @@ test: setup lint test-fast test-e2e  ## all tests, on the embedded cluster (CLUS
 test-fast test-e2e: export OMP_WAIT_POLICY := PASSIVE
 
 test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
-	$(BIN)/pytest -n 3 --durations 20 -m 'not e2e' $(TESTS)
+	$(BIN)/pytest -n 2 --durations 20 -m 'not e2e' $(TESTS)
 
 test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
 	$(BIN)/pytest -n 4 --dist loadgroup --durations 20 -m 'e2e and not alone' $(E2E) || [ $$? = $(NONE_FOUND) ]

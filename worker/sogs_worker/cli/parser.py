@@ -31,9 +31,12 @@ class _Version(argparse.Action):
     """Prints the version of what is installed, which takes a look at the disk."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print("sogs-worker", version("sogs-worker"))
+        try:
+            print("sogs-worker", version("sogs-worker"))
+        except PackageNotFoundError:
+            print("sogs-worker, run from its source: it is not installed and so has no version")
         parser.exit()
 
 
