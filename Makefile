@@ -14,7 +14,7 @@ BIN := .venv/bin
 export PATH := $(UV_HOME)/bin:$(PATH)
 NAMESPACE ?= splat-operator
 TESTS ?= tests
-# Only these are collected for the cluster: each process would import all others first.
+# Only these are collected for the cluster: each process would import all other tests first.
 E2E = $(if $(filter tests,$(TESTS)),$(shell grep -rl --include='*.py' mark.e2e tests),$(TESTS))
 # pytest's exit code where TESTS holds none of a kind.
 NONE_FOUND := 5

@@ -158,8 +158,9 @@ class LocalOperator:
 
 
 def _run(prelude: str) -> None:
-    for client in CLIENTS:  # each looks at the variable when it is imported
-        vars(importlib.import_module(client))["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
+    if kubeconfig := os.environ.get("KUBECONFIG"):
+        for client in CLIENTS:  # each looks at the variable when it is imported
+            vars(importlib.import_module(client))["KUBE_CONFIG_DEFAULT_LOCATION"] = kubeconfig
     program = importlib.import_module(PROGRAM)
     exec(prelude, {"program": program})  # noqa: S102
     sys.exit(program.main())

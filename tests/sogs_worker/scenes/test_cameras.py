@@ -97,7 +97,10 @@ def test_an_archives_cameras_of_no_use_are_left_aside(
     packed.write_bytes(content)
     options = ("--device", "cpu", "--quality", "fast", "--psnr", "--json", "--quiet")
     assert main(["compress", *options, str(packed), f"{tmp_path}/out/"]) == 0
-    assert json.loads(capsys.readouterr().out)["psnr"] == around
+    record = json.loads(capsys.readouterr().out)
+    assert record["psnr"] == around
+    (note,) = record["notes"]
+    assert "the cameras.json beside it is of no use, so it was judged from around: not a JSON file" in note
 
 
 def pack(path: Path, folder: Path, names: Sequence[str]) -> Path:

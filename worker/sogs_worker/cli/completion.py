@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import shtab
 
+from sogs_worker.engines.device import DEVICES
 from sogs_worker.engines.parameters import ENGINES, FORMATS, QUALITIES
 
 VALUES: dict[str, Sequence[str]] = {
@@ -14,8 +15,9 @@ VALUES: dict[str, Sequence[str]] = {
     "format": FORMATS,
     "quality": QUALITIES,
     "sh_bands": ("0", "1", "2", "3"),
-    "device": ("auto", "cuda", "cpu"),
+    "device": DEVICES,
 }
+"""What is checked after argparse, by the names that the parser has for it."""
 FILES = ("inputs", "input", "scene", "reference", "other", "output", "cameras")
 
 

@@ -120,7 +120,9 @@ class Archive:
         return folder / member.name.name
 
     def extract_cameras(self, member: Member, folder: Path) -> Path | None:
-        """Unpack the cameras that a scene was trained from, best before it; None if there are none to be used.
+        """Unpack the cameras that a scene was trained from, best before it; None if there are none.
+
+        Of damaged ones the file is empty: whoever reads it says that it is of no use.
 
         Several scenes in a row that have the same are spared the way back through a gzipped archive.
         """
@@ -128,10 +130,9 @@ class Archive:
         if not entry:
             return None
         if self._cameras[0] != entry:
+            self._cameras = entry, b""
             with suppress(BadInputError, *DAMAGE):
                 self._cameras = entry, _beginning(container, entry, MAX_BYTES)
-        if self._cameras[0] != entry:
-            return None
         (folder / CAMERAS).write_bytes(self._cameras[1])
         return folder / CAMERAS
 

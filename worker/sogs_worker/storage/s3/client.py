@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,6 @@ from sogs_worker.storage.tls import add_authorities
 CONNECTIONS = 16
 """Kept open: more than the threads of one transfer, so that two may overlap."""
 
-DESCRIPTIONS = create_loader()
-"""Of the SDK's services: megabytes of JSON, read once for the clients of both sides."""
-
 
 def open_client(connection: Connection, scratch: Path) -> Any:
     """Make the SDK's client, quiet and bounded in time; nothing is sent yet.
@@ -40,9 +38,9 @@ def open_client(connection: Connection, scratch: Path) -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if connection.insecure_skip_tls_verify:
         warnings.filterwarnings("ignore", category=InsecureRequestWarning)
-    session = botocore.session.get_session()
-    session.register_component("data_loader", DESCRIPTIONS)
     try:
+        session = botocore.session.get_session()
+        session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
         client = boto3.session.Session(botocore_session=session).client(
             "s3",
             endpoint_url=connection.endpoint,
@@ -58,6 +56,16 @@ def open_client(connection: Connection, scratch: Path) -> Any:
     # The SDK asks for a bucket's region when it is redirected, and again when that is redirected, without an end.
     client.meta.events.register("before-call.s3.HeadBucket", forbid_redirect)
     return client
+
+
+@cache
+def descriptions(more: str | None) -> Any:
+    """Return what the SDK knows of services: megabytes of JSON, read once for the clients of both sides.
+
+    Args:
+        more: folders of the user's own to look into too, as `AWS_DATA_PATH` has them.
+    """
+    return create_loader(more)
 
 
 def forbid_redirect(context: dict[str, Any], **_arguments: Any) -> None:
