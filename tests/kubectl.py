@@ -82,9 +82,9 @@ class Kubectl:
         self.wait("crd", name, f"jsonpath={{.status.acceptedNames.plural}}={name.split('.')[0]}")
         self.wait("crd", name, "condition=Established")
 
-    def finish(self, name: str, phase: str = "Succeeded") -> dict[str, Any]:
+    def finish(self, name: str, phase: str = "Succeeded", timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
         """Wait until a SplatCompression is in a phase, and read it."""
-        self.wait("splat", name, f"jsonpath={{.status.phase}}={phase}")
+        self.wait("splat", name, f"jsonpath={{.status.phase}}={phase}", timeout_s)
         return self.get("splat", name)
 
     def wait_for_reason(self, name: str, reason: str) -> dict[str, Any]:
