@@ -21,7 +21,7 @@ NONE_FOUND := 5
 N ?= 10000
 OUT ?= docs
 
-.PHONY: help setup demo test test-fast test-e2e test-gpu bench bench-operator lint chart build cluster cluster-down cluster-env images install pins
+.PHONY: help setup demo test test-fast test-alone test-e2e test-gpu bench bench-operator lint chart build cluster cluster-down cluster-env images install pins
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -30,17 +30,22 @@ setup: .venv/complete  ## .venv with the worker, the operator and all tools of d
 demo:  ## compress a scene here, then on a real cluster, and show both results
 	@$(PYTHON) examples/demo
 
-test: setup lint test-fast test-e2e  ## all tests, on the embedded cluster (CLUSTER=current: the current context)
+test: setup lint install  ## all tests, on the embedded cluster (CLUSTER=current: the current context)
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-fast test-alone
+	@$(MAKE) --no-print-directory test-e2e
 
 # Threads that wait for each other must sleep: where as many others want the cores, spinning doubles the time.
-test-fast test-e2e: export OMP_WAIT_POLICY := PASSIVE
+test-fast test-alone test-e2e: export OMP_WAIT_POLICY := PASSIVE
 
 test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
 	$(BIN)/pytest -n 2 --durations 20 -m 'not e2e' $(TESTS)
 
+# These wait half of their time, but for nothing that another test may touch: fast tests use no cluster.
+test-alone: setup install
+	$(BIN)/pytest --durations 0 -m 'e2e and alone' $(E2E) || [ $$? = $(NONE_FOUND) ]
+
 test-e2e: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium install
 	$(BIN)/pytest -n 4 --dist loadgroup --durations 20 -m 'e2e and not alone' $(E2E) || [ $$? = $(NONE_FOUND) ]
-	$(BIN)/pytest --durations 0 -m 'e2e and alone' $(E2E) || [ $$? = $(NONE_FOUND) ]
 
 test-gpu: setup  ## on this machine's NVIDIA GPUs: cluster, operator, both engines (ready images: ARCHIVES="operator.tar worker.tar")
 	@if [ $(CLUSTER) = current ]; then $(BIN)/pytest -m gpu tests/gpu; else PYTHONPATH=tests $(BIN)/python -m gpu $(ARCHIVES); fi
