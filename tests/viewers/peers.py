@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ def decode_with_splat_transform(bundle: Path, out: Path) -> Columns:
     return read_float_ply(out)
 
 
-def convert_with_splat_transform(scene: Path, out: Path, *options: str) -> None:
-    """Let PlayCanvas' converter write a scene in the format that the name of `out` says."""
-    command = [HERE / "node_modules/.bin/splat-transform", "-g", "cpu", "-w", *options, scene, out]
+def convert_with_splat_transform(scene: Path, out: Path, *options: str, actions: Sequence[str] = ()) -> None:
+    """Let PlayCanvas' converter do something to a scene, and write it in the format that the name of `out` says."""
+    command = [HERE / "node_modules/.bin/splat-transform", "-g", "cpu", "-w", *options, scene, *actions, out]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
 
 

@@ -35,7 +35,7 @@ def importance(cloud: Cloud, seen: Tensor) -> Tensor:
     Returns:
         (N,) float32 in [1e-4, 1].
     """
-    energies = seen / _quantile(seen, SATURATED_SHARE).clamp_min(torch.finfo(torch.float64).tiny)
+    energies = seen / quantile(seen, SATURATED_SHARE).clamp_min(torch.finfo(torch.float64).tiny)
     logs = TRUST * energies.clamp(HIDDEN, 1).log() + (1 - TRUST) * _log_estimate(cloud)
     return logs.exp().clamp(LEAST, 1).float()
 
@@ -52,10 +52,10 @@ def _log_estimate(cloud: Cloud) -> Tensor:
     alpha = torch.nn.functional.logsigmoid(cloud.opacities.double())
     axes = cloud.scales.double().sort(dim=1).values
     positions = cloud.positions.double()
-    squared = (positions - _quantile(positions, 0.5)).square().sum(dim=1)
-    distance = (squared + _quantile(squared, 0.5) + torch.finfo(torch.float64).tiny).log()
+    squared = (positions - quantile(positions, 0.5)).square().sum(dim=1)
+    distance = (squared + quantile(squared, 0.5) + torch.finfo(torch.float64).tiny).log()
     logs = 2 * alpha + axes[:, 1] + axes[:, 2] - distance
-    return (logs - _quantile(logs, SATURATED_SHARE)).clamp(math.log(LEAST), 0)
+    return (logs - quantile(logs, SATURATED_SHARE)).clamp(math.log(LEAST), 0)
 
 
 def coarseness(weights: Tensor, strength: float) -> Tensor:
@@ -79,6 +79,6 @@ def coarseness(weights: Tensor, strength: float) -> Tensor:
     )
 
 
-def _quantile(values: Tensor, share: float) -> Tensor:
+def quantile(values: Tensor, share: float) -> Tensor:
     """Return the element, or row of elements, that `share` of the others along the first dimension lie below."""
     return values.sort(dim=0).values[int(share * (len(values) - 1))]

@@ -1,0 +1,5 @@
+"""Fewer splats that look the same: those that no camera misses are removed, and neighbours become one."""
+
+from sogs_worker.simplify.simplify import Simplified, simplify
+
+__all__ = ["Simplified", "simplify"]
