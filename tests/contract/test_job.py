@@ -16,6 +16,7 @@ import pytest
 from crd.schema import root_schema, rules
 from sogs_worker import errors, naming
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines.target import Target
 from sogs_worker.formats import READERS
 from sogs_worker.job.termination import encode_failure, encode_success
 from sogs_worker.naming import ARCHIVE_SUFFIXES, SCENE_SUFFIXES
@@ -116,7 +117,14 @@ def test_the_worker_reads_the_fullest_document_that_the_operator_writes() -> Non
                 "insecureSkipTLSVerify": True,
                 "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "k"},
             },
-            encoder={"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 3},
+            encoder={
+                "engine": "native",
+                "format": "sog",
+                "quality": "best",
+                "shBands": 0,
+                "seed": 3,
+                "target": {"maxSplats": "50%"},
+            },
             preview=True,
             gate={"minPSNR": 35.5, "maxSizeBytes": 1000},
             cache="Ignore",
@@ -130,7 +138,7 @@ def test_the_worker_reads_the_fullest_document_that_the_operator_writes() -> Non
         "destination", **expected, insecure_skip_tls_verify=True, encryption=encryption
     )
     assert (task.source_sha256, task.preview) == ("0" * 64, True)
-    assert task.encoder == Parameters(quality="best", sh_bands=0, seed=3)
+    assert task.encoder == Parameters(quality="best", sh_bands=0, seed=3, target=Target("50%"))
 
 
 def test_the_worker_reads_what_is_taken_and_how_it_is_called() -> None:

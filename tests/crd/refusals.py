@@ -243,6 +243,24 @@ _GENERAL = [
         " native",
     ),
     _spec(
+        "a target of the engine sogs",
+        {"encoder": {"engine": "sogs", "target": {"maxSplats": 5}}},
+        "spec.encoder.target is of the engine native alone; remove it, or set spec.encoder.engine to native",
+    ),
+    _spec(
+        "an empty target",
+        {"encoder": {"target": {}}},
+        "spec.encoder.target must have maxSplats; set it, or remove spec.encoder.target",
+    ),
+    *(
+        _spec(
+            f"{most!r} splats",
+            {"encoder": {"target": {"maxSplats": most}}},
+            "spec.encoder.target.maxSplats must be an integer of at least 1 or a percentage from 1% to 100%",
+        )
+        for most in (0, -1, "0%", "101%", "5", "%", "-5%", "5.5%", "٣%")
+    ),
+    _spec(
         "original engine on the CPU",
         {"encoder": {"engine": "sogs"}, "gpu": {"count": 0}},
         "spec.encoder.engine sogs runs on a GPU only; set spec.gpu.count to 1 or spec.encoder.engine to native",

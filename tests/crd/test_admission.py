@@ -52,7 +52,14 @@ EVERYTHING: dict[str, Any] = {
     },
     "destination": {"uri": "s3://other.bucket/gardens/", "names": "v2/{top} {stem}", "s3": CONNECTION | ENCRYPTION},
     "s3": CONNECTION | ENCRYPTION,
-    "encoder": {"engine": "native", "format": "sog", "quality": "best", "shBands": 0, "seed": 4294967295},
+    "encoder": {
+        "engine": "native",
+        "format": "sog",
+        "quality": "best",
+        "shBands": 0,
+        "seed": 4294967295,
+        "target": {"maxSplats": "50%"},
+    },
     "preview": True,
     "gpu": {"resourceName": "nvidia.com/mig-1g.10gb", "count": 3},
     "parallelism": 1000,
@@ -248,6 +255,7 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
     ({"encoder": {"shBands": 4}}, "spec.encoder.shBands", "should be less than or equal to 3"),
     ({"encoder": {"shBands": -1}}, "spec.encoder.shBands", "should be greater than or equal to 0"),
     ({"encoder": {"seed": 4294967296}}, "spec.encoder.seed", "should be less than or equal to 4294967295"),
+    ({"encoder": {"target": {"maxSplats": "a" * 5}}}, "spec.encoder.target.maxSplats", "Too long"),
     ({"s3": {"addressingStyle": "dns"}}, "spec.s3.addressingStyle", 'supported values: "auto", "path", "virtual"'),
     (
         {"s3": {"serverSideEncryption": {"type": "kms"}}},
@@ -281,6 +289,7 @@ def test_refuses_a_value_out_of_range(resources: Resources, spec: dict[str, Any]
 MISSPELT: list[tuple[dict[str, Any], str]] = [
     ({"sources": {}}, "spec.sources"),
     ({"encoder": {"qualty": "best"}}, "spec.encoder.qualty"),
+    ({"encoder": {"target": {"maxSplats": 5, "splats": 5}}}, "spec.encoder.target.splats"),
     ({"s3": {"endpointURL": "http://s3.example"}}, "spec.s3.endpointURL"),
     ({"resources": {"limit": {}}}, "spec.resources.limit"),
     ({"tolerations": [{"key": "a", "efect": "NoSchedule"}]}, "spec.tolerations[0].efect"),

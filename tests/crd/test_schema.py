@@ -23,7 +23,7 @@ serverSideEncryption.type serverSideEncryption.kmsKeyId
 """
 SPEC = """
 source.uri source.sha256 source.include[] source.exclude[] destination.uri destination.names
-encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed
+encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed encoder.target.maxSplats
 gate.minPSNR gate.maxSizeBytes gate.minRatio preview gpu.resourceName gpu.count parallelism resources nodeSelector
 tolerations affinity topologySpreadConstraints priorityClassName runtimeClassName serviceAccountName imagePullSecrets
 podTemplate image imagePullPolicy queueName queuePriorityClassName suspend retries activeDeadlineSeconds
@@ -34,7 +34,8 @@ observedGeneration phase conditions[].type conditions[].status conditions[].reas
 conditions[].lastTransitionTime conditions[].observedGeneration progress.percent progress.stage progress.etaSeconds
 progress.scenesDone progress.scenesTotal outputs[].name outputs[].uri outputs[].sha256 outputs[].bytes
 outputs[].sourceBytes outputs[].splats outputs[].ratio outputs[].psnr outputs[].previewUri manifestUri inputBytes
-outputBytes compressionRatio splats gpuSeconds cost.amount cost.currency engine device cacheHits jobName startTime
+outputBytes compressionRatio splats removed gpuSeconds cost.amount cost.currency engine device cacheHits jobName
+startTime
 completionTime duration retryOn
 failures[].pod failures[].reason failures[].exitCode failures[].message failures[].time
 """

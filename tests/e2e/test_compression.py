@@ -154,10 +154,13 @@ def test_a_changed_spec_runs_again_and_a_harmless_change_does_not(
     kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=2")
     assert kubectl.get("splat", "garden")["status"]["jobName"] == first["jobName"]
 
-    kubectl.apply(compression("garden", source, encoder={"shBands": 0}))
+    kubectl.apply(compression("garden", source, encoder={"shBands": 0, "target": {"maxSplats": "50%"}}))
     kubectl.wait("splat", "garden", "jsonpath={.status.observedGeneration}=3")
     second = kubectl.finish("garden")["status"]
     assert second["jobName"] != first["jobName"]
+    assert second["splats"] == len(read_ply(small_scene)) // 2
+    assert second["splats"] + sum(second["removed"].values()) == len(read_ply(small_scene))
+    assert second["removed"]["merged"] > 0
     assert second["outputBytes"] < first["outputBytes"]
     assert [job["metadata"]["name"] for job in kubectl.list("jobs")] == [second["jobName"]]
 

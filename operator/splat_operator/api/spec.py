@@ -67,6 +67,8 @@ class Encoder:
     quality: str = "balanced"
     sh_bands: int = 3
     seed: int = 0
+    target: Json = field(default_factory=dict)
+    """What the output is to be, as in the spec; empty: what the quality makes of it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Output:
 
     source: Source = Source()
     destination: Destination = Destination()
-    encoder: Encoder = Encoder()
+    encoder: Encoder = field(default_factory=Encoder)
     preview: bool = False
     gate: Json = field(default_factory=dict)
     """Bounds that outputs must keep to be published, as in the spec."""
@@ -172,6 +174,7 @@ def _parse_output(raw: Json) -> Output:
             quality=encoder.get("quality", Encoder.quality),
             sh_bands=encoder.get("shBands", Encoder.sh_bands),
             seed=encoder.get("seed", Encoder.seed),
+            target=encoder.get("target", {}),
         ),
         preview=raw.get("preview", False),
         gate=raw.get("gate", {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ KNOWN_REASONS = tuple(EXIT_REASONS.values())
 MAX_WORDS = 1024
 MAX_OUTPUTS = 50
 """That the status shows; the manifest has all."""
+MAX_REASONS, MAX_REASON = 16, 64
+"""For which splats were removed: how many, and how long each is."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def merge_results(results: Sequence[Result]) -> Result:
         "outputs": outputs[:MAX_OUTPUTS],
         **{name: sum(part[name] for part in parts) for name in ("inputBytes", "outputBytes", "splats", "cacheHits")},
         "device": ", ".join(devices),
+        **_removed(sum((Counter(part.get("removed", {})) for part in parts), Counter[str]())),
     }
     return Result(_with_ratio(status), sum(result.scenes for result in results))
 
@@ -153,9 +157,16 @@ def _result(entry: Mapping[str, Any]) -> dict[str, Any]:
         "outputBytes": output_bytes,
         "splats": _whole(entry["splats"]),
         "cacheHits": _whole(entry.get("cacheHits", 0)),
+        **_removed(entry.get("removed") or {}),
         **{name: str(entry[name]) for name in ("manifestUri", "engine", "device") if entry.get(name)},
     }
     return _with_ratio(status)
+
+
+def _removed(counts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """The field of the status that says how many splats were removed, by reason; none where none were."""
+    reasons = {str(reason)[:MAX_REASON]: _whole(count) for reason, count in [*counts.items()][:MAX_REASONS]}
+    return {"removed": reasons} if reasons else {}
 
 
 def _with_ratio(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def _encoder(encoder: Encoder) -> dict[str, Any]:
             "quality": (encoder.quality, "balanced"),
             "sh_bands": (encoder.sh_bands, 3),
             "seed": (encoder.seed, 0),
+            "target": (encoder.target, {}),
         }
     )
 

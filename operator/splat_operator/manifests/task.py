@@ -74,6 +74,7 @@ def _encoder(encoder: Encoder) -> dict[str, Any]:
         "quality": encoder.quality,
         "shBands": encoder.sh_bands,
         "seed": encoder.seed,
+        **({"target": encoder.target} if encoder.target else {}),
     }
 
 

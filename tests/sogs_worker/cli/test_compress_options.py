@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,26 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[in
     return code, output, errors
 
 
+@pytest.mark.parametrize(("target", "left"), [("20", 20), ("50%", 30), ("100%", 60), ("1000", 60)])
+def test_a_target_bounds_the_splats(scene: Path, capsys: pytest.CaptureFixture[str], target: str, left: int) -> None:
+    code, output, _ = call(capsys, "--json", "--target-splats", target, scene, scene.with_suffix(".sog"))
+    record = json.loads(output)
+    assert (code, record["splats"], sum(record["removed"].values())) == (0, left, 60 - left)
+    assert len(read_sog(scene.with_suffix(".sog"))) == left
+
+
+def test_what_a_target_removes_is_said(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, output, _ = call(capsys, "--target-splats", "50%", scene, scene.with_suffix(".sog"))
+    assert re.search(r"[0-9]+ (merged|pruned)( and [0-9]+ pruned)? splats? dropped", output)
+
+
+def test_a_target_is_of_the_engine_native(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, errors = call(
+        capsys, "--engine", "sogs", "--quality", "balanced", "--target-splats", "9", scene, scene.with_suffix(".sog")
+    )
+    assert (code, "--target-splats is of the engine native alone" in errors) == (64, True)
+
+
 def test_an_output_that_is_there_is_replaced_only_on_demand(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = scene.with_suffix(".sog")
     target.write_bytes(b"mine")
@@ -55,6 +76,12 @@ def test_an_output_that_is_there_is_replaced_only_on_demand(scene: Path, capsys:
     [
         ("--engine", "gsplat", "--engine must be native or sogs, got 'gsplat'"),
         ("--quality", "high", "--quality must be fast or balanced or best, got 'high'"),
+        (
+            "--target-splats",
+            "0",
+            "--target-splats must be an integer of at least 1, or a percentage from 1% to 100%, got 0",
+        ),
+        ("--target-splats", "half", "--target-splats must be an integer of at least 1, or a percentage"),
         ("--sh-bands", "4", "--sh-bands must be an integer from 0 to 3, got 4"),
         ("--format", "sogs-v1", "--format sogs-v1 is of the engine sogs alone"),
     ],

@@ -21,6 +21,7 @@ from sogs_worker.engines.native import encode
 from sogs_worker.engines.parameters import QUALITIES as NAMES
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
+from sogs_worker.engines.target import Target
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate import View, compare, draw, orbit_views
 from sogs_worker.formats import read_scene
@@ -288,6 +289,28 @@ def test_unusable_and_invisible_splats_are_dropped_and_counted(tmp_path: Path) -
     assert (scene.meta.count, scene.dropped) == (6, Dropped(unusable=3, invisible=1))
     write_sog(tmp_path / "scene.sog", scene)
     assert_within_steps(splats, tmp_path / "scene.sog")
+
+
+def test_a_target_is_met_and_says_what_it_took(tmp_path: Path) -> None:
+    splats = replace(build_splats(600), opacities=np.where(np.arange(600) < 50, -9, 0).astype(np.float32))
+    reports: list[float] = []
+    parameters = Parameters(quality="fast", target=Target("50%"))
+    scene = encode(splats, parameters=parameters, device="cpu", progress=lambda _, done: reports.append(done))
+    counts = scene.dropped.counts
+    assert (scene.meta.count, counts["invisible"], scene.dropped.total) == (300, 50, 300)
+    assert {*counts} <= {"invisible", "merged", "pruned"}
+    assert reports == sorted(reports)
+    write_sog(tmp_path / "scene.sog", scene)
+    assert len(read_sog(tmp_path / "scene.sog")) == 300
+    again = encode(splats, parameters=parameters, device="cpu")
+    assert again.images == scene.images
+
+
+def test_a_scene_within_its_target_is_encoded_as_without_one() -> None:
+    splats = build_splats(300)
+    plain = encode(splats, parameters=FAST, device="cpu")
+    bounded = encode(splats, parameters=Parameters(quality="fast", target=Target(300)), device="cpu")
+    assert (bounded.images, bounded.dropped) == (plain.images, plain.dropped)
 
 
 def test_a_scene_of_invisible_splats_is_kept_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
@@ -40,12 +41,34 @@ def test_the_canonical_json_does_not_depend_on_the_order() -> None:
         ({"seed": 2**32}, "from 0 to 4294967295"),
         ({"seed": 1.0}, "got 1.0"),
         ({"sh_bands": 1}, "encoder has no field sh_bands"),
+        ({"target": None}, "encoder.target must be an object with maxSplats, got None"),
+        ({"target": {}}, "encoder.target.maxSplats must be an integer of at least 1"),
+        ({"target": {"maxSplats": 0}}, "or a percentage from 1% to 100%, got 0"),
+        ({"target": {"maxSplats": True}}, "got True"),
+        ({"target": {"maxSplats": "0%"}}, "got '0%'"),
+        ({"target": {"maxSplats": "101%"}}, "got '101%'"),
+        ({"target": {"maxSplats": "5 %"}}, "got '5 %'"),
+        ({"target": {"maxSplats": 0.5}}, "got 0.5"),
+        ({"target": {"maxSplats": 5, "minSplats": 1}}, "encoder.target has no field minSplats; expected maxSplats"),
+        ({"engine": "sogs", "target": {"maxSplats": 5}}, "encoder.target is of the engine native alone"),
     ],
 )
 def test_what_is_not_supported_is_refused(document: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_parameters(document)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("most", "splats", "count"),
+    [(7, 1000, 7), (7, 3, 7), ("50%", 1001, 500), ("100%", 1001, 1001), ("1%", 30, 1), ("33%", 10**9, 330_000_000)],
+)
+def test_a_target_is_a_number_of_splats(most: int | str, splats: int, count: int) -> None:
+    parsed = parse_parameters({"target": {"maxSplats": most}})
+    assert parsed.target is not None
+    assert parsed.target.count(splats) == count
+    assert parse_parameters(parsed.to_document()) == parsed
+    assert json.loads(parsed.to_json())["target"] == {"maxSplats": most}
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

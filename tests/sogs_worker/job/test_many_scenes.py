@@ -114,6 +114,26 @@ def test_a_second_run_makes_nothing(many: Job) -> None:
     assert {name for name, output in outputs(second).items() if not output.get("cached")} == {"lawn"}
 
 
+def test_a_target_is_of_each_scene_and_what_it_removes_is_told_again_of_kept_outputs(many: Job) -> None:
+    many.document["cache"] = "Use"
+    many.document["encoder"] = {"quality": "fast", "target": {"maxSplats": 125}}
+    for hits in (0, 3):
+        ended = many.run()
+        assert {name: output["splats"] for name, output in outputs(ended).items()} == {
+            "garden": 125,
+            "tour/first/scan": 120,
+            "tour/second/scan": 125,
+        }
+        manifest = json.loads(many.get("compressed/my-garden.manifest.json"))
+        removed = [entry.get("removed", {}) for entry in manifest["outputs"]]
+        assert [sum(counts.values()) for counts in removed] == [175, 0, 5]
+        assert (ended.message["cacheHits"], ended.message["removed"]) == (hits, manifest["removed"])
+        assert sum(manifest["removed"].values()) == 180
+        assert {*manifest["removed"]} <= {"merged", "pruned"}
+    many.document["encoder"] = {"quality": "fast", "target": {"maxSplats": "50%"}}
+    assert many.run().message["cacheHits"] == 0
+
+
 def test_previews_of_many_scenes_make_a_contact_sheet(many: Job) -> None:
     many.document |= {"preview": True, "cache": "Use"}
     first = many.run()

@@ -173,6 +173,15 @@ def test_the_environment_has_defaults_and_arguments_win(ml: Path, monkeypatch: p
     }
 
 
+def test_a_target_comes_from_the_environment_or_an_argument(ml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene(ml / "processing" / "input" / "a.ply", 20)
+    monkeypatch.setenv("SPLATS_TARGET_SPLATS", "50%")
+    assert call(ml, "--quality", "fast") == 0
+    assert summary(ml)["encoder"]["target"] == {"maxSplats": "50%"}
+    assert call(ml, "--quality", "fast", "--target-splats", "7") == 0
+    assert summary(ml)["encoder"]["target"] == {"maxSplats": 7}
+
+
 def stop(*_: object, **__: object) -> None:
     raise StoppedError
 

@@ -39,8 +39,8 @@ def test_side_overrides_the_connection_field_by_field() -> None:
 
 
 def test_encoder_fields() -> None:
-    raw = {"encoder": {"quality": "best", "shBands": 1, "seed": 7}}
-    assert parse_spec(raw).output.encoder == Encoder(quality="best", sh_bands=1, seed=7)
+    raw = {"encoder": {"quality": "best", "shBands": 1, "seed": 7, "target": {"maxSplats": 9}}}
+    assert parse_spec(raw).output.encoder == Encoder(quality="best", sh_bands=1, seed=7, target={"maxSplats": 9})
 
 
 def test_what_is_taken_and_how_it_is_called() -> None:

@@ -91,6 +91,31 @@ def test_optional_output_fields_are_kept() -> None:
     assert "more" not in result.status["outputs"][0]
 
 
+@pytest.mark.parametrize(
+    ("counts", "removed"),
+    [
+        ({"invisible": 3, "merged": 97.0}, {"invisible": 3, "merged": 97}),
+        ({"merged": -1}, {"merged": 0}),
+        ({str(number): 1 for number in range(99)}, {str(number): 1 for number in range(16)}),
+        ({"r" * 99: 1}, {"r" * 64: 1}),
+        ({}, None),
+        (None, None),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_removed_splats_are_counted_by_reason(counts: Any, removed: Any) -> None:
+    result = parse_result(json.dumps({**RESULT, "removed": counts}))
+    assert result is not None
+    assert result.status.get("removed") == removed
+
+
+def test_removed_splats_of_all_pods_are_counted() -> None:
+    parts = [parse_result(json.dumps({**RESULT, "removed": counts})) for counts in ({"merged": 3}, {}, {"merged": 4})]
+    assert merge_results([part for part in parts if part]).status["removed"] == {"merged": 7}
+    plain = [part for part in parts[1:2] if part]
+    assert "removed" not in merge_results(plain * 2).status
+
+
 def test_first_fifty_outputs_are_kept() -> None:
     result = parse_result(json.dumps({**RESULT, "outputs": RESULT["outputs"] * 60}))
     assert result is not None
@@ -110,6 +135,8 @@ def test_no_ratio_without_output(output_bytes: int) -> None:
         *GARBAGE,
         json.dumps({**RESULT, "version": 2}),
         json.dumps({**RESULT, "outputs": None}),
+        json.dumps({**RESULT, "removed": [1]}),
+        json.dumps({**RESULT, "removed": {"merged": "many"}}),
         json.dumps({**RESULT, "outputs": [1]}),
         json.dumps({**RESULT, "inputBytes": "many"}),
         json.dumps({**RESULT, "inputBytes": float("nan")}),

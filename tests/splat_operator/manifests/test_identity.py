@@ -24,6 +24,7 @@ OUTPUT_EDITS: dict[str, dict[str, Any]] = {
     "side's own s3": {"destination": {"uri": "s3://scenes/compressed/", "s3": {"region": "x"}}},
     "quality": {"encoder": {"quality": "best"}},
     "seed": {"encoder": {"seed": 1}},
+    "target": {"encoder": {"target": {"maxSplats": "50%"}}},
     "preview": {"preview": True},
     "image": {"image": "mine:1"},
 }

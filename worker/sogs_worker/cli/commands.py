@@ -57,7 +57,13 @@ def run_sagemaker(options: argparse.Namespace) -> int:
 def read_parameters(options: argparse.Namespace) -> Parameters:
     """Check the options of the encoder."""
     fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
-    return parse_parameters({**fields, "shBands": options.sh_bands})
+    target = {} if options.target_splats is None else {"target": {"maxSplats": _count(options.target_splats)}}
+    return parse_parameters({**fields, "shBands": options.sh_bands, **target})
+
+
+def _count(text: str) -> int | str:
+    """Read a number of splats; a percentage is text in the run document too."""
+    return int(text) if text.isdecimal() else text
 
 
 def run_convert(options: argparse.Namespace) -> int:

@@ -42,6 +42,13 @@ def add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[st
     add("quality", default.quality, " or ".join(QUALITIES))
     add("sh-bands", default.sh_bands, "most SH bands to keep, 0 to 3")
     add("seed", default.seed, "of all random draws")
+    parser.add_argument(
+        "--target-splats",
+        metavar="N",
+        default=environment.get("SPLATS_TARGET_SPLATS"),
+        help="most splats that an output has, or a percentage of its scene's such as 50%%; the rest are merged where"
+        " views show it least",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:

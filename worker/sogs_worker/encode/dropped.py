@@ -13,18 +13,28 @@ class Dropped:
         unusable: with a value that is NaN or infinite, or nothing but zeros.
         invisible: that nobody could see.
         cropped: the least opaque ones, beyond the largest square of splats.
+        merged: that became one with others.
+        pruned: that rendered views hardly show.
     """
 
     unusable: int = 0
     invisible: int = 0
     cropped: int = 0
+    merged: int = 0
+    pruned: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.unusable + self.invisible + self.cropped
+        return sum(self.counts.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counts by reason, of those that there were."""
+        return {reason: count for reason, count in asdict(self).items() if count}
 
     def __str__(self) -> str:
         """Say it for people: `3 unusable and 97 cropped splats`."""
-        counts = [f"{count:,} {reason}" for reason, count in asdict(self).items() if count]
-        return f"{' and '.join(counts) or 'no'} splat{'' if self.total == 1 else 's'}"
+        *others, last = [f"{count:,} {reason}" for reason, count in self.counts.items()] or ["no"]
+        listed = f"{', '.join(others)} and {last}" if others else last
+        return f"{listed} splat{'' if self.total == 1 else 's'}"

@@ -28,6 +28,7 @@ from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.render.scene import build_shapes
 from sogs_worker.render.survey import survey
 from sogs_worker.render.visibility import seen_energy
+from sogs_worker.simplify import Simplified, simplify
 from sogs_worker.splats import Origin, Splats
 
 THIN = 1e-9
@@ -39,6 +40,9 @@ WEIGHED, TRAINED = 0.25, 0.75
 WEIGHED_ALONE = 0.8
 """Shares of an encoding's time that are over when the splats' importance is known, and when the palette's entries are;
 the last where there is no palette."""
+
+SIMPLIFIED = 0.35
+"""Share of an encoding's time that is over when a scene has been simplified for a target."""
 
 SCALE = 1.25
 """Step of an axis' logarithm that goes with step 1 of the constant SH coefficient."""
@@ -69,17 +73,24 @@ def encode(
 
     def report(done: float) -> None:
         tidy()
-        progress("encode", done)
+        progress("encode", begin + (1 - begin) * done)
 
-    report(0.0)
+    begin = 0.0
+    report(begin)
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
-    origin = splats.origin
+    origin, scene_splats = splats.origin, len(splats)
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
-    dropped = Dropped(cleaned.unusable, cleaned.invisible)
+    simplified = Simplified(cleaned.cloud)
+    if parameters.target:
+        begin = SIMPLIFIED
+        most = parameters.target.count(scene_splats)
+        simplified = simplify(cleaned.cloud, most, lambda done: progress("encode", SIMPLIFIED * done))
+        tidy()
+    dropped = Dropped(cleaned.unusable, cleaned.invisible, merged=simplified.merged, pruned=simplified.pruned)
     weighed = WEIGHED if cleaned.cloud.shn.shape[1] else WEIGHED_ALONE
-    cloud, weights = _arrange(cleaned.cloud, quality, lambda done: progress("encode", weighed * done))
-    del cleaned
+    cloud, weights = _arrange(simplified.cloud, quality, lambda done: report(weighed * done))
+    del cleaned, simplified
     tidy()
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     with Layout(device) as layout:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from sogs_worker.engines.target import Target, parse_target
 from sogs_worker.errors import UsageError
 
 ENCODER_VERSIONS = {"native": "native-6", "sogs": "sogs-1.1.0-2"}
@@ -15,6 +17,7 @@ ENGINES = tuple(ENCODER_VERSIONS)
 FORMATS = ("sog", "sog-unbundled", "sogs-v1")
 QUALITIES = ("fast", "balanced", "best")
 MAX_SEED = 2**32 - 1
+FIELDS = ("engine", "format", "quality", "shBands", "seed", "target")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Parameters:
         quality: how many bytes and how much time to spend.
         sh_bands: the most SH bands to keep, 0 to 3.
         seed: of all random draws, 0 to 2^32 - 1.
+        target: what the output is to be; None leaves that to the quality.
     """
 
     engine: str = "native"
@@ -34,20 +38,22 @@ class Parameters:
     quality: str = "balanced"
     sh_bands: int = 3
     seed: int = 0
+    target: Target | None = None
 
     @property
     def encoder_version(self) -> str:
         """The version of the engine's output."""
         return ENCODER_VERSIONS[self.engine]
 
-    def to_document(self) -> dict[str, str | int]:
-        """Return the run document's form."""
+    def to_document(self) -> dict[str, Any]:
+        """Return the run document's form. Without a target it has none, so that earlier outputs are still found."""
         return {
             "engine": self.engine,
             "format": self.format,
             "quality": self.quality,
             "shBands": self.sh_bands,
             "seed": self.seed,
+            **({"target": self.target.to_document()} if self.target else {}),
         }
 
     def to_json(self) -> str:
@@ -56,14 +62,14 @@ class Parameters:
 
 
 def parse_parameters(document: Mapping[str, object]) -> Parameters:
-    """Parse the run document's `encoder`: engine, format, quality, shBands, seed, each optional.
+    """Parse the run document's `encoder`: engine, format, quality, shBands, seed, target, each optional.
 
     Raises:
         UsageError: names the field, what it may be and what it is.
     """
-    unknown = sorted(set(document) - set(Parameters().to_document()))
+    unknown = sorted(set(document) - set(FIELDS))
     if unknown:
-        raise UsageError(f"encoder has no field {unknown[0]}; expected one of {', '.join(Parameters().to_document())}")
+        raise UsageError(f"encoder has no field {unknown[0]}; expected one of {', '.join(FIELDS)}")
     default = Parameters()
     parameters = Parameters(
         engine=_parse_choice(document, "engine", ENGINES, default.engine),
@@ -71,6 +77,7 @@ def parse_parameters(document: Mapping[str, object]) -> Parameters:
         quality=_parse_choice(document, "quality", QUALITIES, default.quality),
         sh_bands=_parse_integer(document, "shBands", 3, default.sh_bands),
         seed=_parse_integer(document, "seed", MAX_SEED, default.seed),
+        target=parse_target(document["target"]) if "target" in document else None,
     )
     _check_engine(parameters)
     return parameters
@@ -85,6 +92,8 @@ def _check_engine(parameters: Parameters) -> None:
             f"encoder.quality {parameters.quality} is of the engine native, and the engine sogs has only one;"
             " leave it out, or use the engine native"
         )
+    if parameters.engine == "sogs" and parameters.target:
+        raise UsageError("encoder.target is of the engine native alone; leave it out, or use the engine native")
 
 
 def _parse_choice(document: Mapping[str, object], field: str, choices: tuple[str, ...], default: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -40,6 +41,7 @@ class Output:
             was not measured.
         is_cached: whether it was there before this run.
         files: of an unbundled output, the target last; none of a bundle.
+        removed: how many of its scene's splats it does not have, by reason; see `Dropped`.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Output:
     psnr: float | None = None
     is_cached: bool = False
     files: tuple[OutputFile, ...] = ()
+    removed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def path(self) -> PurePosixPath:
@@ -87,8 +90,12 @@ class Output:
         }
 
     def to_entry(self) -> dict[str, Any]:
-        """Write it down for the manifest, which has room for the files."""
-        return {**self.to_document(), **({"files": [asdict(file) for file in self.files]} if self.files else {})}
+        """Write it down for the manifest, which has room for the files and for what was removed."""
+        return {
+            **self.to_document(),
+            **({"removed": dict(self.removed)} if self.removed else {}),
+            **({"files": [asdict(file) for file in self.files]} if self.files else {}),
+        }
 
     @staticmethod
     def from_entry(document: Mapping[str, Any]) -> Output:
@@ -100,6 +107,7 @@ class Output:
             bytes=document["bytes"],
             source_bytes=document["sourceBytes"],
             splats=document["splats"],
+            removed=document.get("removed", {}),
             preview_uri=document.get("previewUri"),
             psnr=document.get("psnr"),
             is_cached=document.get("cached", False),
@@ -131,6 +139,7 @@ class Result:
 
     def to_message(self, outputs: int | None = None) -> dict[str, Any]:
         """Write the termination message down with the first `outputs` only (None: all); totals are always of all."""
+        removed: Counter[str] = sum((Counter(output.removed) for output in self.outputs), Counter())
         return {
             "version": VERSION,
             "outputs": [output.to_document() for output in self.outputs[:outputs]],
@@ -139,6 +148,7 @@ class Result:
             "inputBytes": sum(output.source_bytes for output in self.outputs),
             "outputBytes": sum(output.bytes for output in self.outputs),
             "splats": sum(output.splats for output in self.outputs),
+            **({"removed": dict(removed)} if removed else {}),
             "seconds": round(self.seconds, 2),
             "gpuSeconds": round(self.gpu_seconds, 2),
             "scenes": len(self.outputs),

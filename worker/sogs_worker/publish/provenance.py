@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,6 +15,8 @@ from sogs_worker.storage.base import Store
 from sogs_worker.task.gate import Gate
 
 CONTENT, VERSION, SPLATS, SOURCE_BYTES, PSNR = "made-from", "made-from-version", "splats", "source-bytes", "psnr"
+REMOVED = "removed"
+"""How many splats of its scene an output has not, by reason: `invisible=3 merged=97`."""
 PLANES = "planes"
 """The planes that belong to an unbundled output's metadata, seven at most: `sh0.webp=<digest>`, with spaces between."""
 
@@ -42,10 +44,17 @@ class Provenance:
         return {name: self._digest(text) for name, text in known.items() if text is not None}
 
     def metadata(
-        self, *, splats: int, source_bytes: int, psnr: float | None, planes: Sequence[OutputFile] = ()
+        self,
+        *,
+        splats: int,
+        removed: Mapping[str, int],
+        source_bytes: int,
+        psnr: float | None,
+        planes: Sequence[OutputFile] = (),
     ) -> dict[str, str]:
         """Write down what an output was made from, and what is known of it, for its target."""
         optional = {
+            REMOVED: " ".join(f"{reason}={count}" for reason, count in removed.items()) or None,
             PSNR: None if psnr is None else f"{psnr:.3f}",
             PLANES: " ".join(f"{plane.name}={plane.sha256}" for plane in planes) or None,
         }
@@ -103,6 +112,7 @@ def kept_output(
         bytes=size_bytes,
         source_bytes=source_bytes,
         splats=int(metadata[SPLATS]),
+        removed={reason: int(count) for reason, count in _pairs(metadata.get(REMOVED, ""))},
         psnr=psnr,
         is_cached=True,
         files=(*planes, target) if planes else (),
@@ -112,10 +122,15 @@ def kept_output(
 def find_planes(store: Store, target: str, written_down: str, where: Callable[[str], str]) -> list[OutputFile] | None:
     """Describe the planes beside a target, as they were written down with it; None if one is missing or another."""
     planes = []
-    for word in written_down.split():
-        name, _, sha256 = word.partition("=")
+    for name, sha256 in _pairs(written_down):
         there = look_up(store, where(beside(target, name)))
         if there is None or there.sha256 != sha256:
             return None
         planes.append(OutputFile(name, sha256, there.size_bytes))
     return planes
+
+
+def _pairs(written_down: str) -> Iterator[tuple[str, str]]:
+    for word in written_down.split():
+        name, _, value = word.partition("=")
+        yield name, value

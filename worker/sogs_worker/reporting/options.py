@@ -6,7 +6,11 @@ import re
 
 from sogs_worker.errors import WorkerError
 
-ENCODER_FIELD = re.compile(r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|quality|seed|shBands)\b")
+ENCODER_FIELD = re.compile(
+    r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|quality|seed|shBands|target(?:\.maxSplats)?)\b"
+)
+OPTIONS = {"shBands": "sh-bands", "target": "target-splats", "target.maxSplats": "target-splats"}
+"""Options that are not called as the encoder's field."""
 
 REMEDIES = {
     "spec.source.uri": "IN",
@@ -30,7 +34,7 @@ REMEDIES = {
 
 def in_options(fault: WorkerError) -> WorkerError:
     """Name the command's options, and recommend what its user can do."""
-    text = ENCODER_FIELD.sub(lambda field: f"--{field[1].replace('shBands', 'sh-bands')}", str(fault))
+    text = ENCODER_FIELD.sub(lambda field: f"--{OPTIONS.get(field[1], field[1])}", str(fault))
     for said, meant in REMEDIES.items():
         text = text.replace(said, meant)
     return type(fault)(text)

@@ -73,6 +73,7 @@ def describe_output(
         bytes=sum(file.bytes for file in files),
         source_bytes=product.source_bytes,
         splats=product.splats,
+        removed=product.dropped.counts,
         psnr=product.psnr,
         preview_uri=preview_uri,
         files=tuple(files) if len(files) > 1 else (),

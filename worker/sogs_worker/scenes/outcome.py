@@ -47,6 +47,7 @@ class Outcome:
             "ratio": output.ratio,
             "splats": output.splats,
             "dropped": self.dropped.total,
+            "removed": self.dropped.counts,
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
             "device": device,

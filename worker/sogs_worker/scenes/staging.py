@@ -84,7 +84,11 @@ class Staging:
         staged = [stage(plane) for plane in product.planes]
         planes = [describe(plane, each) for plane, each in zip(product.planes, staged, strict=True)]
         known = provenance.metadata(
-            splats=product.splats, source_bytes=product.source_bytes, psnr=product.psnr, planes=planes
+            splats=product.splats,
+            removed=product.dropped.counts,
+            source_bytes=product.source_bytes,
+            psnr=product.psnr,
+            planes=planes,
         )
         picture_key = task.preview_key(name)
         if product.picture:
