@@ -25,6 +25,8 @@ from benchmarks.quality import Judge
 from benchmarks.results import keep_row, read_rows
 from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
+from benchmarks.simplification import format_rows as format_simplified
+from benchmarks.simplification import measure_simplification
 from benchmarks.table import format_row
 from benchmarks.tile import write_tiled
 from benchmarks.transfer import format_rows, measure_transfers
@@ -117,6 +119,21 @@ def run_engines(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_simplify(options: argparse.Namespace) -> int:
+    """Print the table of docs/quality.md."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    converter = [*shlex.split(options.splat_transform), "-g", options.gpu]
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        judge, scenes = _judge(options), open_scenes(options.scenes)
+        for row in measure_simplification(scenes, options.percent, converter, judge.evaluator, Path(folder)):
+            rows.append(row)
+            print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
+    gpu = find_gpu()
+    print(describe_machine(gpu.name if gpu else ""), format_simplified(rows), sep="\n\n")
+    return 0
+
+
 def run_transfer(options: argparse.Namespace) -> int:
     """Print the table of the ways to move an object."""
     rows = measure_transfers(options.work, bucket=options.bucket, mebibytes=options.mebibytes, rounds=options.rounds)
@@ -203,6 +220,7 @@ COMMANDS = {
     "report": make_report,
     "ablation": run_ablation,
     "engines": run_engines,
+    "simplify": run_simplify,
     "transfer": run_transfer,
     "pipeline": run_pipeline,
     "memory": run_memory,

@@ -26,6 +26,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
         subparsers.add_parser("ablation", help="print what each choice of our encoder costs and buys on a scene")
     )
     _add_engines(subparsers.add_parser("engines", help="print bytes, seconds by stage and PSNR of both engines"))
+    _add_simplify(subparsers.add_parser("simplify", help="keep a part of the splats by ours and by splat-transform"))
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
     _add_memory(subparsers.add_parser("memory", help="measure the host memory of the Job's entry"))
@@ -136,6 +137,17 @@ def _add_engines(engines: argparse.ArgumentParser) -> None:
         "scenes", metavar="SCENE.ply", nargs="+", type=Path, help="a cameras.json beside one has its views"
     )
     _add_tools(engines)
+
+
+def _add_simplify(simplify: argparse.ArgumentParser) -> None:
+    simplify.add_argument(
+        "scenes", metavar="SCENE.ply", nargs="+", type=Path, help="a cameras.json beside one has its views"
+    )
+    simplify.add_argument(
+        "--percent", metavar="P", nargs="+", type=parse_number, default=[50, 25], help="to keep; default: 50 25"
+    )
+    simplify.add_argument("--gpu", default="cpu", help="splat-transform's device: a number or cpu; default: cpu")
+    _add_tools(simplify)
 
 
 def _add_transfer(transfer: argparse.ArgumentParser) -> None:

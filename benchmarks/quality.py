@@ -47,7 +47,7 @@ def judge_bundle(judge: Judge, scene: Scene, bundle: Path, decoded: Path) -> Ver
         decoder, notes = _decode(judge.decoders, bundle, decoded)
         if not decoder:
             return Verdict(note=f"not decoded: {notes}")
-        return _evaluate(judge.evaluator, scene, decoded, decoder)
+        return evaluate(judge.evaluator, scene, decoded, decoder)
     finally:
         decoded.unlink(missing_ok=True)
 
@@ -64,7 +64,8 @@ def _decode(decoders: Mapping[str, Sequence[str]], bundle: Path, decoded: Path) 
     return "", "; ".join(failures)
 
 
-def _evaluate(evaluator: Sequence[str], scene: Scene, decoded: Path, decoder: str) -> Verdict:
+def evaluate(evaluator: Sequence[str], scene: Scene, decoded: Path, decoder: str = "") -> Verdict:
+    """Compare a PLY with the scene that it is of; `decoder` is what has made it."""
     command = fill_in(evaluator, scene=scene.path, decoded=decoded)
     if scene.cameras:
         command += ["--cameras", str(scene.cameras)]
