@@ -40,24 +40,25 @@ def hilbert_order(positions: Tensor, classes: Tensor) -> Tensor:
     return (hilbert_keys(cells) | (classes << (3 * BITS))).sort(stable=True).indices
 
 
-def hilbert_keys(cells: Tensor) -> Tensor:
-    """Number the cells of a 2^20 cube along the Hilbert curve; consecutive numbers are face neighbours.
+def hilbert_keys(cells: Tensor, bits: int = BITS) -> Tensor:
+    """Number the cells of a cube of 2^bits an axis along the Hilbert curve; consecutive numbers are face neighbours.
 
     Source: J. Skilling, "Programming the Hilbert curve", AIP Conf. Proc. 707 (2004).
 
     Args:
-        cells: (N, 3) int64 below 2^20.
+        cells: (N, 3) int64 below 2^bits.
+        bits: of each axis, at most 20.
 
     Returns:
-        (N,) int64 below 2^60.
+        (N,) int64 below 2^(3 bits).
     """
     axes = list(cells.unbind(1))
-    for bit in range(BITS - 1, 0, -1):
+    for bit in range(bits - 1, 0, -1):
         axes = _turn(axes, bit)
     axes[1] = axes[1] ^ axes[0]
     axes[2] = axes[2] ^ axes[1]
     flip = torch.zeros_like(axes[0])
-    for bit in range(BITS - 1, 0, -1):
+    for bit in range(bits - 1, 0, -1):
         flip ^= torch.where(_has_bit(axes[2], bit), (1 << bit) - 1, 0)
     return _interleave([axis ^ flip for axis in axes])
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sogs_worker.encode.budget import at_once
-from sogs_worker.encode.order import BITS, hilbert_keys
+from sogs_worker.encode.order import hilbert_keys
 from sogs_worker.encode.positions import log_transform
 from sogs_worker.simplify.merging import merge, removal_costs, weigh_merges
 from sogs_worker.simplify.moments import Moments, join
@@ -19,6 +19,9 @@ NEIGHBOURS = 5
 
 CURVES = 2
 """Curves of a round: neighbours in space that are apart on one may be close on the other."""
+
+BITS = 13
+"""Of a cell's coordinates: the scene is 4,096 cells wide, and splats in one cell follow each other in any order."""
 
 GOLDEN = (5**0.5 - 1) / 2
 
@@ -117,7 +120,7 @@ def curve_order(positions: Tensor, number: int) -> Tensor:
     low = logs.amin(dim=1, keepdim=True)
     extent = (logs.amax(dim=1, keepdim=True) - low).max().clamp_min(torch.finfo(torch.float32).tiny)
     within = ((logs - low) / extent + (number * GOLDEN) % 1) / 2
-    return hilbert_keys((within * (2**BITS - 1)).long().T).sort(stable=True).indices
+    return hilbert_keys((within * (2**BITS - 1)).long().T, BITS).sort(stable=True).indices
 
 
 def _noise(places: Tensor, step: int) -> Tensor:
