@@ -1,4 +1,4 @@
-"""One scene with fewer splats, as PLY: `python -m benchmarks.simplify_clock SCENE OUT PERCENT [DEVICE]`."""
+"""One scene with fewer splats, as PLY: `python -m benchmarks.simplify_clock SCENE OUT PERCENT`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sogs_worker.simplify import simplify
 from sogs_worker.splats import ARRAYS
 
 
-def main(scene: str, out: str, percent: str, device: str = "auto") -> None:
-    """Simplify a scene and write it."""
+def main(scene: str, out: str, percent: str) -> None:
+    """Simplify a scene, on a GPU where there is one, and write it."""
     splats = read_scene(Path(scene))
-    cloud = clean(upload(splats, resolve_device(device))).cloud
+    cloud = clean(upload(splats, resolve_device("auto"))).cloud
     done = simplify(cloud, Target(f"{percent}%").count(len(splats)))
     arrays: dict[str, Any] = {name: getattr(done.cloud, name).cpu().numpy() for name in ARRAYS}
     write_ply(Path(out), replace(splats, **arrays))

@@ -12,8 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices import on_a_gpu
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
+from sogs_worker.evaluate.comparison import compare, draw
+from sogs_worker.evaluate.views import orbit_views
 from sogs_worker.simplify import simplify
 from sogs_worker.simplify.rounds import curve_order
 from sogs_worker.splats import ARRAYS, Splats
@@ -123,6 +126,22 @@ def test_what_nobody_sees_goes_first() -> None:
     distances = done.cloud.positions.norm(dim=1)
     hidden = ((distances > 0.8) & (distances < 0.9)).sum().item()
     assert hidden < 0.5 * 800  # of the others a tenth are gone
+
+
+@on_a_gpu
+def test_a_gpu_finds_as_good_a_scene() -> None:
+    """Sums are rounded otherwise there, and so a few other pairs are merged."""
+    splats = build_splats(3000, seed=6)
+    close = replace(splats, positions=splats.positions / 10)
+    views = orbit_views(close)
+    wanted = list(draw(close, views, device="cuda"))
+    scores = []
+    for device in ("cpu", "cuda"):
+        done = simplify(upload(close, device), 1500)
+        assert (len(done.cloud), done.merged + done.pruned) == (1500, 1500)
+        left = Splats(**{name: getattr(done.cloud, name).cpu().numpy() for name in ARRAYS})
+        scores.append(compare(views, wanted, draw(left, views, device="cuda")).psnr)
+    assert scores[1] == pytest.approx(scores[0], abs=0.5)
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -71,12 +71,16 @@ def encode(
         if device == "cpu":  # the tensors are the heap's there
             return_freed()
 
-    def report(done: float) -> None:
-        tidy()
+    begin = 0.0
+
+    def advance(done: float) -> None:
         progress("encode", begin + (1 - begin) * done)
 
-    begin = 0.0
-    report(begin)
+    def report(done: float) -> None:
+        tidy()
+        advance(done)
+
+    report(0.0)
     quality = QUALITIES[parameters.quality]
     cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
     origin, scene_splats = splats.origin, len(splats)
@@ -89,7 +93,7 @@ def encode(
         tidy()
     dropped = Dropped(cleaned.unusable, cleaned.invisible, merged=simplified.merged, pruned=simplified.pruned)
     weighed = WEIGHED if cleaned.cloud.shn.shape[1] else WEIGHED_ALONE
-    cloud, weights = _arrange(simplified.cloud, quality, lambda done: report(weighed * done))
+    cloud, weights = _arrange(simplified.cloud, quality, lambda done: advance(weighed * done))
     del cleaned, simplified
     tidy()
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
