@@ -168,6 +168,7 @@ def test_the_operator_writes_the_fields_of_the_page() -> None:
                 build_spec(
                     source={"uri": "s3://a-b/c", "sha256": "0" * 64, "include": ["*"], "exclude": ["*"]},
                     destination={"uri": "s3://a-b/d/", "names": "{top}"},
+                    encoder={"target": {"maxSplats": 1}},
                     gate={"minPSNR": 1, "maxSizeBytes": 1, "minRatio": 1},
                 )
             ),
@@ -196,7 +197,9 @@ def test_the_worker_reads_what_the_operator_wants_deleted() -> None:
     assert deletion.manifest_key == "compressed/garden.manifest.json"
 
 
-OUTPUT = Output("garden", "s3://scenes/garden.sog", "0" * 64, 100, 1000, 7, "s3://scenes/garden.png")
+OUTPUT = Output(
+    "garden", "s3://scenes/garden.sog", "0" * 64, 100, 1000, 7, "s3://scenes/garden.png", removed={"invisible": 3}
+)
 RESULT = Result((OUTPUT,), "s3://scenes/garden.manifest.json", 30.5, 12.25, "cuda", Parameters())
 
 
@@ -209,6 +212,7 @@ def test_the_operator_reads_the_workers_result() -> None:
         "outputBytes": 100,
         "compressionRatio": 10.0,
         "splats": 7,
+        "removed": {"invisible": 3},
         "cacheHits": 0,
         "manifestUri": "s3://scenes/garden.manifest.json",
         "engine": "native",
