@@ -58,6 +58,7 @@ def test_a_scene_becomes_a_bundle(
     decoded = decode_with_splat_transform(bundle, tmp_path / "decoded.ply")
     assert len(decoded["x"]) == status["splats"] == count_visible(small_scene)
     manifest = json.loads(bucket.fetch(status["manifestUri"], tmp_path / "manifest.json").read_bytes())
+    assert [entry.pop("removed") for entry in manifest["outputs"]] == [status["removed"]]
     assert manifest["outputs"] == status["outputs"]
     with Image.open(bucket.fetch(output["previewUri"], tmp_path / "preview.png")) as preview:
         assert preview.format == "PNG"

@@ -39,6 +39,8 @@ def test_a_prefix_and_its_archive_become_bundles_once(
     bundles = {f"out/{name}.sog" for name in names}
     assert bucket.names() == {"raw/garden.ply", "raw/tour.tar.gz", "out/house.manifest.json"} | bundles
     manifest = json.loads(bucket.fetch(status["manifestUri"], tmp_path / "manifest.json").read_bytes())
+    removed = [entry.pop("removed")["invisible"] for entry in manifest["outputs"]]
+    assert status["removed"] == {"invisible": sum(removed)}
     assert manifest["outputs"] == status["outputs"]
     for output in status["outputs"]:
         bundle = bucket.fetch(output["uri"], tmp_path / "one.sog")
@@ -48,6 +50,7 @@ def test_a_prefix_and_its_archive_become_bundles_once(
     resource = kubectl.finish("again")
     assert ready(resource)["reason"] == "CacheHit"
     assert resource["status"]["cacheHits"] == 3
+    assert resource["status"]["removed"] == status["removed"]
     assert [output["sha256"] for output in resource["status"]["outputs"]] == [
         output["sha256"] for output in status["outputs"]
     ]
