@@ -25,9 +25,7 @@ from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Quality
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
-from sogs_worker.render.scene import build_shapes
-from sogs_worker.render.survey import survey
-from sogs_worker.render.visibility import seen_energy
+from sogs_worker.render.visibility import surveyed_energy
 from sogs_worker.simplify import Simplified, simplify
 from sogs_worker.splats import Origin, Splats
 
@@ -133,9 +131,7 @@ def _arrange(
 
 def _weigh(cloud: Cloud, progress: Callable[[float], None] = lambda _: None) -> Tensor:
     """Return the importance of the splats, (N,), of which a part is what cameras all around see of them."""
-    cloud = replace(cloud, scales=with_finite_scales(cloud.scales))
-    shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, model=cloud.model)
-    return importance(cloud, seen_energy(shapes, survey(cloud.positions), progress))
+    return importance(replace(cloud, scales=with_finite_scales(cloud.scales)), surveyed_energy(cloud, progress))
 
 
 def _add_shapes_and_colours(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, step: float) -> None:

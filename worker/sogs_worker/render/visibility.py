@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from sogs_worker.encode.budget import at_once
+from sogs_worker.encode.clean import with_finite_scales
+from sogs_worker.encode.cloud import Cloud
 from sogs_worker.encode.runs import cut_runs
 from sogs_worker.render.project import BLUR_PIXELS2, NEAR, compensation
-from sogs_worker.render.scene import Shapes
-from sogs_worker.render.survey import Survey
+from sogs_worker.render.scene import Shapes, build_shapes
+from sogs_worker.render.survey import Survey, survey
 
 SPLATS_PER_TEXEL = 8
 """Splats for each texel of a picture: so few texels that most splats cover one or two of them."""
@@ -56,6 +58,13 @@ class Footprints:
     spans: Tensor
     ellipses: Tensor
     energies: Tensor
+
+
+def surveyed_energy(cloud: Cloud, progress: Callable[[float], None] = lambda _: None) -> Tensor:
+    """Return `seen_energy` of a scene, as the cameras of its survey see it; a flat splat has hardly any thickness."""
+    scales = with_finite_scales(cloud.scales)
+    shapes = build_shapes(cloud.positions, cloud.rotations, scales, cloud.opacities, model=cloud.model)
+    return seen_energy(shapes, survey(cloud.positions), progress)
 
 
 def seen_energy(shapes: Shapes, cameras: Survey, progress: Callable[[float], None] = lambda _: None) -> Tensor:

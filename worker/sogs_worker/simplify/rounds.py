@@ -116,7 +116,7 @@ def curve_order(positions: Tensor, number: int) -> Tensor:
     Returns:
         (N,) int64, the splat that comes i-th.
     """
-    logs = log_transform(positions.float()).double().roll(number, dims=0)
+    logs = log_transform(positions.float()).roll(number, dims=0)
     low = logs.amin(dim=1, keepdim=True)
     extent = (logs.amax(dim=1, keepdim=True) - low).max().clamp_min(torch.finfo(torch.float32).tiny)
     within = ((logs - low) / extent + (number * GOLDEN) % 1) / 2

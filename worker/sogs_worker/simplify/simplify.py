@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
 from sogs_worker.encode.clean import with_finite_scales
 from sogs_worker.encode.cloud import Cloud
-from sogs_worker.render.scene import build_shapes
-from sogs_worker.render.survey import survey
-from sogs_worker.render.visibility import seen_energy
+from sogs_worker.render.visibility import surveyed_energy
 from sogs_worker.simplify.moments import describe, restore
 from sogs_worker.simplify.rounds import reduce
 from sogs_worker.simplify.sight import blur_variance
@@ -57,16 +53,10 @@ def simplify(cloud: Cloud, count: int, progress: Callable[[float], None] = lambd
         return Simplified(cloud)
     solid = replace(cloud, scales=with_finite_scales(cloud.scales))
     variance = blur_variance(cloud.positions)
-    splats, mean = describe(solid, _see(solid, lambda done: progress(SEEING * done)), variance)
+    splats, mean = describe(solid, surveyed_energy(solid, lambda done: progress(SEEING * done)), variance)
     merged = pruned = number = 0
     while (left := len(splats)) > count:
         done = reduce(splats, variance, most=min(left - count, max(FEW, int(ROUND * left))), number=number)
         splats, merged, pruned, number = done.splats, merged + done.merged, pruned + done.pruned, number + 1
         progress(SEEING + (1 - SEEING) * (len(cloud) - len(splats)) / (len(cloud) - count))
     return Simplified(restore(splats, mean, cloud), merged, pruned)
-
-
-def _see(cloud: Cloud, progress: Callable[[float], None]) -> Tensor:
-    """Return what cameras see of the splats, (N,) float64."""
-    shapes = build_shapes(cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, model=cloud.model)
-    return seen_energy(shapes, survey(cloud.positions), progress)
