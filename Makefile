@@ -37,7 +37,7 @@ test: setup lint install  ## all tests, on the embedded cluster (CLUSTER=current
 # Threads that wait for each other must sleep: where as many others want the cores, spinning doubles the time.
 test-fast test-alone test-e2e: export OMP_WAIT_POLICY := PASSIVE
 
-test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium
+test-fast: setup tests/viewers/node_modules/.package-lock.json /usr/bin/chromium /usr/bin/g++
 	$(BIN)/pytest -n 2 --durations 20 -m 'not e2e' $(TESTS)
 
 # These wait half of their time, but for nothing that another test may touch: fast tests use no cluster.
@@ -112,6 +112,6 @@ tests/viewers/node_modules/.package-lock.json: tests/viewers/package-lock.json
 	cd tests/viewers && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 	@touch $@
 
-/usr/bin/chromium:
+/usr/bin/chromium /usr/bin/g++:
 	apt-get update -qq
-	apt-get install -qq --yes --no-install-recommends chromium > /dev/null
+	apt-get install -qq --yes --no-install-recommends $(@F) > /dev/null

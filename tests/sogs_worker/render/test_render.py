@@ -14,43 +14,23 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from devices import needs_gpu
+from drawn_scenes import camera, random_scene
 from sogs_worker.render import Camera, load_scene, orbit_camera, preview_png, render
 from sogs_worker.render import tiles as tiles_module
 from sogs_worker.render.blend import Batch
-from sogs_worker.render.camera import look_at
+from sogs_worker.render.picture import draw_with_torch
 from sogs_worker.render.project import project
 from sogs_worker.render.tiles import TILE, assign_tiles
-from sogs_worker.splats import SH_COEFFICIENTS, Model, Splats
+from sogs_worker.splats import Model, Splats
 
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 
-def draw(splats: Splats, view: Camera, *, device: str = "cpu", batch: Batch | None = None) -> np.ndarray:
+def draw(splats: Splats, view: Camera, *, device: str = "cpu") -> np.ndarray:
     """Draw on a device, as float64 for differences."""
-    picture = render(load_scene(splats, device), view, batch=batch)
+    picture = render(load_scene(splats, device), view)
     assert (picture.device.type, picture.dtype) == (device, torch.uint8)
     return picture.cpu().numpy().astype(float)
-
-
-def random_scene(count: int, bands: int, seed: int = 0) -> Splats:
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
-        return (rng.normal(size=shape) * scale + shift).astype(np.float32)
-
-    return Splats(
-        positions=normal(count, 3),
-        rotations=normal(count, 4),
-        scales=normal(count, 3, scale=0.7, shift=-1.5),
-        opacities=normal(count, scale=2.0),
-        sh0=normal(count, 3),
-        shn=normal(count, SH_COEFFICIENTS[bands], 3, scale=0.2),
-    )
-
-
-def camera(width: int = 48, height: int = 33) -> Camera:
-    eye, target = np.array([0.5, -1.0, -4.0]), np.array([0.1, 0.0, 0.2])
-    return Camera(look_at(eye, target), (40.0, 42.0), (width / 2 + 1, height / 2), width, height)
 
 
 def matrix_of(quaternion: np.ndarray) -> np.ndarray:
@@ -148,7 +128,8 @@ def test_batches_do_not_change_the_picture(batch: Batch, device: str) -> None:
     splats, view = random_scene(700, 0, seed=3), camera(52, 37)
     expected = reference(splats, view)
     assert expected.std() > 20
-    assert np.abs(draw(splats, view, device=device, batch=batch) - expected).max() < 3
+    colours, _ = draw_with_torch(load_scene(splats, device), view, batch)
+    assert np.abs(colours.clamp(0, 1).cpu().numpy() * 255 - expected).max() < 3
 
 
 def test_drawing_twice_gives_the_same_bytes() -> None:

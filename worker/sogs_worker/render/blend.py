@@ -32,9 +32,9 @@ class Batch:
     ellipses: int
 
 
-BATCHES = {"cpu": Batch(64, 32), "cuda": Batch(1024, 64)}
-"""By device. On the CPU much enough that calls cost little, and little enough that a tensor, 2 MB, stays in the cache:
-one tile at a time takes three times as long. On a GPU each call has its price: there a tensor is 64 MB."""
+BATCH = Batch(64, 32)
+"""Much enough that calls cost little, and little enough that a tensor, 2 MB, stays in the cache: one tile at a time
+takes three times as long."""
 
 
 def blend(ellipses: Ellipses, tiles: Tiles, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""CUDA kernels run on a CPU."""

@@ -1,0 +1,39 @@
+"""From the errors of pictures to how each splat would have to change."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sogs_worker.render.cuda.drawing import Drawing
+from sogs_worker.render.cuda.program import WARPS, Program
+
+PARTS = 9
+"""Of a pair's gradients: the ellipse's mean, conic, alpha and colour."""
+
+
+def pair_gradients(program: Program, drawing: Drawing, targets: Tensor, *, absolute: float = 0.0) -> Tensor:
+    """Differentiate the error of pictures, the sum of e^2 + absolute |e| over their pixels and channels.
+
+    Args:
+        program: the kernels.
+        drawing: made to be differentiable.
+        targets: (V, H, W, 3) uint8, what the pictures should be; e is the difference, with 1 for 255.
+        absolute: weight of the absolute error.
+
+    Returns:
+        (P, 9) float32, of each pair of an ellipse and a tile; the ellipse's are their sum.
+    """
+    views, tiles = drawing.views, len(drawing.starts) - 1
+    pairs = len(drawing.pairs)
+    gradients = torch.empty(pairs, PARTS, device=targets.device)
+    buckets = pairs // 32 + tiles
+    program.launch(
+        "blend_gradients",
+        -(-buckets // WARPS),
+        32 * WARPS,
+        *(tiles, views.columns, views.rows, views.width, views.height, drawing.starts, drawing.members),
+        *(drawing.pairs, drawing.ellipses, drawing.buckets, drawing.checkpoints, drawing.colours, drawing.blended),
+        *(targets, absolute, gradients),
+    )
+    return gradients
