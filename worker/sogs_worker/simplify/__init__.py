@@ -1,5 +1,5 @@
 """Fewer splats that look the same: those that no camera misses are removed, and neighbours become one."""
 
-from sogs_worker.simplify.simplify import Simplified, simplify
+from sogs_worker.simplify.simplify import Simplification, Simplified, simplify
 
-__all__ = ["Simplified", "simplify"]
+__all__ = ["Simplification", "Simplified", "simplify"]

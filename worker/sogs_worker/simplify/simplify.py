@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sogs_worker.encode.clean import with_finite_scales
 from sogs_worker.encode.cloud import Cloud
 from sogs_worker.render.visibility import surveyed_energy
-from sogs_worker.simplify.moments import describe, restore
+from sogs_worker.simplify.moments import Moments, describe, restore
 from sogs_worker.simplify.rounds import reduce
 from sogs_worker.simplify.sight import blur_variance
 
@@ -38,6 +38,45 @@ class Simplified:
     pruned: int = 0
 
 
+class Simplification:
+    """A scene on its way to fewer splats; one that has been reduced can be reduced further."""
+
+    def __init__(self, cloud: Cloud, progress: Callable[[float], None] = lambda _: None) -> None:
+        """Look at the splats, which must be usable; `progress` receives the fraction done."""
+        self._cloud = cloud
+        solid = replace(cloud, scales=with_finite_scales(cloud.scales))
+        self._variance = blur_variance(cloud.positions)
+        splats, self._mean = describe(solid, surveyed_energy(solid, progress), self._variance)
+        self._states = [_State(splats)]
+
+    def reduce_to(self, count: int, progress: Callable[[float], None] = lambda _: None) -> Simplified:
+        """Go on from the smallest scene there has been of at least `count` splats, and keep where that ends.
+
+        Args:
+            count: 1 or more.
+            progress: receives the fraction done.
+        """
+        if len(self._cloud) <= count:
+            return Simplified(self._cloud)
+        state = min((each for each in self._states if len(each.splats) >= count), key=lambda each: len(each.splats))
+        begin = len(state.splats)
+        while (left := len(state.splats)) > count:
+            most = min(left - count, max(FEW, int(ROUND * left)))
+            done = reduce(state.splats, self._variance, most=most, number=state.rounds)
+            state = _State(done.splats, state.merged + done.merged, state.pruned + done.pruned, state.rounds + 1)
+            progress((begin - len(state.splats)) / (begin - count))
+        self._states.append(state)
+        return Simplified(restore(state.splats, self._mean, self._cloud), state.merged, state.pruned)
+
+
+@dataclass(frozen=True)
+class _State:
+    splats: Moments
+    merged: int = 0
+    pruned: int = 0
+    rounds: int = 0
+
+
 def simplify(cloud: Cloud, count: int, progress: Callable[[float], None] = lambda _: None) -> Simplified:
     """Reduce a scene to at most `count` splats such that rendered views change least.
 
@@ -51,12 +90,5 @@ def simplify(cloud: Cloud, count: int, progress: Callable[[float], None] = lambd
     """
     if len(cloud) <= count:
         return Simplified(cloud)
-    solid = replace(cloud, scales=with_finite_scales(cloud.scales))
-    variance = blur_variance(cloud.positions)
-    splats, mean = describe(solid, surveyed_energy(solid, lambda done: progress(SEEING * done)), variance)
-    merged = pruned = number = 0
-    while (left := len(splats)) > count:
-        done = reduce(splats, variance, most=min(left - count, max(FEW, int(ROUND * left))), number=number)
-        splats, merged, pruned, number = done.splats, merged + done.merged, pruned + done.pruned, number + 1
-        progress(SEEING + (1 - SEEING) * (len(cloud) - len(splats)) / (len(cloud) - count))
-    return Simplified(restore(splats, mean, cloud), merged, pruned)
+    begun = Simplification(cloud, lambda done: progress(SEEING * done))
+    return begun.reduce_to(count, lambda done: progress(SEEING + (1 - SEEING) * done))
