@@ -72,7 +72,7 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
 
     from sogs_worker.encode import clean, kmeans
     from sogs_worker.encode.palette import train_palette
-    from sogs_worker.engines import native
+    from sogs_worker.engines import attributes, native
 
     def unweighted(shn: Tensor, weights: Tensor, **rest: Any) -> object:
         return train_palette(shn, torch.ones_like(weights), **rest)
@@ -83,7 +83,7 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
     return {
         "palette not weighted": changed(native, "train_palette", unweighted),
         "centroids not relocated": changed(kmeans, "_relocate", lambda _1, _2, _3, centroids, _4: centroids),
-        "entries not centred": changed(native, "centre_entries", lambda lattice, *_: lattice),
-        "splats in the file's order": changed(native, "hilbert_order", unordered),
+        "entries not centred": changed(attributes, "centre_entries", lambda lattice, *_: lattice),
+        "splats in the file's order": changed(attributes, "hilbert_order", unordered),
         "invisible splats kept": changed(clean, "INVISIBLE_LOGIT", -math.inf),
     }

@@ -51,8 +51,8 @@ def main(arguments: Sequence[str]) -> None:
     from sogs_worker.formats.sog.file import write_sog
     from sogs_worker.scenes.accelerator import load_encoder
 
-    device = load_encoder("auto", engine)
     parameters = Parameters(engine=engine)
+    device = load_encoder("auto", parameters)
     encode = choose_engine(parameters)
     clock = Clock()
     splats = read_scene(Path(source))

@@ -121,10 +121,10 @@ def _arrange(splats: Splats, device: str) -> Splats:
     """Return the scene as it is before its attributes are quantised: in the bundle's order, axes named as there."""
     from sogs_worker.encode.clean import clean
     from sogs_worker.encode.cloud import upload
-    from sogs_worker.engines import native
+    from sogs_worker.engines import attributes
     from sogs_worker.engines.quality import QUALITIES
 
-    cloud, _ = native._arrange(clean(upload(splats, device)).cloud, QUALITIES[LEVEL])
+    cloud, _ = attributes.arrange(clean(upload(splats, device)).cloud, QUALITIES[LEVEL])
     return replace(splats, **{each: getattr(cloud, each).cpu().numpy() for each in ARRAYS})
 
 

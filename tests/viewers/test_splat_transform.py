@@ -10,9 +10,8 @@ import pytest
 from scenes import made_scene, real_scene
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import upload
-from sogs_worker.engines import native
-from sogs_worker.engines.parameters import QUALITIES as NAMES
-from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines import attributes, native
+from sogs_worker.engines.parameters import PLAIN_QUALITIES, Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.ply.file import read_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog, write_unbundled
@@ -54,7 +53,7 @@ def alphas(splats: Splats) -> np.ndarray:
     return 1 / (1 + np.exp(-splats.opacities.astype(np.float64).clip(-99, 99)))
 
 
-@pytest.mark.parametrize("quality", NAMES)
+@pytest.mark.parametrize("quality", PLAIN_QUALITIES)
 def test_the_converter_reads_the_scene(scene: Path, quality: str, tmp_path: Path) -> None:
     bundle, parameters = tmp_path / "scene.sog", Parameters(quality=quality)
     splats = read_ply(scene)
@@ -67,7 +66,7 @@ def test_the_converter_reads_the_scene(scene: Path, quality: str, tmp_path: Path
         decode_with_splat_transform(tmp_path / "meta.json", tmp_path / "unbundled.ply")
         assert (tmp_path / "unbundled.ply").read_bytes() == (tmp_path / "decoded.ply").read_bytes()
     # Which row went where is the encoder's to say; what follows checks it.
-    cloud, weights = native._arrange(clean(upload(splats, "cpu")).cloud, QUALITIES[quality])
+    cloud, weights = attributes.arrange(clean(upload(splats, "cpu")).cloud, QUALITIES[quality])
     source = Splats(*(getattr(cloud, name).numpy() for name in ARRAYS))
     check_near(theirs, source, weights.numpy())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,15 @@ import pytest
 import torch
 
 from devices import on_a_gpu
+from odd_scenes import ODD, changed
 from scenes import DATA, made_scene, real_scene
 from sogs_worker.encode.clean import clean, with_finite_scales
 from sogs_worker.encode.cloud import upload
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.encode.importance import coarseness
-from sogs_worker.engines import native
+from sogs_worker.engines import attributes
 from sogs_worker.engines.native import encode
-from sogs_worker.engines.parameters import QUALITIES as NAMES
-from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines.parameters import PLAIN_QUALITIES, Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.engines.target import Target
 from sogs_worker.errors import BadInputError
@@ -43,7 +42,7 @@ def round_trip(splats: Splats, path: Path, parameters: Parameters = FAST) -> Spl
 def arrange(splats: Splats, parameters: Parameters = FAST) -> tuple[Splats, np.ndarray]:
     """The scene as the encoder orders and describes it, and its importance; the parts have tests of their own."""
     cloud = clean(upload(splats.with_sh_bands(parameters.sh_bands), "cpu")).cloud
-    arranged, weights = native._arrange(cloud, QUALITIES[parameters.quality])
+    arranged, weights = attributes.arrange(cloud, QUALITIES[parameters.quality])
     arranged = dataclasses.replace(arranged, scales=with_finite_scales(arranged.scales))
     return Splats(*(getattr(arranged, name).numpy() for name in ARRAYS)), weights.numpy()
 
@@ -66,9 +65,9 @@ def assert_within_steps(source: Splats, path: Path, parameters: Parameters = FAS
     check_entries(got.scales, want.scales, meta.scales, axis_levels)
     check_entries(got.sh0, want.sh0, meta.sh0, levels[:, None])
     alphas = [255 / (1 + np.exp(-np.clip(each.opacities.astype(np.float64), -99, 99))) for each in (got, want)]
-    opacity_levels = levels + max(0, round(np.log2(step / native.OPACITY)))
+    opacity_levels = levels + max(0, round(np.log2(step / attributes.OPACITY)))
     assert (np.abs(alphas[0] - alphas[1]) <= 2.0**opacity_levels / 2 + 1e-3).all()
-    check_ellipsoids(got, want, levels + max(0, round(np.log2(step / native.ROTATION))))
+    check_ellipsoids(got, want, levels + max(0, round(np.log2(step / attributes.ROTATION))))
     check_coefficients(got, want)
 
 
@@ -121,7 +120,7 @@ def test_a_scene_comes_back_within_the_steps(count: int, bands: int, tmp_path: P
     assert_within_steps(splats, tmp_path / "scene.sog")
 
 
-@pytest.mark.parametrize("quality", NAMES)
+@pytest.mark.parametrize("quality", PLAIN_QUALITIES)
 def test_rows_belong_to_the_splats_at_their_place(quality: str, tmp_path: Path) -> None:
     """Matched by the nearest position, without a word from the encoder."""
     splats = replace(build_splats(800, bands=1), opacities=np.linspace(-5, 5, 800, dtype=np.float32))
@@ -141,51 +140,14 @@ def test_rows_belong_to_the_splats_at_their_place(quality: str, tmp_path: Path) 
 
 def test_the_importance_belongs_to_the_rows_and_coarser_rows_come_later() -> None:
     arranged, weights = arrange(build_splats(1000))
-    assert native._weigh(upload(arranged, "cpu")).numpy() == pytest.approx(weights, rel=1e-3)
+    assert attributes.weigh(upload(arranged, "cpu")).numpy() == pytest.approx(weights, rel=1e-3)
     levels = levels_of(weights, FAST)
     assert (np.diff(levels) >= 0).all()
     assert len(np.unique(levels)) > 1
 
 
-def changed(attribute: str, rows: slice | int, value: object, *, count: int = 500, bands: int = 3) -> Splats:
-    splats = build_splats(count, bands=bands)
-    values = getattr(splats, attribute).copy()
-    values[rows] = value
-    return replace(splats, **{attribute: values})
-
-
-def constant_channels() -> Splats:
-    splats = build_splats(300)
-    positions, sh0 = splats.positions.copy(), splats.sh0.copy()
-    positions[:, 1], sh0[:, 2] = 7.5, -0.25
-    return replace(splats, positions=positions, sh0=sh0, shn=np.zeros_like(splats.shn))
-
-
-EVERY = slice(None, None, 50)
-ODD: dict[str, Callable[[], Splats]] = {
-    "200 equal splats": lambda: build_splats(1).take(np.zeros(200, np.intp)),
-    "constant channels": constant_channels,
-    "few colours": lambda: changed("sh0", slice(None), np.float32([0, 10, 20])),
-    "one place": lambda: changed("positions", slice(None), (1.0, -2.0, 3.0)),
-    "positions of 1e6": lambda: changed("positions", EVERY, (1e6, -1e6, 0)),
-    "scales of 50": lambda: changed("scales", EVERY, (50, -50, -4)),
-    "scales of 100": lambda: changed("scales", EVERY, (100, 100, -100)),
-    "flat splats": lambda: changed("scales", (slice(None), 2), -30),
-    "no thickness": lambda: changed("scales", (slice(None), 2), -np.inf),
-    "some points": lambda: changed("scales", EVERY, -np.inf),
-    "points": lambda: changed("scales", slice(None), -np.inf),
-    "zero quaternions": lambda: changed("rotations", EVERY, 0),
-    "tiny quaternions": lambda: changed("rotations", slice(None), build_splats(500).rotations * np.float32(1e-30)),
-    "colours of 1e6": lambda: changed("sh0", EVERY, 1e6),
-    "alpha 1": lambda: changed("opacities", slice(None), np.inf),
-    "alpha 0 and 1": lambda: changed("opacities", slice(None), np.tile(np.float32([-40, 40, np.inf, 0]), 125)),
-    "all invisible": lambda: changed("opacities", slice(None), -40),
-    "almost all invisible": lambda: changed("opacities", slice(1, None), -40),
-}
-
-
 @pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("quality", NAMES)
+@pytest.mark.parametrize("quality", PLAIN_QUALITIES)
 def test_odd_scenes_come_back_too(name: str, quality: str, tmp_path: Path) -> None:
     splats, parameters = ODD[name](), Parameters(quality=quality)
     got = round_trip(splats, tmp_path / "scene.sog", parameters)
@@ -245,7 +207,7 @@ def test_flat_splats_leave_the_scales_of_others_as_they_are(share: float, axes: 
     assert np.exp(got.scales[want.scales < -10]).max() < 1e-4
 
 
-@pytest.mark.parametrize("quality", NAMES)
+@pytest.mark.parametrize("quality", PLAIN_QUALITIES)
 def test_a_decoded_bundle_is_encoded_again_without_harm(quality: str, tmp_path: Path) -> None:
     splats, parameters = build_splats(1000), Parameters(quality=quality)
     once = round_trip(splats, tmp_path / "once.sog", parameters)
@@ -386,7 +348,7 @@ def squared_errors(got: Splats, want: Splats) -> dict[str, np.ndarray]:
 def test_better_quality_is_larger_and_no_attribute_is_worse(tmp_path: Path) -> None:
     splats = build_splats(3000, bands=1)
     errors = []
-    for quality in NAMES:
+    for quality in PLAIN_QUALITIES:
         got = round_trip(splats, tmp_path / quality, Parameters(quality=quality))
         want, weights = arrange(splats, Parameters(quality=quality))
         errors.append({name: np.average(each, weights=weights) for name, each in squared_errors(got, want).items()})
@@ -394,7 +356,7 @@ def test_better_quality_is_larger_and_no_attribute_is_worse(tmp_path: Path) -> N
         fast, balanced, best = (each[name] for each in errors)
         assert fast >= balanced >= best, name
         assert fast > 1.2 * best, name
-    sizes = [(tmp_path / quality).stat().st_size for quality in NAMES]
+    sizes = [(tmp_path / quality).stat().st_size for quality in PLAIN_QUALITIES]
     assert sizes == sorted(sizes)
 
 
@@ -420,7 +382,7 @@ def small_views(splats: Splats, count: int = 3) -> list[View]:
 @pytest.mark.parametrize(
     ("name", "tolerance_db"), [("made", 0.05), ("leica_sofort_top8192.ply", 0.05), ("fruit_drops_minimal.ply", 0.2)]
 )
-@pytest.mark.parametrize("quality", NAMES)
+@pytest.mark.parametrize("quality", PLAIN_QUALITIES)
 def test_cpu_and_cuda_make_the_same_of_a_scene(name: str, tolerance_db: float, quality: str, tmp_path: Path) -> None:
     source = made_scene(tmp_path / "made.ply", 20_000) if name == "made" else real_scene(name)
     splats, parameters, scores, sizes = read_ply(source), Parameters(quality=quality), {}, {}

@@ -111,7 +111,7 @@ def _compress(request: Request, scratch: Path) -> int:
         takes_many=target.takes_many,
         replaces=request.existing is Existing.REPLACE,
     )
-    accelerator = Accelerator(request.device, lambda: load_encoder(request.device, recipe.encoder.engine))
+    accelerator = Accelerator(request.device, lambda: load_encoder(request.device, recipe.encoder))
     with showing_progress(as_json=request.as_json, is_quiet=request.is_quiet) as progress:
         pipeline = Pipeline(
             recipe,

@@ -145,6 +145,27 @@ def label_splats(trained: TrainedPalette) -> Palette:
     return _by_frequency(entries, codebook, labels)
 
 
+def choose_entries(trained: TrainedPalette) -> tuple[Tensor, Tensor]:
+    """Return entries before they are quantised, (K, C, 3) float32, and the nearest of each splat, (N,) int64.
+
+    Every entry is used.
+    """
+    cells, effort = trained.cells, trained.effort
+    centroids, _ = update(cells, trained.weights, trained.centroids, probes=effort.probes)
+    labels = cells.restore(assign(cells, centroids, probes=effort.final_probes)).long()
+    used, labels = torch.unique(labels, return_inverse=True)
+    return (centroids[used] * trained.unit).reshape(len(used), -1, 3), labels
+
+
+def quantize_entries(entries: Tensor, labels: Tensor, weights: Tensor, step: float) -> Palette:
+    """Quantise entries, (K, C, 3), of splats with `labels` and `weights`, (N,); `step` is as `PaletteEffort` has it."""
+    # Whole numbers, because their sums are the same in any order, which a GPU's are not.
+    masses = torch.zeros(len(entries), dtype=torch.int64, device=labels.device)
+    masses.index_add_(0, labels, (weights * 2**20).long() + 1)
+    codebook, indices = _quantize(entries.flatten(1), masses.float(), step)
+    return _by_frequency(indices, codebook, labels)
+
+
 def palette_size(count: int, splats_per_entry: float) -> int:
     """Return the number of entries for N splats: N / splats_per_entry in whole rows of the texture, 64 to 65,536."""
     return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
+from sogs_worker.errors import NoGPUError
 
 if TYPE_CHECKING:
     from sogs_worker.formats.sog.layout import EncodedScene
@@ -26,13 +27,18 @@ class Engine(Protocol):
         """Encode a scene."""
 
 
-def require_engine(name: str, device: str) -> None:
-    """Make sure that an engine can run on a device.
+def require_engine(parameters: Parameters, device: str) -> None:
+    """Make sure that an engine can do on a device what it is asked for.
 
     Raises:
         NoGPUError: it cannot, or lacks its packages.
     """
-    if name == "sogs":
+    if parameters.quality in REFINED_QUALITIES and device != "cuda":
+        raise NoGPUError(
+            f"encoder.quality {parameters.quality} fits splats to pictures, which needs an NVIDIA GPU, and this is the"
+            " CPU; use a GPU node, or fast, balanced or best"
+        )
+    if parameters.engine == "sogs":
         from sogs_worker.engines.sogs.packages import require_packages
 
         require_packages(device)

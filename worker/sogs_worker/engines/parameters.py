@@ -15,7 +15,10 @@ ENCODER_VERSIONS = {"native": "native-6", "sogs": "sogs-1.1.0-2"}
 
 ENGINES = tuple(ENCODER_VERSIONS)
 FORMATS = ("sog", "sog-unbundled", "sogs-v1")
-QUALITIES = ("fast", "balanced", "best")
+REFINED_QUALITIES = ("compact", "smallest")
+"""Those that fit splats to pictures, on a GPU."""
+PLAIN_QUALITIES = ("fast", "balanced", "best")
+QUALITIES = (*PLAIN_QUALITIES, *REFINED_QUALITIES)
 MAX_SEED = 2**32 - 1
 FIELDS = ("engine", "format", "quality", "shBands", "seed", "target")
 
@@ -93,7 +96,10 @@ def _check_engine(parameters: Parameters) -> None:
             " leave it out, or use the engine native"
         )
     if parameters.engine == "sogs" and parameters.target:
-        raise UsageError("encoder.target is of the engine native alone; leave it out, or use the engine native")
+        (bound,) = parameters.target.to_document()
+        raise UsageError(
+            f"encoder.target.{bound} is of the engine native alone; leave it out, or use the engine native"
+        )
 
 
 def _parse_choice(document: Mapping[str, object], field: str, choices: tuple[str, ...], default: str) -> str:

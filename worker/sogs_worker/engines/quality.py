@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sogs_worker.encode.palette import PaletteEffort
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Fewer splats than a scene has, fitted to pictures of it on a GPU.
+
+    Attributes:
+        kept: share of the splats, where no target says how many.
+        shape_steps: in which all of the splats is fitted.
+        colour_steps: in which colours, opacities and the palette are, after shapes and positions were quantised.
+    """
+
+    kept: float
+    shape_steps: int
+    colour_steps: int
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,7 @@ class Quality:
         position: widest step of the most important splats' positions, in standard deviations of the splat.
         strength: how much coarser the steps of less important splats are, 0 to 1; see `importance.coarseness`.
         palette: of the other SH coefficients.
+        refinement: what is fitted to pictures; None is nothing.
     """
 
     share: float
@@ -29,35 +45,42 @@ class Quality:
     position: float
     strength: float
     palette: PaletteEffort
+    refinement: Refinement | None = None
 
     def choose_step(self, palette_error: float) -> float:
         """Return the step whose squared error is a share of the palette's, for the most important splats."""
         return min(max(math.sqrt(12 * self.share * palette_error), self.finest), self.coarsest)
 
 
+FAST = Quality(
+    share=0.025,
+    finest=0.05,
+    coarsest=0.2,
+    position=1 / 64,
+    strength=0.3,
+    palette=PaletteEffort(splats_per_entry=6, step=0.15, iterations=3, probes=8, final_probes=16),
+)
+BALANCED = Quality(
+    share=0.0064,
+    finest=0.024,
+    coarsest=0.15,
+    position=1 / 64,
+    strength=0.3,
+    palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=32),
+)
+BEST = Quality(
+    share=0.0032,
+    finest=0.016,
+    coarsest=0.1,
+    position=1 / 128,
+    strength=0.3,
+    palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
+)
+
 QUALITIES = {
-    "fast": Quality(
-        share=0.025,
-        finest=0.05,
-        coarsest=0.2,
-        position=1 / 64,
-        strength=0.3,
-        palette=PaletteEffort(splats_per_entry=6, step=0.15, iterations=3, probes=8, final_probes=16),
-    ),
-    "balanced": Quality(
-        share=0.0064,
-        finest=0.024,
-        coarsest=0.15,
-        position=1 / 64,
-        strength=0.3,
-        palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=32),
-    ),
-    "best": Quality(
-        share=0.0032,
-        finest=0.016,
-        coarsest=0.1,
-        position=1 / 128,
-        strength=0.3,
-        palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
-    ),
+    "fast": FAST,
+    "balanced": BALANCED,
+    "best": BEST,
+    "compact": replace(BALANCED, refinement=Refinement(kept=0.37, shape_steps=1200, colour_steps=900)),
+    "smallest": replace(FAST, position=1 / 16, refinement=Refinement(kept=0.25, shape_steps=1200, colour_steps=900)),
 }

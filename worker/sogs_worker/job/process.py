@@ -60,7 +60,7 @@ def run_task(task: Task, settings: Settings, progress: Progress) -> Result:
     store = open_destination(task, settings)
     publication = open_publication(task, store, settings)
     publication.check(task.manifest_key)  # before the hours of work, not after them
-    accelerator = Accelerator(settings.device, lambda: load_for_job(settings, task.encoder.engine))
+    accelerator = Accelerator(settings.device, lambda: load_for_job(settings, task.encoder))
     source = open_source(task, settings)
     work = Work(task, source, store, publication, settings.scratch, accelerator, progress)
     return compress_shard(work, task.shard, started_s) if task.shard else compress_all(work, started_s)

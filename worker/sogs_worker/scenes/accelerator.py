@@ -10,19 +10,20 @@ from pathlib import Path
 
 from sogs_worker.engines import require_engine
 from sogs_worker.engines.device import product_name, resolve_device, start_driver
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import NoGPUError
 from sogs_worker.reporting.log import write_message
 from sogs_worker.task.environment import Settings
 
 
-def load_encoder(device: str, engine: str) -> str:
+def load_encoder(device: str, parameters: Parameters) -> str:
     """Load what takes seconds, and choose the device: `cpu` or `cuda`.
 
     Raises:
         UsageError, NoGPUError: see `resolve_device` and `require_engine`.
     """
     chosen = load_torch(device)
-    require_engine(engine, chosen)
+    require_engine(parameters, chosen)
     return chosen
 
 
@@ -39,14 +40,14 @@ def load_torch(device: str) -> str:
     return resolve_device(device)
 
 
-def load_for_job(settings: Settings, engine: str) -> str:
+def load_for_job(settings: Settings, parameters: Parameters) -> str:
     """Load the encoder on the device that the Job asks for.
 
     Raises:
-        NoGPUError: there is none, or the engine cannot run on it.
+        NoGPUError: there is none, or the engine cannot do on it what it is asked for.
     """
     device = _choose_for_job(settings)
-    require_engine(engine, device)
+    require_engine(parameters, device)
     return device
 
 

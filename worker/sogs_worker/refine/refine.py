@@ -1,0 +1,141 @@
+"""Splats are fitted to pictures of a full scene, from cameras all around and within it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sogs_worker.encode.cloud import Cloud
+from sogs_worker.refine.optimizer import Optimizer, Rates, SharedHarmonics
+from sogs_worker.refine.views import random_cameras
+from sogs_worker.render.cuda.drawing import Views, draw, pack_views
+from sogs_worker.render.cuda.program import Program, load_program
+from sogs_worker.render.scene import Scene, build_shapes
+
+DRAWN_AT_ONCE = 1 << 23
+"""Splats of the full scene, times pictures: each takes 100 bytes."""
+ABSOLUTE = 0.1
+"""Weight of the absolute error beside the squared one: a few large errors, at splats near a camera, do not lead all."""
+FULL_RATES = 250_000
+"""Splats of a full scene up to which rates are those given. In a larger one each is seen in fewer steps, and what steps
+do at random is less evened out: rates fall with the square root."""
+LAST = 0.02
+"""Part of the rates that is left at the last step."""
+
+SHAPES = Rates(position=0.002, rotation=0.0008, scale=0.003, opacity=0.008, sh0=0.002, shn=0.0012)
+"""For all of the splats. With five times as much some get lost; with half as much steps are wasted."""
+COLOURS = Rates(position=0, rotation=0, scale=0, opacity=0.006, sh0=0.0015, shn=0.0008)
+"""For splats whose shapes stay."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What splats are fitted to.
+
+    Attributes:
+        pictures: of the full scene, from which steps choose.
+        held_out: more pictures, which no step looks at.
+        views: that a step looks at.
+        side: of the pictures, pixels.
+    """
+
+    pictures: int = 512
+    held_out: int = 32
+    views: int = 4
+    side: int = 640
+
+
+PLAN = Plan()
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How splats are fitted.
+
+    Attributes:
+        steps: of Adam.
+        rates: at the first step; they fall to `LAST` of that along a half cosine.
+    """
+
+    steps: int
+    rates: Rates
+
+
+class Refinery:
+    """Pictures of a full scene, and steps towards them.
+
+    Some pictures are held out: splats that look less like these after the steps than before stay as they were.
+    """
+
+    def __init__(self, full: Cloud, *, seed: int, program: Program | None = None) -> None:
+        """Draw the pictures.
+
+        Args:
+            full: what splats are to look like.
+            seed: of the cameras and of their order.
+            program: the kernels; by default those of this GPU.
+        """
+        self._program = program or load_program()
+        self._plan = plan = PLAN
+        self._rates = min(1.0, math.sqrt(FULL_RATES / len(full)))
+        cameras = random_cameras(full.positions, plan.pictures + plan.held_out, plan.side, seed)
+        self._views = pack_views(cameras, full.positions.device)
+        self._targets = _pictures(self._program, full, self._views)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def refine(
+        self,
+        cloud: Cloud,
+        effort: Effort,
+        *,
+        palette: SharedHarmonics | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> Cloud:
+        """Fit splats to the pictures; those of a `palette` share SH coefficients, and its entries are changed."""
+        entries = palette.entries.clone() if palette else None
+        optimizer = Optimizer(self._program, cloud, palette)
+        error = self._held_out_error(optimizer)
+        plan, chosen = self._plan, torch.empty(0, dtype=torch.int64)
+        for step in range(effort.steps):
+            if len(chosen) < plan.views:
+                chosen = torch.cat([chosen, torch.randperm(plan.pictures, generator=self._generator)])
+            now, chosen = chosen[: plan.views].to(self._targets.device), chosen[plan.views :]
+            fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * step / effort.steps)) / 2
+            rates = effort.rates.scaled(self._rates * fall)
+            optimizer.step(self._views.take(now), self._targets[now], rates, absolute=ABSOLUTE)
+            progress((step + 1) / effort.steps)
+        if self._held_out_error(optimizer) < error:
+            return optimizer.cloud
+        if palette and entries is not None:
+            palette.entries.copy_(entries)
+        return cloud
+
+    def _held_out_error(self, optimizer: Optimizer) -> float:
+        """Return the mean squared error of the splats' pictures from the cameras that no step uses."""
+        error = 0.0
+        for number in range(self._plan.pictures, len(self._views)):
+            one = torch.tensor([number], device=self._targets.device)
+            picture = _as_bytes(optimizer.draw(self._views.take(one)).colours)
+            error += float((picture.int() - self._targets[one].int()).square().double().mean())
+        return error / self._plan.held_out
+
+
+def _pictures(program: Program, full: Cloud, views: Views) -> Tensor:
+    """Draw the full scene, (V, H, W, 3) uint8."""
+    shapes = build_shapes(full.positions, full.rotations, full.scales, full.opacities, model=full.model)
+    scene = Scene(**vars(shapes), sh0=full.sh0, shn=full.shn)
+    pictures = torch.empty(len(views), views.height, views.width, 3, dtype=torch.uint8, device=scene.device)
+    count = max(1, DRAWN_AT_ONCE // len(full))
+    for begin in range(0, len(views), count):
+        some = torch.arange(begin, min(begin + count, len(views)), device=scene.device)
+        colours = draw(program, scene, views.take(some)).colours
+        pictures[some] = _as_bytes(colours)
+    return pictures
+
+
+def _as_bytes(colours: Tensor) -> Tensor:
+    return (colours.clamp(0, 1) * 255).round().to(torch.uint8)
