@@ -250,7 +250,23 @@ _GENERAL = [
     _spec(
         "an empty target",
         {"encoder": {"target": {}}},
-        "spec.encoder.target must have maxSplats; set it, or remove spec.encoder.target",
+        "spec.encoder.target must have exactly one of maxSplats, maxBytes and minPSNR; keep one, or remove"
+        " spec.encoder.target",
+    ),
+    _spec(
+        "a target of two bounds",
+        {"encoder": {"target": {"maxSplats": 5, "minPSNR": 40}}},
+        "spec.encoder.target must have exactly one of maxSplats, maxBytes and minPSNR; keep one, or remove"
+        " spec.encoder.target",
+    ),
+    *(
+        _spec(
+            f"{quality} without a GPU",
+            {"encoder": {"quality": quality}, "gpu": {"count": 0}},
+            "spec.encoder.quality compact and smallest fit splats on a GPU; set spec.gpu.count to 1 or choose fast,"
+            " balanced or best",
+        )
+        for quality in ("compact", "smallest")
     ),
     *(
         _spec(

@@ -256,6 +256,9 @@ OUT_OF_RANGE: list[tuple[dict[str, Any], str, str]] = [
     ({"encoder": {"shBands": -1}}, "spec.encoder.shBands", "should be greater than or equal to 0"),
     ({"encoder": {"seed": 4294967296}}, "spec.encoder.seed", "should be less than or equal to 4294967295"),
     ({"encoder": {"target": {"maxSplats": "a" * 5}}}, "spec.encoder.target.maxSplats", "Too long"),
+    ({"encoder": {"target": {"maxBytes": 0}}}, "spec.encoder.target.maxBytes", "should be greater than or equal to 1"),
+    ({"encoder": {"target": {"minPSNR": 0}}}, "spec.encoder.target.minPSNR", "should be greater than 0"),
+    ({"encoder": {"target": {"minPSNR": 101}}}, "spec.encoder.target.minPSNR", "should be less than or equal to 100"),
     ({"s3": {"addressingStyle": "dns"}}, "spec.s3.addressingStyle", 'supported values: "auto", "path", "virtual"'),
     (
         {"s3": {"serverSideEncryption": {"type": "kms"}}},

@@ -23,7 +23,8 @@ serverSideEncryption.type serverSideEncryption.kmsKeyId
 """
 SPEC = """
 source.uri source.sha256 source.include[] source.exclude[] destination.uri destination.names
-encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed encoder.target.maxSplats
+encoder.engine encoder.format encoder.quality encoder.shBands encoder.seed
+encoder.target.maxSplats encoder.target.maxBytes encoder.target.minPSNR
 gate.minPSNR gate.maxSizeBytes gate.minRatio preview gpu.resourceName gpu.count parallelism resources nodeSelector
 tolerations affinity topologySpreadConstraints priorityClassName runtimeClassName serviceAccountName imagePullSecrets
 podTemplate image imagePullPolicy queueName queuePriorityClassName suspend retries activeDeadlineSeconds

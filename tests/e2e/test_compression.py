@@ -166,6 +166,21 @@ def test_a_changed_spec_runs_again_and_a_harmless_change_does_not(
     assert [job["metadata"]["name"] for job in kubectl.list("jobs")] == [second["jobName"]]
 
 
+def test_a_target_of_bytes_is_met_and_the_manifest_says_what_was_tried(
+    kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path, tmp_path: Path
+) -> None:
+    bound = 9000 + 8 * len(read_ply(small_scene))
+    encoder = {"quality": "fast", "target": {"maxBytes": bound}}
+    kubectl.apply(compression("garden", bucket.put("garden.ply", small_scene), encoder=encoder))
+    status = kubectl.finish("garden")["status"]
+    assert status["phase"] == "Succeeded", status
+    assert 0.9 * bound < status["outputBytes"] <= bound
+    assert status["splats"] + sum(status["removed"].values()) == len(read_ply(small_scene))
+    (output,) = json.loads(bucket.fetch(status["manifestUri"], tmp_path / "manifest.json").read_bytes())["outputs"]
+    assert output["trials"][-1]["bytes"] == status["outputBytes"]
+    assert output["trials"][-1]["splats"] == status["splats"]
+
+
 def test_a_deleted_resource_takes_its_job_with_it_and_keeps_its_output(
     kubectl: Kubectl, bucket: Bucket, compression: Build, small_scene: Path
 ) -> None:

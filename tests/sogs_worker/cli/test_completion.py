@@ -35,7 +35,7 @@ def complete(folder: Path, line: str) -> set[str]:
     ("line", "proposed"),
     [
         ("sogs-worker co", {"compress", "convert", "completion"}),
-        ("sogs-worker compress --quality ", {"fast", "balanced", "best"}),
+        ("sogs-worker compress --quality ", {"fast", "balanced", "best", "compact", "smallest"}),
         ("sogs-worker compress --format sog-", {"sog-unbundled"}),
         ("sogs-worker compress --engine ", {"native", "sogs"}),
         ("sogs-worker render --device c", {"cuda", "cpu"}),

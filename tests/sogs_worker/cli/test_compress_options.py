@@ -52,6 +52,23 @@ def test_what_a_target_removes_is_said(scene: Path, capsys: pytest.CaptureFixtur
     assert re.search(r"[0-9]+ (merged|pruned)( and [0-9]+ pruned)? splats? dropped", output)
 
 
+def test_a_target_of_bytes_is_met_and_the_trials_are_said(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = scene.with_suffix(".sog")
+    code, output, _ = call(capsys, "--json", "--target-bytes", "20000", scene, target)
+    record = json.loads(output)
+    assert (code, record["splats"]) == (0, 60)
+    assert record["trials"] == [{"splats": 60, "bytes": record["bytes"]}]
+    code, _, errors = call(capsys, "--overwrite", "--target-bytes", "10", scene, target)
+    assert (code, f"{target} would miss its target" in errors, "--target-bytes is 10" in errors) == (80, True, True)
+    assert target.stat().st_size == record["bytes"]
+
+
+def test_targets_exclude_each_other(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--target-bytes", "10", "--target-psnr", "40")
+    code, _, errors = call(capsys, *options, scene, scene.with_suffix(".sog"))
+    assert (code, "--target-psnr exclude each other; keep one" in errors) == (64, True)
+
+
 def test_a_target_is_of_the_engine_native(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, errors = call(
         capsys, "--engine", "sogs", "--quality", "balanced", "--target-splats", "9", scene, scene.with_suffix(".sog")
@@ -75,12 +92,16 @@ def test_an_output_that_is_there_is_replaced_only_on_demand(scene: Path, capsys:
     ("option", "value", "sentence"),
     [
         ("--engine", "gsplat", "--engine must be native or sogs, got 'gsplat'"),
-        ("--quality", "high", "--quality must be fast or balanced or best, got 'high'"),
+        ("--quality", "high", "--quality must be fast or balanced or best or compact or smallest, got 'high'"),
         (
             "--target-splats",
             "0",
             "--target-splats must be an integer of at least 1, or a percentage from 1% to 100%, got 0",
         ),
+        ("--target-bytes", "1.5", "--target-bytes must be an integer of at least 1, got 1.5"),
+        ("--target-bytes", "1MB", "--target-bytes must be an integer of at least 1, got '1MB'"),
+        ("--target-psnr", "high", "--target-psnr must be a number above 0, at most 100 dB, got 'high'"),
+        ("--target-psnr", "nan", "--target-psnr must be a number above 0, at most 100 dB, got nan"),
         ("--target-splats", "half", "--target-splats must be an integer of at least 1, or a percentage"),
         ("--sh-bands", "4", "--sh-bands must be an integer from 0 to 3, got 4"),
         ("--format", "sogs-v1", "--format sogs-v1 is of the engine sogs alone"),

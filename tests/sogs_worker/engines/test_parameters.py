@@ -30,7 +30,7 @@ def test_the_canonical_json_does_not_depend_on_the_order() -> None:
     [
         ({"engine": "gsplat"}, "encoder.engine must be native or sogs, got 'gsplat'"),
         ({"format": "ply"}, "encoder.format must be sog or sog-unbundled or sogs-v1, got 'ply'"),
-        ({"quality": "good"}, "fast or balanced or best, got 'good'"),
+        ({"quality": "good"}, "fast or balanced or best or compact or smallest, got 'good'"),
         ({"format": "sogs-v1"}, "encoder.format sogs-v1 is of the engine sogs alone"),
         ({"engine": "sogs", "quality": "best"}, "encoder.quality best is of the engine native"),
         ({"quality": None}, "got None"),
@@ -41,16 +41,27 @@ def test_the_canonical_json_does_not_depend_on_the_order() -> None:
         ({"seed": 2**32}, "from 0 to 4294967295"),
         ({"seed": 1.0}, "got 1.0"),
         ({"sh_bands": 1}, "encoder has no field sh_bands"),
-        ({"target": None}, "encoder.target must be an object with maxSplats, got None"),
-        ({"target": {}}, "encoder.target.maxSplats must be an integer of at least 1"),
+        ({"target": None}, "encoder.target must be an object with one of maxSplats, maxBytes, minPSNR, got None"),
+        ({"target": {}}, "encoder.target must have exactly one of maxSplats, maxBytes, minPSNR, got none"),
         ({"target": {"maxSplats": 0}}, "or a percentage from 1% to 100%, got 0"),
         ({"target": {"maxSplats": True}}, "got True"),
         ({"target": {"maxSplats": "0%"}}, "got '0%'"),
         ({"target": {"maxSplats": "101%"}}, "got '101%'"),
         ({"target": {"maxSplats": "5 %"}}, "got '5 %'"),
         ({"target": {"maxSplats": 0.5}}, "got 0.5"),
-        ({"target": {"maxSplats": 5, "minSplats": 1}}, "encoder.target has no field minSplats; expected maxSplats"),
-        ({"engine": "sogs", "target": {"maxSplats": 5}}, "encoder.target is of the engine native alone"),
+        (
+            {"target": {"maxSplats": 5, "minSplats": 1}},
+            "has no field minSplats; expected one of maxSplats, maxBytes",
+        ),
+        ({"target": {"maxSplats": 5, "maxBytes": 9}}, "must have exactly one of"),
+        ({"target": {"maxBytes": 0}}, "encoder.target.maxBytes must be an integer of at least 1, got 0"),
+        ({"target": {"maxBytes": "1MB"}}, "got '1MB'"),
+        ({"target": {"maxBytes": 1e6}}, "got 1000000.0"),
+        ({"target": {"minPSNR": 0}}, "encoder.target.minPSNR must be a number above 0, at most 100 dB, got 0"),
+        ({"target": {"minPSNR": 101}}, "got 101"),
+        ({"target": {"minPSNR": float("nan")}}, "got nan"),
+        ({"target": {"minPSNR": True}}, "got True"),
+        ({"engine": "sogs", "target": {"maxSplats": 5}}, "encoder.target.maxSplats is of the engine native alone"),
     ],
 )
 def test_what_is_not_supported_is_refused(document: dict[str, Any], words: str) -> None:
@@ -69,6 +80,16 @@ def test_a_target_is_a_number_of_splats(most: int | str, splats: int, count: int
     assert parsed.target.count(splats) == count
     assert parse_parameters(parsed.to_document()) == parsed
     assert json.loads(parsed.to_json())["target"] == {"maxSplats": most}
+
+
+@pytest.mark.parametrize("target", [{"maxBytes": 1}, {"minPSNR": 38.5}, {"minPSNR": 40}])
+def test_other_targets_are_searched_for_among_all_splats(target: dict[str, Any]) -> None:
+    parsed = parse_parameters({"target": target})
+    assert parsed.target is not None
+    assert parsed.target.is_searched
+    assert parsed.target.count(1000) == 1000
+    assert parse_parameters(parsed.to_document()) == parsed
+    assert json.loads(parsed.to_json())["target"] == target
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

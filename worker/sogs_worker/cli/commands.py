@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from sogs_worker.cli.viewpoint import Viewpoint
 from sogs_worker.engines.parameters import Parameters, parse_parameters
+from sogs_worker.engines.target import FIELDS as TARGETS
 from sogs_worker.errors import UsageError
 
 MAX_VIEWS = 1000
@@ -49,7 +51,7 @@ def run_sagemaker(options: argparse.Namespace) -> int:
         Path(options.input),
         Path(options.output),
         parameters=parameters,
-        load_encoder=lambda: load_encoder(options.device, parameters.engine),
+        load_encoder=lambda: load_encoder(options.device, parameters),
         is_quiet=options.quiet,
     )
 
@@ -57,13 +59,19 @@ def run_sagemaker(options: argparse.Namespace) -> int:
 def read_parameters(options: argparse.Namespace) -> Parameters:
     """Check the options of the encoder."""
     fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
-    target = {} if options.target_splats is None else {"target": {"maxSplats": _count(options.target_splats)}}
-    return parse_parameters({**fields, "shBands": options.sh_bands, **target})
+    texts = (options.target_splats, options.target_bytes, options.target_psnr)
+    target = {name: _number(text) for name, text in zip(TARGETS, texts, strict=True) if text is not None}
+    if len(target) > 1:
+        raise UsageError("--target-splats, --target-bytes and --target-psnr exclude each other; keep one")
+    return parse_parameters({**fields, "shBands": options.sh_bands, **({"target": target} if target else {})})
 
 
-def _count(text: str) -> int | str:
-    """Read a number of splats; a percentage is text in the run document too."""
-    return int(text) if text.isdecimal() else text
+def _number(text: str) -> int | float | str:
+    """Read a number; what is none is for the parser of the run document, where a percentage is text too."""
+    for read in (int, float):
+        with suppress(ValueError):
+            return read(text)
+    return text
 
 
 def run_convert(options: argparse.Namespace) -> int:

@@ -26,6 +26,20 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """An encoding that was tried for a target: its splats, its bytes, and its PSNR, dB, if that was measured."""
+
+    splats: int
+    bytes: int
+    psnr: float | None = None
+
+    def to_document(self) -> dict[str, int | float]:
+        """Write it down for the manifest."""
+        known = {} if self.psnr is None else {"psnr": round(self.psnr, 2)}
+        return {"splats": self.splats, "bytes": self.bytes, **known}
+
+
+@dataclass(frozen=True)
 class Output:
     """One published output.
 
@@ -42,6 +56,7 @@ class Output:
         is_cached: whether it was there before this run.
         files: of an unbundled output, the target last; none of a bundle.
         removed: how many of its scene's splats it does not have, by reason; see `Dropped`.
+        trials: encodings that were tried for a target, in their order.
     """
 
     name: str
@@ -55,6 +70,7 @@ class Output:
     is_cached: bool = False
     files: tuple[OutputFile, ...] = ()
     removed: Mapping[str, int] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
 
     @property
     def path(self) -> PurePosixPath:
@@ -90,10 +106,11 @@ class Output:
         }
 
     def to_entry(self) -> dict[str, Any]:
-        """Write it down for the manifest, which has room for the files and for what was removed."""
+        """Write it down for the manifest, which has room for the files, for what was removed and what was tried."""
         return {
             **self.to_document(),
             **({"removed": dict(self.removed)} if self.removed else {}),
+            **({"trials": [trial.to_document() for trial in self.trials]} if self.trials else {}),
             **({"files": [asdict(file) for file in self.files]} if self.files else {}),
         }
 
@@ -108,6 +125,7 @@ class Output:
             source_bytes=document["sourceBytes"],
             splats=document["splats"],
             removed=document.get("removed", {}),
+            trials=tuple(Trial(**fields) for fields in document.get("trials", [])),
             preview_uri=document.get("previewUri"),
             psnr=document.get("psnr"),
             is_cached=document.get("cached", False),

@@ -7,9 +7,14 @@ import re
 from sogs_worker.errors import WorkerError
 
 ENCODER_FIELD = re.compile(
-    r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|quality|seed|shBands|target(?:\.maxSplats)?)\b"
+    r"(?<![\w./-])(?:spec\.)?encoder\.(engine|format|quality|seed|shBands|target(?:\.(?:maxSplats|maxBytes|minPSNR))?)\b"
 )
-OPTIONS = {"shBands": "sh-bands", "target": "target-splats", "target.maxSplats": "target-splats"}
+OPTIONS = {
+    "shBands": "sh-bands",
+    "target.maxSplats": "target-splats",
+    "target.maxBytes": "target-bytes",
+    "target.minPSNR": "target-psnr",
+}
 """Options that are not called as the encoder's field."""
 
 REMEDIES = {

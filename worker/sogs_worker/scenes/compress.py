@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.engines import choose_engine
+from sogs_worker.engines import Engine, choose_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene, scene_bytes
@@ -48,6 +48,7 @@ def compress_file(
     *,
     parameters: Parameters,
     device: str,
+    engine: Engine | None = None,
     progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> SceneReport:
     """Compress a scene file; `output` appears only when all is written.
@@ -57,6 +58,7 @@ def compress_file(
         output: the target: a bundle, or the meta.json of an unbundled scene, as the format has it.
         parameters: what decides the output.
         device: `cpu` or `cuda`.
+        engine: the encoder; by default the one that the parameters name.
         progress: told the stage (`read`, `encode`, `write`) and the fraction of it that is done.
 
     Raises:
@@ -64,7 +66,7 @@ def compress_file(
     """
     progress("read", 0.0)
     with naming(source):
-        engine = choose_engine(parameters)
+        engine = engine or choose_engine(parameters)
         notes: list[str] = []
         # Nobody but the engine holds the splats, so that it can let them go when it has its own.
         scene = engine(_noting(read_scene(source), notes), parameters=parameters, device=device, progress=progress)

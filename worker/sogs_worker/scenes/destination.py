@@ -74,6 +74,7 @@ def describe_output(
         source_bytes=product.source_bytes,
         splats=product.splats,
         removed=product.dropped.counts,
+        trials=product.trials,
         psnr=product.psnr,
         preview_uri=preview_uri,
         files=tuple(files) if len(files) > 1 else (),

@@ -11,6 +11,8 @@ from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import name_target
+from sogs_worker.publish.manifest import Trial
+from sogs_worker.scenes.search import TargetSearch
 from sogs_worker.source.fetch import SceneFile
 from sogs_worker.task.gate import Gate
 
@@ -36,6 +38,7 @@ class Product:
         dropped: splats of the scene that it has not.
         psnr: dB, infinite for the same pictures; None if it was not measured.
         notes: on its scene, see `Splats`.
+        trials: encodings that were tried for a target.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Product:
     dropped: Dropped
     psnr: float | None
     notes: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 NO_BOUNDS = Gate()
@@ -71,7 +75,8 @@ class Recipe:
     @property
     def is_measured(self) -> bool:
         """Whether the scene and the output are drawn."""
-        return self.measures or self.gate.min_psnr is not None
+        target = self.encoder.target
+        return self.measures or self.gate.min_psnr is not None or (target is not None and target.min_psnr is not None)
 
 
 def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
@@ -95,10 +100,15 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     target = name_target(folder / "scene", recipe.encoder.format)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report = compress_file(scene.path, target, parameters=recipe.encoder, device=device, progress=progress)
-        progress("verify", 0.0)
-        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it.
+        # One after the other in memory: the scene as it is drawn, as it is encoded, as the output has it.
         reference, notes = draw_source(scene, device) if recipe.is_measured else (None, [])
+        goal, search = recipe.encoder.target, None
+        if goal is not None and goal.is_searched:
+            search = TargetSearch(uri, reference if goal.min_psnr is not None else None)
+        report = compress_file(
+            scene.path, target, parameters=recipe.encoder, device=device, engine=search, progress=progress
+        )
+        progress("verify", 0.0)
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     # Decoded in any case; to the values that planes stand for, 236 bytes a splat, only where they are drawn.
@@ -108,7 +118,9 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         raise StorageError(
             f"the output of {scene.uri} decodes to {count} splats instead of {report.splats}; run it again"
         )
-    psnr = reference.compare(splats).psnr if reference is not None and splats is not None else None
+    psnr = search.psnr if search else None
+    if psnr is None and reference is not None and splats is not None:
+        psnr = reference.compare(splats).psnr
     recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)
     picture = None
     if recipe.preview and splats is not None:
@@ -126,6 +138,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         report.dropped,
         psnr,
         (*report.notes, *notes),
+        tuple(search.trials) if search else (),
     )
 
 

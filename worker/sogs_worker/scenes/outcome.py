@@ -38,7 +38,8 @@ class Outcome:
     def to_record(self, made: Made, device: str) -> dict[str, Any]:
         """Describe what was made on a device as a JSON object."""
         output = made.output
-        optional = {"psnr": output.rounded_psnr, "preview": output.preview_uri}
+        trials = [trial.to_document() for trial in output.trials] or None
+        optional = {"psnr": output.rounded_psnr, "preview": output.preview_uri, "trials": trials}
         return {
             "input": self.uri,
             "output": output.uri,

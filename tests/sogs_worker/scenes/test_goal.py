@@ -1,0 +1,76 @@
+"""The search meets what can be met, for any measure that grows with the number of splats, in few trials."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sogs_worker.scenes.goal import TRIALS, Goal, search
+
+BYTES = Goal(math.log(0.97e6), math.log(1e6), 0.96)
+
+
+@given(
+    most=st.integers(1, 10**7),
+    first=st.integers(-10, 10**8),
+    slope=st.floats(0.7, 1.3),
+    per_splat=st.floats(5, 60),
+    bend=st.floats(-0.02, 0.02),
+)
+def test_bytes_are_met_where_the_scene_has_as_many(
+    most: int, first: int, slope: float, per_splat: float, bend: float
+) -> None:
+    def measure(count: int) -> float:
+        logarithm = math.log(count)
+        return math.log(9000) + math.log1p(per_splat * count**slope / 9000) + bend * math.sin(logarithm)
+
+    values: dict[int, float] = {}
+
+    def noted(count: int) -> float:
+        assert 1 <= count <= most
+        assert count not in values, "no trial is repeated"
+        values[count] = measure(count)
+        return values[count]
+
+    last = search(BYTES, most, first, noted)
+    assert len(values) <= TRIALS
+    if measure(most) <= BYTES.high:
+        assert BYTES.low <= values[last] or last == most
+    else:
+        assert BYTES.low <= values[last] <= BYTES.high
+
+
+@given(most=st.integers(1, 10**7), db=st.floats(20, 60), slope=st.floats(3, 14), wanted=st.floats(15, 65))
+def test_a_psnr_is_met_where_all_splats_reach_it(most: int, db: float, slope: float, wanted: float) -> None:
+    def measure(count: int) -> float:
+        return db + slope * math.log(count / most)
+
+    values: dict[int, float] = {}
+
+    def noted(count: int) -> float:
+        values[count] = measure(count)
+        return values[count]
+
+    search(Goal(wanted, wanted + 0.2, 7.0), most, round(most * math.exp(min(wanted - 46, 0) / 7)), noted)
+    assert len(values) <= TRIALS
+    reached = [count for count, value in values.items() if value >= wanted]
+    if db >= wanted + 0.2 and min(reached) > 1:
+        step = slope * math.log1p(1 / (min(reached) - 1))  # by which one splat more or less changes it
+        assert min(values[count] for count in reached) <= wanted + 0.2 + step
+    elif db < wanted:
+        assert most in values, "it is known that not even all of them have it"
+        assert not reached
+
+
+def test_a_measure_that_jumps_ends_the_search() -> None:
+    tried: list[int] = []
+
+    def measure(count: int) -> float:
+        tried.append(count)
+        return 0.0 if count < 500 else 10.0
+
+    search(Goal(4.0, 5.0, 1.0), 1000, 100, measure)
+    assert len(tried) <= TRIALS
+    assert len(set(tried)) == len(tried)

@@ -1,0 +1,157 @@
+"""The encoding of a scene that just meets a target, found by trials with different numbers of splats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
+from sogs_worker.engines.target import Target
+from sogs_worker.errors import QualityGateError
+from sogs_worker.naming import BUNDLED
+from sogs_worker.publish.manifest import IDENTICAL_PSNR, Trial
+from sogs_worker.scenes.goal import Goal, search
+
+if TYPE_CHECKING:
+    from sogs_worker.evaluate import Reference
+    from sogs_worker.formats.sog.layout import EncodedScene
+    from sogs_worker.splats import Splats
+
+WITHIN = 0.03
+"""How far below the bytes of a target an output may stay, as a share of them."""
+WITHIN_DB = 0.2
+"""How far above the PSNR of a target an output may be."""
+BYTES_PER_SPLAT = 17
+"""Of a trained scene with all SH bands; where a search begins."""
+FIXED_BYTES = 9000
+"""Of a bundle with few splats: mostly its codebooks."""
+BYTES_SLOPE, DB_SLOPE = 0.96, 7.0
+"""By how much the logarithm of the bytes and the PSNR grow from one number of splats to e times as many, about."""
+ALL_DB = 46.0
+"""PSNR of a trained scene with all of its splats, about."""
+FITTED_BYTES = 1.01
+"""How many times as long a bundle is about for fitting its colours."""
+
+
+class TargetSearch:
+    """The native engine, used until an output meets its target; an `Engine` itself."""
+
+    def __init__(self, uri: str, reference: Reference | None) -> None:
+        """Begin.
+
+        Args:
+            uri: of the output, for messages.
+            reference: how the scene should look; a target of PSNR needs it.
+        """
+        self._uri = uri
+        self._reference = reference
+        self._best: tuple[Trial, EncodedScene] | None = None
+        self.trials: list[Trial] = []
+        """What was tried, in its order."""
+
+    @property
+    def psnr(self) -> float | None:
+        """Of the output, dB, where the trials have measured it."""
+        return self._best[0].psnr if self._best else None
+
+    def __call__(
+        self,
+        splats: Splats,
+        *,
+        parameters: Parameters,
+        device: str,
+        progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
+    ) -> EncodedScene:
+        """Encode a scene such that it just meets its target; see `native.encode`.
+
+        Raises:
+            QualityGateError: nothing meets it.
+        """
+        from sogs_worker.engines.native import Encoding
+
+        progress("encode", 0.0)
+        target = parameters.target or Target()
+        encoding = Encoding(splats, replace(parameters, target=None), device)
+        del splats
+        fits = parameters.quality in REFINED_QUALITIES
+
+        def measure(count: int, *, is_quick: bool = False) -> float:
+            share = 0.5 ** len(self.trials)  # each trial takes half of the time that is left, for all that is known
+
+            def show(done: float) -> None:
+                progress("encode", 1 - share * (1 - done / 2))
+
+            scene = encoding.run(count, fits=fits and not is_quick, progress=show)
+            trial = self._judge(count, scene, parameters.format)
+            self.trials.append(trial)
+            if is_quick:
+                return _value(target, replace(trial, bytes=round(FITTED_BYTES * trial.bytes)))
+            if _meets(target, trial) and (self._best is None or _is_better(target, trial, self._best[0])):
+                self._best = trial, scene
+            return _value(target, trial)
+
+        goal, first = _goal(target), _first(target, encoding.splats)
+        if fits and target.max_bytes:
+            first = search(goal, encoding.splats, first, lambda count: measure(count, is_quick=True))
+        search(goal, encoding.splats, first, measure)
+        progress("encode", 1.0)
+        if self._best is None:
+            raise QualityGateError(f"{self._uri} would miss its target: {_fault(target, self.trials)}")
+        return self._best[1]
+
+    def _judge(self, count: int, scene: EncodedScene, output_format: str) -> Trial:
+        """Measure an encoding as it would be written."""
+        from sogs_worker.formats.sog.file import read_sog, write_sog
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "trial.sog"
+            write_sog(path, scene)
+            psnr = min(self._reference.compare(read_sog(path)).psnr, IDENTICAL_PSNR) if self._reference else None
+            unbundled = len(scene.meta.to_json()) + sum(map(len, scene.images.values()))
+            return Trial(count, path.stat().st_size if output_format == BUNDLED else unbundled, psnr)
+
+
+def _goal(target: Target) -> Goal:
+    if target.max_bytes:
+        return Goal(math.log((1 - WITHIN) * target.max_bytes), math.log(target.max_bytes), BYTES_SLOPE)
+    least = target.min_psnr or 0.0
+    return Goal(least, least + WITHIN_DB, DB_SLOPE)
+
+
+def _first(target: Target, most: int) -> int:
+    """Guess a number of splats to begin with."""
+    if target.max_bytes:
+        return round((target.max_bytes - FIXED_BYTES) / BYTES_PER_SPLAT)
+    return round(most * math.exp(min((target.min_psnr or 0.0) - ALL_DB, 0.0) / DB_SLOPE))
+
+
+def _value(target: Target, trial: Trial) -> float:
+    return math.log(trial.bytes) if target.max_bytes else trial.psnr or 0.0
+
+
+def _meets(target: Target, trial: Trial) -> bool:
+    if target.max_bytes:
+        return trial.bytes <= target.max_bytes
+    return trial.psnr is not None and target.min_psnr is not None and trial.psnr >= target.min_psnr
+
+
+def _is_better(target: Target, one: Trial, other: Trial) -> bool:
+    return one.splats > other.splats if target.max_bytes else one.splats < other.splats
+
+
+def _fault(target: Target, trials: list[Trial]) -> str:
+    if target.max_bytes:
+        least = min(trials, key=lambda trial: trial.bytes)
+        return (
+            f"{least.splats:,} splats of it take {least.bytes:,} bytes, encoder.target.maxBytes is"
+            f" {target.max_bytes:,}; nothing was published, so choose another encoder.quality or bound"
+        )
+    best = max(trials, key=lambda trial: trial.psnr or 0.0)
+    return (
+        f"{best.splats:,} splats of it have a PSNR of {best.psnr:.2f} dB, encoder.target.minPSNR is"
+        f" {target.min_psnr:g} dB; nothing was published, so choose another encoder.quality or bound"
+    )
