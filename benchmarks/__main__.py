@@ -22,6 +22,8 @@ from benchmarks.machine import describe_machine
 from benchmarks.nvml import find_gpu
 from benchmarks.process import run_measured
 from benchmarks.quality import Judge
+from benchmarks.refined import format_rows as format_refined
+from benchmarks.refined import measure_refinement
 from benchmarks.results import keep_row, read_rows
 from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
@@ -134,6 +136,20 @@ def run_simplify(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_refine(options: argparse.Namespace) -> int:
+    """Print the table of docs/quality.md for scenes that are fitted to pictures."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        judge, scenes, worker = _judge(options), open_scenes(options.scenes), shlex.split(options.worker)
+        for row in measure_refinement(scenes, options.variants, worker, judge.evaluator, Path(folder)):
+            rows.append(row)
+            print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
+    gpu = find_gpu()
+    print(describe_machine(gpu.name if gpu else ""), format_refined(rows), sep="\n\n")
+    return 0
+
+
 def run_transfer(options: argparse.Namespace) -> int:
     """Print the table of the ways to move an object."""
     rows = measure_transfers(options.work, bucket=options.bucket, mebibytes=options.mebibytes, rounds=options.rounds)
@@ -221,6 +237,7 @@ COMMANDS = {
     "ablation": run_ablation,
     "engines": run_engines,
     "simplify": run_simplify,
+    "refine": run_refine,
     "transfer": run_transfer,
     "pipeline": run_pipeline,
     "memory": run_memory,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.encoders import ROOT
+from benchmarks.refined import VARIANTS
 
 SPLAT_TRANSFORM = "tests/viewers/node_modules/.bin/splat-transform"
 PEER_LIMIT_S = 600.0
@@ -27,6 +28,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     )
     _add_engines(subparsers.add_parser("engines", help="print bytes, seconds by stage and PSNR of both engines"))
     _add_simplify(subparsers.add_parser("simplify", help="keep a part of the splats by ours and by splat-transform"))
+    _add_refine(subparsers.add_parser("refine", help="print how bundles look whose splats are fitted to pictures"))
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
     _add_memory(subparsers.add_parser("memory", help="measure the host memory of the Job's entry"))
@@ -148,6 +150,16 @@ def _add_simplify(simplify: argparse.ArgumentParser) -> None:
     )
     simplify.add_argument("--gpu", default="cpu", help="splat-transform's device: a number or cpu; default: cpu")
     _add_tools(simplify)
+
+
+def _add_refine(refine: argparse.ArgumentParser) -> None:
+    refine.add_argument(
+        "scenes", metavar="SCENE.ply", nargs="+", type=Path, help="a cameras.json beside one has its views"
+    )
+    refine.add_argument(
+        "--variants", metavar="NAME", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="default: all of them"
+    )
+    _add_tools(refine)
 
 
 def _add_transfer(transfer: argparse.ArgumentParser) -> None:
