@@ -60,6 +60,8 @@ static void meet(Group &group, int place, double number) {
 
 static void __syncthreads() { meet(block, current, 0); }
 
+static void __syncwarp() { meet(warps[current / 32], current % 32, 0); }
+
 static int __syncthreads_and(int value) {
     meet(block, current, value != 0);
     bool all = true;

@@ -49,6 +49,7 @@ extern "C" __global__ void blend_gradients(int tiles, int columns, int rows, int
         }
         pixels[warp][pixel] = shown, states[warp][pixel] = state;
     }
+    __syncwarp();
     float sums[PARTS] = {};
     if (__any_sync(0xffffffff, is_needed)) {
         Ellipse e = {};

@@ -12,10 +12,13 @@ struct Adam {
     float unbias1, unbias2;  // 1 / (1 - keep ^ steps)
 };
 
+// Above it, the square of a gradient is no number too small for float32, and the step at most as long as the rate.
+const float TINY = 1e-15f;
+
 __device__ inline float adam(const Adam &adam, float gradient, float *mean, float *square) {
     *mean = adam.keep1 * *mean + (1 - adam.keep1) * gradient;
     *square = adam.keep2 * *square + (1 - adam.keep2) * gradient * gradient;
-    return *mean * adam.unbias1 / (sqrtf(*square * adam.unbias2) + 1e-20f);
+    return *mean * adam.unbias1 / (sqrtf(*square * adam.unbias2) + TINY);
 }
 
 __device__ inline float unit_quaternion(const float *rotation, float *q) {
