@@ -39,13 +39,20 @@ def emulated(program: Program) -> Iterator[None]:
         yield
 
 
-def encode_hastily(scene: Splats, parameters: Parameters, steps: int) -> EncodedScene:
-    """Encode with so few steps that they can be emulated."""
-    level = QUALITIES[parameters.quality]
+@contextmanager
+def few_steps(quality: str, steps: int) -> Iterator[None]:
+    """Take so few and long steps within the block that they can be emulated."""
+    level = QUALITIES[quality]
     assert level.refinement
     refinement = replace(level.refinement, shape_steps=steps, colour_steps=steps)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "SHAPES", SHAPES.scaled(HASTE))
         patch.setattr(fitting, "COLOURS", COLOURS.scaled(HASTE))
-        patch.setitem(QUALITIES, parameters.quality, replace(level, refinement=refinement))
+        patch.setitem(QUALITIES, quality, replace(level, refinement=refinement))
+        yield
+
+
+def encode_hastily(scene: Splats, parameters: Parameters, steps: int) -> EncodedScene:
+    """Encode with so few steps that they can be emulated."""
+    with few_steps(parameters.quality, steps):
         return native.encode(scene, parameters=parameters, device="cpu")

@@ -74,7 +74,7 @@ class ConfigurationError(WorkerError):
 
 
 class QualityGateError(WorkerError):
-    """An output misses a bound of spec.gate; it was not published, and another run would make the same."""
+    """An output misses a bound of spec.gate or its target; it is not published, and another run would make the same."""
 
     exit_code = 80
     reason = "QualityGate"

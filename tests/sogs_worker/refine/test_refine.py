@@ -11,16 +11,20 @@ import torch
 
 from drawn_scenes import random_scene
 from odd_scenes import ODD
-from refined_bundles import HASTE, encode_hastily
+from refined_bundles import HASTE, encode_hastily, few_steps
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.engines import require_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.target import Target
 from sogs_worker.errors import NoGPUError
 from sogs_worker.evaluate import View, compare, draw
+from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
 from sogs_worker.refine import SHAPES, Effort, Refinery, SharedHarmonics
+from sogs_worker.refine.optimizer import Optimizer
 from sogs_worker.refine.views import random_cameras
+from sogs_worker.scenes.make import Recipe, produce
+from sogs_worker.source.fetch import SceneFile
 from sogs_worker.splats import ARRAYS, Model, Splats
 
 STEPS = 20
@@ -65,6 +69,49 @@ def test_splats_that_steps_would_make_worse_stay_as_they_are() -> None:
     before = shared.entries.clone()
     assert Refinery(full, seed=1).refine(start, Effort(3, SHAPES.scaled(1e4)), palette=shared) is start
     assert torch.equal(shared.entries, before)
+
+
+def test_what_is_no_number_any_more_is_not_taken() -> None:
+    full = upload(random_scene(50, 1), "cpu")
+    start = replace(full, sh0=full.sh0 + 0.3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Optimizer, "cloud", replace(full, scales=full.scales * torch.nan))
+        assert Refinery(full, seed=1).refine(start, Effort(5, SHAPES.scaled(HASTE))) is start
+
+
+def test_entries_of_very_many_splats_move_by_the_sum_of_all() -> None:
+    shared = SharedHarmonics(torch.zeros(3, 3, 3), torch.tensor([2] * 1000 + [0] * 256))
+    sizes = shared.chunk_starts.diff().tolist()
+    assert sizes == [256, 256, 256, 256, 232]
+    assert shared.starts.tolist() == [0, 1, 1, 5]
+    assert sorted(shared.members.tolist()) == list(range(1256))
+
+
+@pytest.mark.parametrize(
+    ("target", "bands"), [(Target(max_bytes=10_500), 0), (Target(max_bytes=14_000), 1), (Target(min_psnr=22.0), 1)]
+)
+def test_a_target_is_met_by_fitted_splats(target: Target, bands: int, tmp_path: Path) -> None:
+    scene, told = tmp_path / "scene.ply", list[float]()
+    write_ply(scene, random_scene(300, bands, seed=2))
+
+    def note(stage: str, fraction: float) -> None:
+        if stage == "encode":
+            assert not told or fraction >= told[-1]
+            told.append(fraction)
+
+    recipe = Recipe(Parameters(quality="compact", target=target))
+    with few_steps("compact", 2):
+        made = produce(
+            SceneFile(scene, "scene"), recipe, device="cpu", uri="out", folder=tmp_path / "out", progress=note
+        )
+    assert made.trials
+    if target.max_bytes:
+        assert made.target.stat().st_size <= target.max_bytes
+        assert min(trial.bytes for trial in made.trials) <= target.max_bytes
+    else:
+        assert made.psnr is not None
+        assert made.psnr >= 22
+    assert len(read_sog(made.target)) == made.splats < 300
 
 
 def test_progress_rises_to_one() -> None:

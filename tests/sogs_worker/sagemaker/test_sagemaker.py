@@ -180,6 +180,8 @@ def test_a_target_comes_from_the_environment_or_an_argument(ml: Path, monkeypatc
     assert summary(ml)["encoder"]["target"] == {"maxSplats": "50%"}
     assert call(ml, "--quality", "fast", "--target-splats", "7") == 0
     assert summary(ml)["encoder"]["target"] == {"maxSplats": 7}
+    assert call(ml, "--quality", "fast", "--target-bytes", "100000") == 0
+    assert summary(ml)["encoder"]["target"] == {"maxBytes": 100000}
 
 
 def stop(*_: object, **__: object) -> None:

@@ -59,7 +59,9 @@ def run_sagemaker(options: argparse.Namespace) -> int:
 def read_parameters(options: argparse.Namespace) -> Parameters:
     """Check the options of the encoder."""
     fields = {name: getattr(options, name) for name in ("engine", "format", "quality", "seed")}
-    texts = (options.target_splats, options.target_bytes, options.target_psnr)
+    texts = [options.target_splats, options.target_bytes, options.target_psnr]
+    if texts == [None] * len(TARGETS):
+        texts = options.default_targets
     target = {name: _number(text) for name, text in zip(TARGETS, texts, strict=True) if text is not None}
     if len(target) > 1:
         raise UsageError("--target-splats, --target-bytes and --target-psnr exclude each other; keep one")

@@ -45,22 +45,21 @@ def add_encoder_options(parser: argparse.ArgumentParser, environment: Mapping[st
     parser.add_argument(
         "--target-splats",
         metavar="N",
-        default=environment.get("SPLATS_TARGET_SPLATS"),
         help="most splats that an output has, or a percentage of its scene's such as 50%%; the rest are merged where"
         " views show it least",
     )
     parser.add_argument(
         "--target-bytes",
         metavar="N",
-        default=environment.get("SPLATS_TARGET_BYTES"),
         help="most bytes of an output: as many splats are kept as they allow, found by a few encodings",
     )
     parser.add_argument(
         "--target-psnr",
         metavar="DB",
-        default=environment.get("SPLATS_TARGET_PSNR"),
         help="least PSNR of an output's pictures: as few splats are kept as have it, found by a few encodings",
     )
+    bounds = ("splats", "bytes", "psnr")
+    parser.set_defaults(default_targets=[environment.get(f"SPLATS_TARGET_{bound.upper()}") for bound in bounds])
 
 
 def add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:

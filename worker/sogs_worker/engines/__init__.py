@@ -38,6 +38,10 @@ def require_engine(parameters: Parameters, device: str) -> None:
             f"encoder.quality {parameters.quality} fits splats to pictures, which needs an NVIDIA GPU, and this is the"
             " CPU; use a GPU node, or fast, balanced or best"
         )
+    if parameters.quality in REFINED_QUALITIES:
+        from sogs_worker.render.cuda.program import require_bindings
+
+        require_bindings()
     if parameters.engine == "sogs":
         from sogs_worker.engines.sogs.packages import require_packages
 
@@ -46,6 +50,10 @@ def require_engine(parameters: Parameters, device: str) -> None:
 
 def choose_engine(parameters: Parameters) -> Engine:
     """Return the engine that the parameters name."""
+    if parameters.quality in REFINED_QUALITIES:
+        from sogs_worker.render.cuda.program import require_bindings
+
+        require_bindings()
     if parameters.engine == "sogs":
         from sogs_worker.engines import sogs
 

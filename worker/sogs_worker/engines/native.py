@@ -101,7 +101,7 @@ class Encoding:
         simplified, begin = Simplified(self._whole), 0.0
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
-            simplified = self._simplify(most, progress)
+            simplified = self._simplify(most, progress, is_last=is_last)
             self._tidy()
         if refinement:
             begin = REFINED
@@ -113,10 +113,12 @@ class Encoding:
         del simplified
         return self._quantize(clouds, dropped, refinement, lambda done: progress(begin + (1 - begin) * done))
 
-    def _simplify(self, most: int, progress: Progress) -> Simplified:
+    def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:
             self._simplification = Simplification(self._whole, lambda done: progress(SEEN * done))
-        return self._simplification.reduce_to(most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done))
+        return self._simplification.reduce_to(
+            most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done), is_last=is_last
+        )
 
     def _refine(self, simplified: Simplified, refinement: Refinement, progress: Progress) -> Simplified:
         if self._refinery is None:
@@ -158,13 +160,14 @@ class Encoding:
             layout.add_scales(scales)
             layout.add_rotations(rotations)
             if self._refinery and refinement:
+                begin = TRAINED if trained else WEIGHED_ALONE
                 fitted = fit_colours(
                     place(cloud, means, scales, rotations, self._origin),
                     trained,
                     weights,
                     self._refinery,
                     steps=refinement.colour_steps,
-                    progress=lambda done: progress(TRAINED + (1 - TRAINED) * done),
+                    progress=lambda done: progress(begin + (1 - begin) * done),
                 )
                 cloud, palette = fitted.cloud, fitted.palette
             add_colours(layout, cloud, weights, quality.strength, step)

@@ -35,7 +35,7 @@ class Trial:
 
     def to_document(self) -> dict[str, int | float]:
         """Write it down for the manifest."""
-        known = {} if self.psnr is None else {"psnr": round(self.psnr, 2)}
+        known = {} if self.psnr is None else {"psnr": round(min(self.psnr, IDENTICAL_PSNR), 2)}
         return {"splats": self.splats, "bytes": self.bytes, **known}
 
 

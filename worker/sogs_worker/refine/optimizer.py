@@ -17,8 +17,10 @@ from sogs_worker.splats import ARRAYS, Model
 
 SHAPE = 11
 """Numbers of a splat's shape: position, quaternion, logarithms of its axes, logit of its opacity."""
-KEPT_MEAN, KEPT_SQUARE = 0.9, 0.999
-"""Of Adam's running means, at each step (Kingma and Ba 2015)."""
+KEEP = [0.9, 0.999]
+"""Of Adam's running means of gradients and of their squares, at each step (Kingma and Ba 2015)."""
+CHUNK = 256
+"""Members of an entry that one thread adds up."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,21 @@ class SharedHarmonics:
         entries: (K, C, 3) float32, which steps change.
         labels: (N,) int64, the entry of each splat.
         members: (N,) int32, the splats entry after entry.
-        starts: (K + 1,) int32, where each entry's members begin.
+        chunk_starts: (H + 1,) int32, where each chunk of an entry's members begins, and where the last one's end.
+        starts: (K + 1,) int32, where each entry's chunks begin.
     """
 
     def __init__(self, entries: Tensor, labels: Tensor) -> None:
         """List the splats of each of `entries`, which are copied."""
         self.entries, self.labels = entries.clone().contiguous(), labels
         ordered, members = torch.sort(labels, stable=True)
-        bounds = torch.arange(len(entries) + 1, device=labels.device)
-        self.members, self.starts = members.int(), torch.searchsorted(ordered, bounds, out_int32=True)
+        begins = torch.searchsorted(ordered, torch.arange(len(entries) + 1, device=labels.device))
+        chunks = (begins.diff() + CHUNK - 1) // CHUNK
+        starts = torch.nn.functional.pad(chunks.cumsum(0), (1, 0))
+        owner = torch.repeat_interleave(torch.arange(len(entries), device=labels.device), chunks)
+        within = torch.arange(len(owner), device=labels.device) - starts[owner]
+        self.members, self.starts = members.int(), starts.int()
+        self.chunk_starts = torch.cat([begins[owner] + CHUNK * within, begins[-1:]]).int()
 
 
 class Optimizer:
@@ -83,10 +91,12 @@ class Optimizer:
         self._colour = _moments(count, 3 if palette else 3 + numbers, device)
         self._factors = torch.empty(count, 3, 3, device=device)
         self._alphas = torch.empty(count, device=device)
-        self._steps = 0
+        self._steps = torch.zeros(count, dtype=torch.int32, device=device)
         if palette:
             self._entry = _moments(len(palette.entries), numbers, device)
+            self._entry_steps = torch.zeros(len(palette.entries), numbers, dtype=torch.int32, device=device)
             self._by_shn = torch.empty(count, numbers, device=device)
+            self._sums = torch.empty(len(palette.chunk_starts) - 1, numbers, device=device)
             self._arrays["shn"] = palette.entries[palette.labels]
 
     @property
@@ -94,8 +104,8 @@ class Optimizer:
         """The splats as they are by now."""
         return replace(self._cloud, **self._arrays)
 
-    def draw(self, views: Views) -> Drawing:
-        """Draw the splats such that `step` can follow."""
+    def draw(self, views: Views, *, differentiable: bool = False) -> Drawing:
+        """Draw the splats as they are by now."""
         arrays, count = self._arrays, len(self._cloud)
         shapes = (arrays["rotations"], arrays["scales"], arrays["opacities"], self._factors, self._alphas)
         self._program.launch("shape", blocks_for(count), THREADS, count, *shapes)
@@ -107,14 +117,12 @@ class Optimizer:
             arrays["shn"],
             is_antialiased=self._cloud.model is Model.ANTIALIASED,
         )
-        return draw(self._program, scene, views, differentiable=True)
+        return draw(self._program, scene, views, differentiable=differentiable)
 
     def step(self, views: Views, targets: Tensor, rates: Rates, *, absolute: float) -> None:
         """Move the splats that pictures from `views` show towards `targets`, (V, H, W, 3) uint8."""
-        drawing = self.draw(views)
+        drawing = self.draw(views, differentiable=True)
         gradients = pair_gradients(self._program, drawing, targets, absolute=absolute)
-        self._steps += 1
-        adam = [KEPT_MEAN, KEPT_SQUARE, 1 / (1 - KEPT_MEAN**self._steps), 1 / (1 - KEPT_SQUARE**self._steps)]
         count, arrays, palette = len(self._cloud), self._arrays, self._palette
         by_colours = torch.empty(len(views), count, 3, device=targets.device)
         self._program.launch(
@@ -122,7 +130,8 @@ class Optimizer:
             blocks_for(count),
             THREADS,
             *(count, len(views), int(self._cloud.model is Model.ANTIALIASED), views.cameras, drawing.ellipses),
-            *(drawing.firsts, drawing.counts, gradients, self._factors, self._alphas, rates.numbers, adam),
+            *(drawing.firsts, drawing.counts, gradients, self._factors, self._alphas, rates.numbers, KEEP),
+            self._steps,
             *(arrays[name] for name in ("positions", "rotations", "scales", "opacities")),
             *(*self._shape, by_colours),
         )
@@ -131,19 +140,28 @@ class Optimizer:
             blocks_for(count),
             THREADS,
             *(count, len(views), self._cloud.shn.shape[1], views.cameras, drawing.counts, by_colours),
-            *(arrays["positions"], rates.numbers, adam, arrays["sh0"], arrays["shn"], *self._colour),
+            *(arrays["positions"], rates.numbers, KEEP, self._steps, arrays["sh0"], arrays["shn"], *self._colour),
             self._by_shn if palette else None,
         )
         if palette:
-            numbers = palette.entries[0].numel()
-            self._program.launch(
-                "step_entries",
-                blocks_for(palette.entries.numel()),
-                THREADS,
-                *(len(palette.entries), numbers, palette.starts, palette.members, self._by_shn, rates.shn, adam),
-                *(palette.entries, *self._entry),
-            )
+            self._step_entries(palette, rates.shn)
             torch.index_select(palette.entries, 0, palette.labels, out=arrays["shn"])
+
+    def _step_entries(self, palette: SharedHarmonics, rate: float) -> None:
+        chunks, numbers = self._sums.shape
+        self._program.launch(
+            "sum_members",
+            blocks_for(chunks * numbers),
+            THREADS,
+            *(chunks, numbers, palette.chunk_starts, palette.members, self._by_shn, self._sums),
+        )
+        self._program.launch(
+            "step_entries",
+            blocks_for(palette.entries.numel()),
+            THREADS,
+            *(len(palette.entries), numbers, palette.starts, self._sums, rate, KEEP),
+            *(self._entry_steps, palette.entries, *self._entry),
+        )
 
 
 def _moments(count: int, numbers: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -15,9 +15,10 @@ from sogs_worker.refine.views import random_cameras
 from sogs_worker.render.cuda.drawing import Views, draw, pack_views
 from sogs_worker.render.cuda.program import Program, load_program
 from sogs_worker.render.scene import Scene, build_shapes
+from sogs_worker.splats import ARRAYS
 
-DRAWN_AT_ONCE = 1 << 23
-"""Splats of the full scene, times pictures: each takes 100 bytes."""
+SPLATS_AT_ONCE, PICTURES_AT_ONCE = 1 << 23, 16
+"""Splats of the full scene, times pictures, that are drawn at once; and pictures."""
 ABSOLUTE = 0.1
 """Weight of the absolute error beside the squared one: a few large errors, at splats near a camera, do not lead all."""
 FULL_RATES = 250_000
@@ -108,7 +109,7 @@ class Refinery:
             rates = effort.rates.scaled(self._rates * fall)
             optimizer.step(self._views.take(now), self._targets[now], rates, absolute=ABSOLUTE)
             progress((step + 1) / effort.steps)
-        if self._held_out_error(optimizer) < error:
+        if self._held_out_error(optimizer) < error and _is_finite(optimizer.cloud, cloud):
             return optimizer.cloud
         if palette and entries is not None:
             palette.entries.copy_(entries)
@@ -129,12 +130,17 @@ def _pictures(program: Program, full: Cloud, views: Views) -> Tensor:
     shapes = build_shapes(full.positions, full.rotations, full.scales, full.opacities, model=full.model)
     scene = Scene(**vars(shapes), sh0=full.sh0, shn=full.shn)
     pictures = torch.empty(len(views), views.height, views.width, 3, dtype=torch.uint8, device=scene.device)
-    count = max(1, DRAWN_AT_ONCE // len(full))
+    count = max(1, min(PICTURES_AT_ONCE, SPLATS_AT_ONCE // len(full)))
     for begin in range(0, len(views), count):
         some = torch.arange(begin, min(begin + count, len(views)), device=scene.device)
         colours = draw(program, scene, views.take(some)).colours
         pictures[some] = _as_bytes(colours)
     return pictures
+
+
+def _is_finite(cloud: Cloud, before: Cloud) -> bool:
+    """Tell whether everything is finite that was so before."""
+    return all(bool((getattr(cloud, name).isfinite() | ~getattr(before, name).isfinite()).all()) for name in ARRAYS)
 
 
 def _as_bytes(colours: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def search(goal: Goal, most: int, first: int, measure: Callable[[int], float]) -
         measure: of an output with so many splats; trials that came before need not be repeated.
 
     Returns:
-        The last number tried.
+        The last number tried; where `TRIALS` are over or nothing is good enough, another may be nearer.
     """
     values: dict[int, float] = {}
     following: int | None = min(max(first, 1), most)

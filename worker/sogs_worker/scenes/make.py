@@ -100,11 +100,12 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     target = name_target(folder / "scene", recipe.encoder.format)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # One after the other in memory: the scene as it is drawn, as it is encoded, as the output has it.
+        # One after the other in memory: the scene as it is drawn, as it is encoded, as the output has it; but a search
+        # holds what it encodes beside each output that it tries.
         reference, notes = draw_source(scene, device) if recipe.is_measured else (None, [])
         goal, search = recipe.encoder.target, None
         if goal is not None and goal.is_searched:
-            search = TargetSearch(uri, reference if goal.min_psnr is not None else None)
+            search = TargetSearch(uri, reference if goal.min_psnr is not None else None, folder)
         report = compress_file(
             scene.path, target, parameters=recipe.encoder, device=device, engine=search, progress=progress
         )
@@ -112,13 +113,14 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     # Decoded in any case; to the values that planes stand for, 236 bytes a splat, only where they are drawn.
-    splats = read_scene(target) if recipe.preview or reference is not None else None
+    psnr = search.psnr if search else None
+    is_drawn = recipe.preview or (reference is not None and psnr is None)
+    splats = read_scene(target) if is_drawn else None
     count = count_splats(target) if splats is None else len(splats)
     if count != report.splats:
         raise StorageError(
             f"the output of {scene.uri} decodes to {count} splats instead of {report.splats}; run it again"
         )
-    psnr = search.psnr if search else None
     if psnr is None and reference is not None and splats is not None:
         psnr = reference.compare(splats).psnr
     recipe.gate.check(uri, size_bytes=report.bytes, source_bytes=report.source_bytes, psnr=psnr)

@@ -40,23 +40,21 @@ FITTED_BYTES = 1.01
 class TargetSearch:
     """The native engine, used until an output meets its target; an `Engine` itself."""
 
-    def __init__(self, uri: str, reference: Reference | None) -> None:
+    def __init__(self, uri: str, reference: Reference | None, scratch: Path) -> None:
         """Begin.
 
         Args:
             uri: of the output, for messages.
             reference: how the scene should look; a target of PSNR needs it.
+            scratch: a folder for what is tried.
         """
         self._uri = uri
         self._reference = reference
-        self._best: tuple[Trial, EncodedScene] | None = None
+        self._scratch = scratch
         self.trials: list[Trial] = []
-        """What was tried, in its order."""
-
-    @property
-    def psnr(self) -> float | None:
+        """Outputs that were tried, in their order."""
+        self.psnr: float | None = None
         """Of the output, dB, where the trials have measured it."""
-        return self._best[0].psnr if self._best else None
 
     def __call__(
         self,
@@ -78,20 +76,24 @@ class TargetSearch:
         encoding = Encoding(splats, replace(parameters, target=None), device)
         del splats
         fits = parameters.quality in REFINED_QUALITIES
+        best: tuple[Trial, EncodedScene] | None = None
+        encodings = 0
 
         def measure(count: int, *, is_quick: bool = False) -> float:
-            share = 0.5 ** len(self.trials)  # each trial takes half of the time that is left, for all that is known
+            nonlocal best, encodings
+            share = 0.5**encodings  # each takes half of the time that is left, for all that is known
+            encodings += 1
 
             def show(done: float) -> None:
                 progress("encode", 1 - share * (1 - done / 2))
 
             scene = encoding.run(count, fits=fits and not is_quick, progress=show)
             trial = self._judge(count, scene, parameters.format)
-            self.trials.append(trial)
             if is_quick:
                 return _value(target, replace(trial, bytes=round(FITTED_BYTES * trial.bytes)))
-            if _meets(target, trial) and (self._best is None or _is_better(target, trial, self._best[0])):
-                self._best = trial, scene
+            self.trials.append(trial)
+            if _meets(target, trial) and (best is None or _is_better(target, trial, best[0])):
+                best = trial, scene
             return _value(target, trial)
 
         goal, first = _goal(target), _first(target, encoding.splats)
@@ -99,18 +101,19 @@ class TargetSearch:
             first = search(goal, encoding.splats, first, lambda count: measure(count, is_quick=True))
         search(goal, encoding.splats, first, measure)
         progress("encode", 1.0)
-        if self._best is None:
+        if best is None:
             raise QualityGateError(f"{self._uri} would miss its target: {_fault(target, self.trials)}")
-        return self._best[1]
+        self.psnr = best[0].psnr
+        return best[1]
 
     def _judge(self, count: int, scene: EncodedScene, output_format: str) -> Trial:
         """Measure an encoding as it would be written."""
         from sogs_worker.formats.sog.file import read_sog, write_sog
 
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory(dir=self._scratch) as folder:
             path = Path(folder) / "trial.sog"
             write_sog(path, scene)
-            psnr = min(self._reference.compare(read_sog(path)).psnr, IDENTICAL_PSNR) if self._reference else None
+            psnr = self._reference.compare(read_sog(path)).psnr if self._reference else None
             unbundled = len(scene.meta.to_json()) + sum(map(len, scene.images.values()))
             return Trial(count, path.stat().st_size if output_format == BUNDLED else unbundled, psnr)
 
@@ -130,7 +133,7 @@ def _first(target: Target, most: int) -> int:
 
 
 def _value(target: Target, trial: Trial) -> float:
-    return math.log(trial.bytes) if target.max_bytes else trial.psnr or 0.0
+    return math.log(trial.bytes) if target.max_bytes else min(trial.psnr or 0.0, IDENTICAL_PSNR)
 
 
 def _meets(target: Target, trial: Trial) -> bool:

@@ -49,17 +49,22 @@ class Simplification:
         splats, self._mean = describe(solid, surveyed_energy(solid, progress), self._variance)
         self._states = [_State(splats)]
 
-    def reduce_to(self, count: int, progress: Callable[[float], None] = lambda _: None) -> Simplified:
+    def reduce_to(
+        self, count: int, progress: Callable[[float], None] = lambda _: None, *, is_last: bool = False
+    ) -> Simplified:
         """Go on from the smallest scene there has been of at least `count` splats, and keep where that ends.
 
         Args:
             count: 1 or more.
+            is_last: lets all go that is kept.
             progress: receives the fraction done.
         """
         if len(self._cloud) <= count:
             return Simplified(self._cloud)
         state = min((each for each in self._states if len(each.splats) >= count), key=lambda each: len(each.splats))
         begin = len(state.splats)
+        if is_last:
+            self._states = []
         while (left := len(state.splats)) > count:
             most = min(left - count, max(FEW, int(ROUND * left)))
             done = reduce(state.splats, self._variance, most=most, number=state.rounds)
@@ -91,4 +96,4 @@ def simplify(cloud: Cloud, count: int, progress: Callable[[float], None] = lambd
     if len(cloud) <= count:
         return Simplified(cloud)
     begun = Simplification(cloud, lambda done: progress(SEEING * done))
-    return begun.reduce_to(count, lambda done: progress(SEEING + (1 - SEEING) * done))
+    return begun.reduce_to(count, lambda done: progress(SEEING + (1 - SEEING) * done), is_last=True)

@@ -19,6 +19,7 @@ from sogs_worker.errors import NoGPUError
 from sogs_worker.refine.optimizer import Optimizer, Rates, SharedHarmonics
 from sogs_worker.render import Camera, load_scene
 from sogs_worker.render import project as project_module
+from sogs_worker.render.camera import look_at
 from sogs_worker.render.cuda.drawing import Views, draw, pack_views
 from sogs_worker.render.cuda.program import Program, compile_kernels, load_program
 from sogs_worker.render.harmonics import colours
@@ -83,6 +84,15 @@ def test_a_picture_of_many_opaque_splats_ends_early_and_looks_the_same(device: s
     assert longest > 256, "a tile has more ellipses than a block reads at once"
     assert drawing.blended.max() < longest
     torch.testing.assert_close(drawing.colours[0], draw_with_torch(scene, CAMERAS[0])[0], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_views_that_are_drawn_together_are_those_drawn_alone(device: str, program: Program) -> None:
+    scene = load_scene(random_scene(500, 1, seed=8), device)
+    together = draw(program, scene, views_of(device))
+    for number, view in enumerate(CAMERAS):
+        alone = draw(program, scene, pack_views([view], torch.device(device)))
+        assert torch.equal(together.colours[number], alone.colours[0])
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -155,6 +165,22 @@ def test_what_no_view_shows_stays(device: str, program: Program) -> None:
     for name in ARRAYS:
         assert torch.equal(getattr(optimizer.cloud, name)[:10], getattr(cloud, name)[:10]), name
         assert not torch.equal(getattr(optimizer.cloud, name), getattr(cloud, name)), name
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_splat_that_is_first_seen_late_moves_no_further_than_the_rate(device: str, program: Program) -> None:
+    cloud = upload(random_scene(40, 1), device)
+    targets = torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8, device=device)
+    turned = look_at(np.array([0.0, 0.0, -6.0]), np.array([0.0, 0.0, -9.0]))
+    away = replace(CAMERAS[0], world_to_camera=turned)
+    aside = pack_views([away, away], torch.device(device))
+    optimizer = Optimizer(program, cloud)
+    for _ in range(20):
+        optimizer.step(aside, targets, Rates(*[RATE] * 6), absolute=0.0)
+    before = optimizer.cloud.sh0.clone()
+    optimizer.step(views_of(device), targets, Rates(*[RATE] * 6), absolute=0.0)
+    moved = (optimizer.cloud.sh0 - before).abs()
+    assert RATE / 2 < moved.max() < 1.01 * RATE
 
 
 def test_without_the_bindings_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,8 @@ ELLIPSE = 12
 """Floats of the structure `Ellipse`."""
 BUCKET = 32
 """Ellipses of a tile between two checkpoints, as in the kernels."""
-DEPTH_BITS = 31
-"""Of a positive float, as an integer: they are in the same order."""
-INVISIBLE = 2**31 - 1
-"""Stands for the depth of what is not seen."""
+MOST_PAIRS = 2**31 - 1
+"""They are numbered by 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,11 @@ class Drawing:
 
 
 def draw(program: Program, scene: Scene, views: Views, *, differentiable: bool = False) -> Drawing:
-    """Draw a scene from all cameras; `differentiable` keeps what `gradients` needs."""
+    """Draw a scene from all cameras; `differentiable` keeps what `gradients` needs.
+
+    Raises:
+        torch.OutOfMemoryError: the GPU has not enough, or there are more than `MOST_PAIRS`.
+    """
     device, count, items = scene.device, len(scene.alphas), len(scene.alphas) * len(views)
     columns, rows, tiles = views.columns, views.rows, views.columns * views.rows * len(views)
 
@@ -123,9 +125,12 @@ def draw(program: Program, scene: Scene, views: Views, *, differentiable: bool =
         *(count, len(views), columns, rows, scene.shn.shape[1], int(scene.is_antialiased), views.cameras),
         *(scene.positions, scene.factors, scene.alphas, scene.sh0, scene.shn, ellipses, depths, counts),
     )
-    order = _sort_by_depth(depths, len(views))
+    # As integers, positive floats are in the same order. The tiles, in the sort that follows, tell the views apart.
+    order = torch.sort(depths, stable=True).indices
     ends = counts[order].cumsum(0)
     total = int(ends[-1])
+    if total > MOST_PAIRS:
+        raise torch.OutOfMemoryError(f"{total} pairs of an ellipse and a tile")
     starts = (ends - counts[order]).int()
     owner_tiles, owners = empty(total, dtype=torch.int32), empty(total, dtype=torch.int32)
     program.launch(
@@ -156,13 +161,3 @@ def draw(program: Program, scene: Scene, views: Views, *, differentiable: bool =
     return Drawing(
         views, colours, lights, ellipses, counts, firsts, pairs, members, begins, buckets, checkpoints, blended
     )
-
-
-def _sort_by_depth(depths: Tensor, views: int) -> Tensor:
-    """Order items by their depth's bits, (V * N,), within each view; those that are not seen come last. int64."""
-    if views > 1:
-        bits = (views - 1).bit_length()
-        view = torch.arange(views, device=depths.device, dtype=torch.int32).repeat_interleave(len(depths) // views)
-        keys = (view << (DEPTH_BITS - bits)) | (depths >> bits)
-        depths = torch.where(depths == INVISIBLE, depths, keys)
-    return torch.sort(depths, stable=True).indices

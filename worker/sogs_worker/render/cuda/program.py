@@ -78,16 +78,28 @@ def load_program() -> Program:
     """Compile the kernels for this GPU and load them.
 
     Raises:
-        NoGPUError: what starts them is not installed.
+        NoGPUError: what compiles or starts them is not installed, or does not know this GPU.
+    """
+    require_bindings()
+    major, minor = torch.cuda.get_device_capability()
+    torch.zeros(1, device="cuda")  # the context that modules are loaded into
+    try:
+        return _Module(compile_kernels(f"sm_{major}{minor}"))
+    except RuntimeError as error:
+        raise NoGPUError(f"the kernels that draw on this GPU cannot be made: {error}; use the CPU") from error
+
+
+def require_bindings() -> None:
+    """Make sure that kernels can be started.
+
+    Raises:
+        NoGPUError: they cannot.
     """
     if find_spec("cuda") is None or find_spec("cuda.bindings") is None:
         raise NoGPUError(
             "pictures on a GPU need the package cuda-bindings, which torch for CUDA brings from version 2.10 on;"
             " install such a torch, or use the CPU"
         )
-    major, minor = torch.cuda.get_device_capability()
-    torch.zeros(1, device="cuda")  # the context that modules are loaded into
-    return _Module(compile_kernels(f"sm_{major}{minor}"))
 
 
 def compile_kernels(architecture: str) -> bytes:

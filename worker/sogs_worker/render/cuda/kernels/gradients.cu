@@ -1,4 +1,4 @@
-// From the error of pictures back to their ellipses: how the sum of squares would change with each.
+// From the error of pictures back to their ellipses: how it would change with each.
 #include "splats.cuh"
 
 // One warp for each bucket of a tile: a lane has an ellipse, and the tile's pixels pass from lane to lane, so that each

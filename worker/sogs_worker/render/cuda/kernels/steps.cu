@@ -8,8 +8,17 @@ struct Rates {
 };
 
 struct Adam {
-    float keep1, keep2;    // of the mean and of the mean square of gradients, at each step
+    float keep1, keep2;      // of the mean and of the mean square of gradients, at each step
     float unbias1, unbias2;  // 1 / (1 - keep ^ steps)
+};
+
+// What gradients take part in counts the steps itself: a splat that was first seen late is not to leap.
+__device__ inline Adam adam_after(int steps, const float *keep) {
+    return {keep[0], keep[1], 1 / (1 - powf(keep[0], steps)), 1 / (1 - powf(keep[1], steps))};
+}
+
+struct Keep {
+    float of[2];
 };
 
 // Above it, the square of a gradient is no number too small for float32, and the step at most as long as the rate.
@@ -128,7 +137,7 @@ __device__ inline void add_pairs(const float *gradients, int first, int count, f
 extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased, const Camera *cameras,
                                        const Ellipse *ellipses, const int *firsts, const int *counts,
                                        const float *gradients, const float *factors, const float *alphas, Rates rates,
-                                       Adam state, float *positions, float *rotations, float *scales, float *opacities,
+                                       Keep keep, int *steps, float *positions, float *rotations, float *scales, float *opacities,
                                        float *means, float *squares, float *by_colours) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
@@ -153,6 +162,7 @@ extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased
     for (int i = 0; i < 3; i++) all[i] = by_position[i];
     factor_gradients(rotations + 4 * splat, factor, scales + 3 * splat, by_factor, all + 3, all + 7);
     all[10] = by_alpha * alpha * (1 - alpha);
+    Adam state = adam_after(++steps[splat], keep.of);
 
     float *mean = means + 11 * (long long)splat, *square = squares + 11 * (long long)splat, *scale = scales + 3 * splat;
     float middle = expf(fmaxf(fminf(scale[0], scale[1]), fminf(fmaxf(scale[0], scale[1]), scale[2])));
@@ -169,7 +179,7 @@ extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased
 // share their SH coefficients above the constant one, the gradients of these are left in `by_shn`.
 extern "C" __global__ void step_colours(int splats, int views, int coefficients, const Camera *cameras,
                                         const int *counts, const float *by_colours, const float *positions, Rates rates,
-                                        Adam state, float *sh0, float *shn, float *means, float *squares,
+                                        Keep keep, const int *steps, float *sh0, float *shn, float *means, float *squares,
                                         float *by_shn) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
@@ -187,6 +197,7 @@ extern "C" __global__ void step_colours(int splats, int views, int coefficients,
             for (int channel = 0; channel < 3; channel++)
                 sums[3 * k + channel] += basis[k] * by_colours[3 * item + channel];
     }
+    Adam state = adam_after(max(steps[splat], 1), keep.of);
     int own = by_shn ? 3 : 3 + 3 * coefficients;
     if (by_shn) {
         float *out = by_shn + 3 * (long long)coefficients * splat;
@@ -206,14 +217,27 @@ extern "C" __global__ void step_colours(int splats, int views, int coefficients,
     }
 }
 
-// One thread for each number of each of the palette's entries; `members` are the splats, entry after entry.
-extern "C" __global__ void step_entries(int entries, int numbers, const int *starts, const int *members,
-                                        const float *by_shn, float rate, Adam state, float *values, float *means,
-                                        float *squares) {
+// One thread for each number of each chunk of an entry's splats, `members`: an entry may have very many.
+extern "C" __global__ void sum_members(int chunks, int numbers, const int *chunk_starts, const int *members,
+                                       const float *by_shn, float *sums) {
+    int place = blockIdx.x * blockDim.x + threadIdx.x;
+    if (place >= chunks * numbers) return;
+    int chunk = place / numbers, number = place % numbers;
+    float sum = 0;
+    for (int i = chunk_starts[chunk]; i < chunk_starts[chunk + 1]; i++)
+        sum += by_shn[(long long)members[i] * numbers + number];
+    sums[place] = sum;
+}
+
+// One thread for each number of each of the palette's entries, whose chunks follow each other.
+extern "C" __global__ void step_entries(int entries, int numbers, const int *starts, const float *sums, float rate,
+                                        Keep keep, int *steps, float *values, float *means, float *squares) {
     int place = blockIdx.x * blockDim.x + threadIdx.x;
     if (place >= entries * numbers) return;
     int entry = place / numbers, number = place % numbers;
     float sum = 0;
-    for (int i = starts[entry]; i < starts[entry + 1]; i++) sum += by_shn[(long long)members[i] * numbers + number];
-    if (sum != 0) values[place] -= rate * adam(state, sum, means + place, squares + place);
+    for (int chunk = starts[entry]; chunk < starts[entry + 1]; chunk++) sum += sums[(long long)chunk * numbers + number];
+    if (sum == 0) return;
+    Adam state = adam_after(++steps[place], keep.of);
+    values[place] -= rate * adam(state, sum, means + place, squares + place);
 }
