@@ -8,9 +8,10 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.ablation import measure_variants
 from benchmarks.arguments import build_parser
@@ -22,17 +23,19 @@ from benchmarks.machine import describe_machine
 from benchmarks.nvml import find_gpu
 from benchmarks.process import run_measured
 from benchmarks.quality import Judge
+from benchmarks.refined import RefinedRow, measure_refinement
 from benchmarks.refined import format_rows as format_refined
-from benchmarks.refined import measure_refinement
 from benchmarks.results import keep_row, read_rows
 from benchmarks.run import Bench, run_scene
 from benchmarks.scenes import Scene, format_count, open_scene, open_scenes, parse_count
+from benchmarks.simplification import SimplifiedRow, measure_simplification
 from benchmarks.simplification import format_rows as format_simplified
-from benchmarks.simplification import measure_simplification
 from benchmarks.table import format_row
 from benchmarks.tile import write_tiled
 from benchmarks.transfer import format_rows, measure_transfers
 from benchmarks.variants import format_ablation, format_variant
+
+Row = TypeVar("Row", SimplifiedRow, RefinedRow)
 
 EXAMPLE = ROOT / "examples" / "make_scene.py"
 EXAMPLE_LIMIT_S = 120
@@ -125,28 +128,29 @@ def run_simplify(options: argparse.Namespace) -> int:
     """Print the table of docs/quality.md."""
     options.work.mkdir(parents=True, exist_ok=True)
     converter = [*shlex.split(options.splat_transform), "-g", options.gpu]
-    rows = []
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         judge, scenes = _judge(options), open_scenes(options.scenes)
-        for row in measure_simplification(scenes, options.percent, converter, judge.evaluator, Path(folder)):
-            rows.append(row)
-            print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
-    gpu = find_gpu()
-    print(describe_machine(gpu.name if gpu else ""), format_simplified(rows), sep="\n\n")
-    return 0
+        measured = measure_simplification(scenes, options.percent, converter, judge.evaluator, Path(folder))
+        return _print_table(measured, format_simplified)
 
 
 def run_refine(options: argparse.Namespace) -> int:
     """Print the table of docs/quality.md for scenes that are fitted to pictures."""
     options.work.mkdir(parents=True, exist_ok=True)
-    rows = []
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         judge, scenes, worker = _judge(options), open_scenes(options.scenes), shlex.split(options.worker)
-        for row in measure_refinement(scenes, options.variants, worker, judge.evaluator, Path(folder)):
-            rows.append(row)
-            print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
+        measured = measure_refinement(scenes, options.variants, worker, judge.evaluator, Path(folder))
+        return _print_table(measured, format_refined)
+
+
+def _print_table(measured: Iterable[Row], format_rows: Callable[[list[Row]], str]) -> int:
+    """Tell each row as it is done, then the machine and the table."""
+    rows = []
+    for row in measured:
+        rows.append(row)
+        print(json.dumps(asdict(row)), file=sys.stderr, flush=True)
     gpu = find_gpu()
-    print(describe_machine(gpu.name if gpu else ""), format_refined(rows), sep="\n\n")
+    print(describe_machine(gpu.name if gpu else ""), format_rows(rows), sep="\n\n")
     return 0
 
 

@@ -33,12 +33,12 @@ def require_engine(parameters: Parameters, device: str) -> None:
     Raises:
         NoGPUError: it cannot, or lacks its packages.
     """
-    if parameters.quality in REFINED_QUALITIES and device != "cuda":
-        raise NoGPUError(
-            f"encoder.quality {parameters.quality} fits splats to pictures, which needs an NVIDIA GPU, and this is the"
-            " CPU; use a GPU node, or fast, balanced or best"
-        )
     if parameters.quality in REFINED_QUALITIES:
+        if device != "cuda":
+            raise NoGPUError(
+                f"encoder.quality {parameters.quality} fits splats to pictures, which needs an NVIDIA GPU, and this is"
+                " the CPU; use a GPU node, or fast, balanced or best"
+            )
         from sogs_worker.render.cuda.program import require_bindings
 
         require_bindings()
@@ -50,10 +50,6 @@ def require_engine(parameters: Parameters, device: str) -> None:
 
 def choose_engine(parameters: Parameters) -> Engine:
     """Return the engine that the parameters name."""
-    if parameters.quality in REFINED_QUALITIES:
-        from sogs_worker.render.cuda.program import require_bindings
-
-        require_bindings()
     if parameters.engine == "sogs":
         from sogs_worker.engines import sogs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,16 +101,16 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     target = name_target(folder / "scene", recipe.encoder.format)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # One after the other in memory: the scene as it is drawn, as it is encoded, as the output has it; but a search
-        # holds what it encodes beside each output that it tries.
-        reference, notes = draw_source(scene, device) if recipe.is_measured else (None, [])
-        goal, search = recipe.encoder.target, None
-        if goal is not None and goal.is_searched:
-            search = TargetSearch(uri, reference if goal.min_psnr is not None else None, folder)
+        source = cache(lambda: draw_source(scene, device))
+        is_searched = recipe.encoder.target is not None and recipe.encoder.target.is_searched
+        search = TargetSearch(uri, lambda: source()[0], folder) if is_searched else None
         report = compress_file(
             scene.path, target, parameters=recipe.encoder, device=device, engine=search, progress=progress
         )
         progress("verify", 0.0)
+        # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it;
+        # only a search for a PSNR draws it earlier.
+        reference, notes = source() if recipe.is_measured else (None, [])
     except BadInputError as error:
         raise BadInputError(str(error).replace(str(scene.path), scene.uri)) from error
     # Decoded in any case; to the values that planes stand for, 236 bytes a splat, only where they are drawn.

@@ -40,12 +40,12 @@ FITTED_BYTES = 1.01
 class TargetSearch:
     """The native engine, used until an output meets its target; an `Engine` itself."""
 
-    def __init__(self, uri: str, reference: Reference | None, scratch: Path) -> None:
+    def __init__(self, uri: str, reference: Callable[[], Reference], scratch: Path) -> None:
         """Begin.
 
         Args:
             uri: of the output, for messages.
-            reference: how the scene should look; a target of PSNR needs it.
+            reference: draws how the scene should look; called for a target of PSNR, once for each trial.
             scratch: a folder for what is tried.
         """
         self._uri = uri
@@ -88,7 +88,7 @@ class TargetSearch:
                 progress("encode", 1 - share * (1 - done / 2))
 
             scene = encoding.run(count, fits=fits and not is_quick, progress=show)
-            trial = self._judge(count, scene, parameters.format)
+            trial = self._judge(count, scene, parameters.format, target)
             if is_quick:
                 return _value(target, replace(trial, bytes=round(FITTED_BYTES * trial.bytes)))
             self.trials.append(trial)
@@ -106,14 +106,14 @@ class TargetSearch:
         self.psnr = best[0].psnr
         return best[1]
 
-    def _judge(self, count: int, scene: EncodedScene, output_format: str) -> Trial:
+    def _judge(self, count: int, scene: EncodedScene, output_format: str, target: Target) -> Trial:
         """Measure an encoding as it would be written."""
         from sogs_worker.formats.sog.file import read_sog, write_sog
 
         with TemporaryDirectory(dir=self._scratch) as folder:
             path = Path(folder) / "trial.sog"
             write_sog(path, scene)
-            psnr = self._reference.compare(read_sog(path)).psnr if self._reference else None
+            psnr = None if target.max_bytes else self._reference().compare(read_sog(path)).psnr
             unbundled = len(scene.meta.to_json()) + sum(map(len, scene.images.values()))
             return Trial(count, path.stat().st_size if output_format == BUNDLED else unbundled, psnr)
 

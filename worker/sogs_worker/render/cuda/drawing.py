@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from sogs_worker.render.camera import Camera
-from sogs_worker.render.cuda.program import THREADS, Program, blocks_for
+from sogs_worker.render.cuda.program import BUCKET, THREADS, Program, blocks_for
 from sogs_worker.render.scene import Scene
 from sogs_worker.render.tiles import TILE
 
 ELLIPSE = 12
 """Floats of the structure `Ellipse`."""
-BUCKET = 32
-"""Ellipses of a tile between two checkpoints, as in the kernels."""
 MOST_PAIRS = 2**31 - 1
 """They are numbered by 32 bits."""
 

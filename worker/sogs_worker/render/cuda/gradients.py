@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from sogs_worker.render.cuda.drawing import Drawing
-from sogs_worker.render.cuda.program import WARPS, Program
-
-PARTS = 9
-"""Of a pair's gradients: the ellipse's mean, conic, alpha and colour."""
+from sogs_worker.render.cuda.program import BUCKET, PARTS, WARPS, Program
 
 
 def pair_gradients(program: Program, drawing: Drawing, targets: Tensor, *, absolute: float = 0.0) -> Tensor:
@@ -22,16 +19,16 @@ def pair_gradients(program: Program, drawing: Drawing, targets: Tensor, *, absol
         absolute: weight of the absolute error.
 
     Returns:
-        (P, 9) float32, of each pair of an ellipse and a tile; the ellipse's are their sum.
+        (P, PARTS) float32, of each pair of an ellipse and a tile; the ellipse's are their sum.
     """
     views, tiles = drawing.views, len(drawing.starts) - 1
     pairs = len(drawing.pairs)
     gradients = torch.empty(pairs, PARTS, device=targets.device)
-    buckets = pairs // 32 + tiles
+    buckets = pairs // BUCKET + tiles
     program.launch(
         "blend_gradients",
         -(-buckets // WARPS),
-        32 * WARPS,
+        BUCKET * WARPS,
         *(tiles, views.columns, views.rows, views.width, views.height, drawing.starts, drawing.members),
         *(drawing.pairs, drawing.ellipses, drawing.buckets, drawing.checkpoints, drawing.colours, drawing.blended),
         *(targets, absolute, gradients),

@@ -25,6 +25,10 @@ HEADERS = ("splats.cuh", "projection.cuh")
 
 OPAQUE = 2e-4
 """A pixel is finished when this little of what lies behind would show: a twentieth of a level of an 8-bit picture."""
+BUCKET = 32
+"""Ellipses of a tile between two checkpoints: the lanes of a warp."""
+PARTS = 9
+"""Of an ellipse's gradients: mean (2), conic (3), alpha, colour (3)."""
 WARPS = 4
 """Of a block of `blend_gradients`: its shared memory is 6 kB for each."""
 
@@ -50,6 +54,8 @@ def definitions() -> dict[str, str]:
     lists = {"C2_VALUES": C2, "C3_VALUES": C3}
     return {
         "TILE": str(TILE),
+        "BUCKET": str(BUCKET),
+        "PARTS": str(PARTS),
         "WARPS": str(WARPS),
         **{name: _literal(value) for name, value in numbers.items()},
         **{name: ",".join(map(_literal, values)) for name, values in lists.items()},

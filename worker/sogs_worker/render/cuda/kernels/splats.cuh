@@ -1,9 +1,8 @@
 // Splats, cameras and ellipses as the kernels share them. Compiled with the constants of render.project and render.blend:
-// NEAR, BLUR, SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_LOG_SCALE, GUARD, OPAQUE, TILE.
+// NEAR, BLUR, SMALLEST_ALPHA, LARGEST_ALPHA, LARGEST_LOG_SCALE, GUARD; and with those of
+// render.cuda.program.
 
 const int PIXELS = TILE * TILE;  // of a tile
-const int BUCKET = 32;           // ellipses of a tile between two checkpoints: the lanes of a warp
-const int PARTS = 9;             // of an ellipse's gradients: mean, conic, alpha, colour
 
 // A pinhole camera: world to camera is x -> R x + t, with x right, y down, z forward.
 struct Camera {

@@ -12,7 +12,7 @@ struct Adam {
     float unbias1, unbias2;  // 1 / (1 - keep ^ steps)
 };
 
-// What gradients take part in counts the steps itself: a splat that was first seen late is not to leap.
+// Each splat, and each number of an entry, counts its own steps: one that is first seen late must not leap.
 __device__ inline Adam adam_after(int steps, const float *keep) {
     return {keep[0], keep[1], 1 / (1 - powf(keep[0], steps)), 1 / (1 - powf(keep[1], steps))};
 }
