@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sogs_worker.encode.cloud import Cloud
 from sogs_worker.render.cuda.drawing import Drawing, Views, draw
-from sogs_worker.render.cuda.gradients import pair_gradients
+from sogs_worker.render.cuda.gradients import pair_gradients, picture_errors
 from sogs_worker.render.cuda.program import THREADS, Program, blocks_for
 from sogs_worker.render.scene import Scene
 from sogs_worker.splats import ARRAYS, Model
@@ -19,6 +19,10 @@ SHAPE = 11
 """Numbers of a splat's shape: position, quaternion, logarithms of its axes, logit of its opacity."""
 KEEP = [0.9, 0.999]
 """Of Adam's running means of gradients and of their squares, at each step (Kingma and Ba 2015)."""
+ABSOLUTE = 0.1
+"""Weight of the absolute error beside the squared one: a few large errors, at splats near a camera, do not lead all."""
+ROUNDING = 1 / 12 / 255**2
+"""Squared error of a picture whose values are bytes."""
 CHUNK = 256
 """Members of an entry that one thread adds up."""
 
@@ -119,10 +123,19 @@ class Optimizer:
         )
         return draw(self._program, scene, views, differentiable=differentiable)
 
-    def step(self, views: Views, targets: Tensor, rates: Rates, *, absolute: float) -> None:
-        """Move the splats that pictures from `views` show towards `targets`, (V, H, W, 3) uint8."""
+    def errors(self, views: Views, targets: Tensor) -> Tensor:
+        """Return how far the splats' pictures are from `targets`, (V, H, W, 3) uint8: at least `ROUNDING`, (V,)."""
+        return _errors(self.draw(views), targets)
+
+    def step(self, views: Views, targets: Tensor, rates: Rates) -> None:
+        """Move the splats that pictures from `views` show towards `targets`, (V, H, W, 3) uint8.
+
+        It lowers the sum of the logarithms of the pictures' errors, and so raises their mean PSNR: else pictures from close by,
+        whose errors are large, would be mended at the cost of those from outside.
+        """
         drawing = self.draw(views, differentiable=True)
-        gradients = pair_gradients(self._program, drawing, targets, absolute=absolute)
+        weights = 1 / _errors(drawing, targets)
+        gradients = pair_gradients(self._program, drawing, targets, weights, absolute=ABSOLUTE)
         count, arrays, palette = len(self._cloud), self._arrays, self._palette
         by_colours = torch.empty(len(views), count, 3, device=targets.device)
         self._program.launch(
@@ -167,3 +180,7 @@ class Optimizer:
 def _moments(count: int, numbers: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return Adam's running means of gradients and of their squares at the start."""
     return torch.zeros(count, numbers, device=device), torch.zeros(count, numbers, device=device)
+
+
+def _errors(drawing: Drawing, targets: Tensor) -> Tensor:
+    return picture_errors(drawing, targets, absolute=ABSOLUTE) + ROUNDING

@@ -19,8 +19,6 @@ from sogs_worker.splats import ARRAYS
 
 SPLATS_AT_ONCE, PICTURES_AT_ONCE = 1 << 23, 16
 """Splats of the full scene, times pictures, that are drawn at once; and pictures."""
-ABSOLUTE = 0.1
-"""Weight of the absolute error beside the squared one: a few large errors, at splats near a camera, do not lead all."""
 FULL_RATES = 250_000
 """Splats of a full scene up to which rates are those given. In a larger one each is seen in fewer steps, and what steps
 do at random is less evened out: rates fall with the square root."""
@@ -107,7 +105,7 @@ class Refinery:
             now, chosen = chosen[: plan.views].to(self._targets.device), chosen[plan.views :]
             fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * step / effort.steps)) / 2
             rates = effort.rates.scaled(self._rates * fall)
-            optimizer.step(self._views.take(now), self._targets[now], rates, absolute=ABSOLUTE)
+            optimizer.step(self._views.take(now), self._targets[now], rates)
             progress((step + 1) / effort.steps)
         if self._held_out_error(optimizer) < error and _is_finite(optimizer.cloud, cloud):
             return optimizer.cloud
@@ -116,12 +114,11 @@ class Refinery:
         return cloud
 
     def _held_out_error(self, optimizer: Optimizer) -> float:
-        """Return the mean squared error of the splats' pictures from the cameras that no step uses."""
+        """Return what steps lower of the splats' pictures, from the cameras that no step uses."""
         error = 0.0
         for number in range(self._plan.pictures, len(self._views)):
             one = torch.tensor([number], device=self._targets.device)
-            picture = _as_bytes(optimizer.draw(self._views.take(one)).colours)
-            error += float((picture.int() - self._targets[one].int()).square().double().mean())
+            error += float(optimizer.errors(self._views.take(one), self._targets[one]).log())
         return error / self._plan.held_out
 
 

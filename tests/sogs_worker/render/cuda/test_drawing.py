@@ -16,7 +16,7 @@ from devices import needs_gpu
 from drawn_scenes import camera, random_scene
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.errors import NoGPUError
-from sogs_worker.refine.optimizer import Optimizer, Rates, SharedHarmonics
+from sogs_worker.refine.optimizer import ABSOLUTE, ROUNDING, Optimizer, Rates, SharedHarmonics
 from sogs_worker.render import Camera, load_scene
 from sogs_worker.render import project as project_module
 from sogs_worker.render.camera import look_at
@@ -109,14 +109,15 @@ def test_a_scene_that_no_camera_sees_is_black(device: str, program: Program) -> 
 @pytest.mark.parametrize("absolute", [0.0, 0.1])
 @pytest.mark.usefixtures("fixed_directions")
 def test_first_steps_follow_the_gradients_of_torch(
-    absolute: float, model: Model, device: str, program: Program
+    absolute: float, model: Model, device: str, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adam's first step is the rate times the gradient's sign; its running mean is a tenth of the gradient."""
+    monkeypatch.setattr("sogs_worker.refine.optimizer.ABSOLUTE", absolute)
     cloud = upload(replace(random_scene(40, 3), model=model), device)
     views = views_of(device)
     targets = torch.randint(0, 256, (2, HEIGHT, WIDTH, 3), dtype=torch.uint8).to(device)
     optimizer = Optimizer(program, cloud)
-    optimizer.step(views, targets, Rates(*[RATE] * 6), absolute=absolute)
+    optimizer.step(views, targets, Rates(*[RATE] * 6))
     expected = torch_gradients(cloud, targets, absolute)
     shape, colour = optimizer._shape[0], optimizer._colour[0]
     columns = [*shape.split([3, 4, 3, 1], 1), *colour.split([3, 45], 1)]
@@ -143,8 +144,8 @@ def test_shared_harmonics_move_by_the_sum_of_their_splats(device: str, program: 
     targets = torch.randint(0, 256, (2, HEIGHT, WIDTH, 3), dtype=torch.uint8).to(device)
     before = shared.entries.clone()
     optimizer = Optimizer(program, cloud, shared)
-    optimizer.step(views, targets, Rates(0, 0, 0, 0, 0, RATE), absolute=0.0)
-    expected = torch.zeros_like(before).index_add(0, labels, torch_gradients(cloud, targets, 0.0)["shn"])
+    optimizer.step(views, targets, Rates(0, 0, 0, 0, 0, RATE))
+    expected = torch.zeros_like(before).index_add(0, labels, torch_gradients(cloud, targets, ABSOLUTE)["shn"])
     moved = shared.entries - before
     certain = expected.abs() > 1e-3 * expected.abs().max()
     assert (moved.sign() == -expected.sign())[certain].all()
@@ -161,7 +162,7 @@ def test_what_no_view_shows_stays(device: str, program: Program) -> None:
     optimizer = Optimizer(program, cloud)
     targets = torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8, device=device)
     for _ in range(2):
-        optimizer.step(views_of(device), targets, Rates(*[RATE] * 6), absolute=0.0)
+        optimizer.step(views_of(device), targets, Rates(*[RATE] * 6))
     for name in ARRAYS:
         assert torch.equal(getattr(optimizer.cloud, name)[:10], getattr(cloud, name)[:10]), name
         assert not torch.equal(getattr(optimizer.cloud, name), getattr(cloud, name)), name
@@ -176,9 +177,9 @@ def test_a_splat_that_is_first_seen_late_moves_no_further_than_the_rate(device: 
     aside = pack_views([away, away], torch.device(device))
     optimizer = Optimizer(program, cloud)
     for _ in range(20):
-        optimizer.step(aside, targets, Rates(*[RATE] * 6), absolute=0.0)
+        optimizer.step(aside, targets, Rates(*[RATE] * 6))
     before = optimizer.cloud.sh0.clone()
-    optimizer.step(views_of(device), targets, Rates(*[RATE] * 6), absolute=0.0)
+    optimizer.step(views_of(device), targets, Rates(*[RATE] * 6))
     moved = (optimizer.cloud.sh0 - before).abs()
     assert RATE / 2 < moved.max() < 1.01 * RATE
 
@@ -197,13 +198,14 @@ def test_kernels_compile_for_the_architectures_of_torch() -> None:
 
 
 def torch_gradients(cloud: Cloud, targets: Tensor, absolute: float) -> dict[str, Tensor]:
-    """Differentiate the error of the pictures from `views_of`, by autograd."""
+    """Differentiate the logarithms of the errors of the pictures from `views_of`, by autograd."""
     leaves = {name: getattr(cloud, name).clone().requires_grad_() for name in ARRAYS}
     geometry = (leaves[name] for name in ("positions", "rotations", "scales", "opacities"))
     scene = Scene(**vars(build_shapes(*geometry, model=cloud.model)), sh0=leaves["sh0"], shn=leaves["shn"])
     pictures = torch.stack([blend_densely(project(scene, view)) for view in CAMERAS])
     errors = pictures.clamp_max(1) - targets / 255
-    (errors.square().sum() + absolute * errors.abs().sum()).backward()
+    means = (errors.square() + absolute * errors.abs()).mean(dim=(1, 2, 3))
+    ((means + ROUNDING).log().sum() * errors[0].numel()).backward()
     return {name: leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for name, leaf in leaves.items()}
 
 

@@ -7,8 +7,8 @@
 extern "C" __global__ void blend_gradients(int tiles, int columns, int rows, int width, int height, const int *starts,
                                            const int *members, const long long *pairs, const Ellipse *ellipses,
                                            const int *buckets, const float4 *checkpoints, const float *colours,
-                                           const int *blended, const unsigned char *targets, float absolute,
-                                           float *gradients) {
+                                           const int *blended, const unsigned char *targets, const float *weights,
+                                           float absolute, float *gradients) {
     // Of each pixel: the picture's gradient and the number of ellipses; the light, and the gradient times the colour to come.
     __shared__ float4 pixels[WARPS][PIXELS];
     __shared__ float2 states[WARPS][PIXELS];
@@ -36,7 +36,7 @@ extern "C" __global__ void blend_gradients(int tiles, int columns, int rows, int
                 float gradient[3];
                 for (int channel = 0; channel < 3; channel++) {
                     float error = fminf(colour[channel], 1.f) - target[channel] / 255.f;
-                    gradient[channel] = 2 * error + copysignf(absolute, error);
+                    gradient[channel] = weights[view] * (2 * error + copysignf(absolute, error));
                     // What a screen cannot show has no error.
                     if (colour[channel] > 1 && error == 0) gradient[channel] = 0;
                 }
