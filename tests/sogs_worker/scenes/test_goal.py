@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sogs_worker.scenes.goal import TRIALS, Goal, search
+from sogs_worker.scenes.goal import CORRECTIONS, TRIALS, Goal, search, search_twice
 
 BYTES = Goal(math.log(0.97e6), math.log(1e6), 0.96)
 
@@ -74,3 +74,44 @@ def test_a_measure_that_jumps_ends_the_search() -> None:
     search(Goal(4.0, 5.0, 1.0), 1000, 100, measure)
     assert len(tried) <= TRIALS
     assert len(set(tried)) == len(tried)
+
+
+@given(
+    most=st.integers(1000, 10**7),
+    db=st.floats(40, 50),
+    slope=st.floats(5, 10),
+    gain=st.floats(-1, 5),
+    drift=st.floats(-0.3, 0.3),
+    wanted=st.floats(36, 41),
+)
+def test_estimates_save_measurements(
+    most: int, db: float, slope: float, gain: float, drift: float, wanted: float
+) -> None:
+    """What is measured exceeds its estimate by a gain that changes a little with the number of splats."""
+    goal, measured = Goal(wanted, wanted + 0.2, 7.0), list[float]()
+
+    def estimate(count: int) -> float:
+        return db + slope * math.log(count / most)
+
+    def measure(count: int) -> float:
+        measured.append(estimate(count) + gain + drift * math.log(count / most))
+        return measured[-1]
+
+    search_twice(goal, most, most // 3, estimate, measure, 2.0)
+    assert len(measured) <= 2 or abs(measured[1] - wanted) > 0.2, "a third one only where the gain has changed much"
+    assert len(measured) <= CORRECTIONS
+    if db + gain >= wanted + 0.2:
+        assert goal.low - 0.1 <= measured[-1] <= goal.high + 0.1
+
+
+@given(most=st.integers(1, 10**6), value=st.floats(0, 10))
+def test_what_cannot_be_reached_is_measured_with_all_splats(most: int, value: float) -> None:
+    measured: list[int] = []
+
+    def measure(count: int) -> float:
+        measured.append(count)
+        return value
+
+    search_twice(Goal(20.0, 20.2, 7.0), most, 1, lambda _: value - 1, measure, 2.0)
+    assert measured[-1] == most
+    assert len(measured) <= CORRECTIONS

@@ -1,4 +1,4 @@
-"""A search for the number of splats whose output has a wanted measure, in few trials."""
+"""Searches for the number of splats whose output has a wanted measure, in few trials."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 TRIALS = 8
 """Most of one search; two or three are usual."""
+CORRECTIONS = 3
+"""Measurements that estimates are corrected by, at most; one or two are usual."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,40 @@ def search(goal: Goal, most: int, first: int, measure: Callable[[int], float]) -
         values[count] = measure(count)
         if not goal.low <= values[count] <= goal.high and len(values) < TRIALS:
             following = next_trial(goal, most, values)
+    return count
+
+
+def search_twice(
+    goal: Goal,
+    most: int,
+    first: int,
+    estimate: Callable[[int], float],
+    measure: Callable[[int], float],
+    gain: float,
+) -> int:
+    """Choose numbers of splats by estimates, which cost little beside a measurement.
+
+    Measurements say how much they differ from estimates, which changes little from one number to the next.
+
+    Args:
+        goal: what is wanted of `measure`.
+        most: splats that there are.
+        first: number to begin with.
+        estimate: asked for the same number again and again.
+        measure: what is estimated.
+        gain: by how much it exceeds an estimate, about.
+
+    Returns:
+        The last number measured. It may miss the goal.
+    """
+    count, tried = first, set[int]()
+    while len(tried) < CORRECTIONS:
+        count = search(goal, most, count, lambda number: estimate(number) + gain)
+        value = measure(count)
+        if goal.low <= value <= goal.high or count in tried:
+            break
+        tried.add(count)
+        gain = value - estimate(count)
     return count
 
 

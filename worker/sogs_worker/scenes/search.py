@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from sogs_worker.engines.target import Target
 from sogs_worker.errors import QualityGateError
 from sogs_worker.naming import BUNDLED
 from sogs_worker.publish.manifest import IDENTICAL_PSNR, Trial
-from sogs_worker.scenes.goal import Goal, search
+from sogs_worker.scenes.goal import Goal, search, search_twice
 
 if TYPE_CHECKING:
     from sogs_worker.evaluate import Reference
@@ -33,8 +34,10 @@ BYTES_SLOPE, DB_SLOPE = 0.96, 7.0
 """By how much the logarithm of the bytes and the PSNR grow from one number of splats to e times as many, about."""
 ALL_DB = 46.0
 """PSNR of a trained scene with all of its splats, about."""
-FITTED_BYTES = 1.01
-"""How many times as long a bundle is about for fitting its colours."""
+FITTED_BYTES, FITTED_DB = 1.01, 2.0
+"""How many times as long a bundle is about for fitting its splats, and how much higher its PSNR."""
+QUICK_LEFT = 0.9
+"""Part of the time that is left after a trial whose splats are not fitted, where those of the output are."""
 
 
 class TargetSearch:
@@ -75,31 +78,33 @@ class TargetSearch:
         target = parameters.target or Target()
         encoding = Encoding(splats, replace(parameters, target=None), device)
         del splats
-        fits = parameters.quality in REFINED_QUALITIES
+        is_fitted = parameters.quality in REFINED_QUALITIES
         best: tuple[Trial, EncodedScene] | None = None
-        encodings = 0
+        left = 1.0  # of the time, where each trial takes a part of what is left, for all that is known
 
-        def measure(count: int, *, is_quick: bool = False) -> float:
-            nonlocal best, encodings
-            share = 0.5**encodings  # each takes half of the time that is left, for all that is known
-            encodings += 1
+        @cache
+        def measure(count: int, *, fits: bool) -> float:
+            nonlocal best, left
+            before, left = left, left * (QUICK_LEFT if fits != is_fitted else 0.5)
 
             def show(done: float) -> None:
-                progress("encode", 1 - share * (1 - done / 2))
+                progress("encode", 1 - before + (before - left) * done)
 
-            scene = encoding.run(count, fits=fits and not is_quick, progress=show)
+            scene = encoding.run(count, fits=fits, progress=show)
             trial = self._judge(count, scene, parameters.format, target)
-            if is_quick:
-                return _value(target, replace(trial, bytes=round(FITTED_BYTES * trial.bytes)))
-            self.trials.append(trial)
-            if _meets(target, trial) and (best is None or _is_better(target, trial, best[0])):
-                best = trial, scene
+            if fits == is_fitted:
+                self.trials.append(trial)
+                if _meets(target, trial) and (best is None or _is_better(target, trial, best[0])):
+                    best = trial, scene
             return _value(target, trial)
 
         goal, first = _goal(target), _first(target, encoding.splats)
-        if fits and target.max_bytes:
-            first = search(goal, encoding.splats, first, lambda count: measure(count, is_quick=True))
-        search(goal, encoding.splats, first, measure)
+        if is_fitted:
+            gain = math.log(FITTED_BYTES) if target.max_bytes else FITTED_DB
+            first = search_twice(
+                goal, encoding.splats, first, partial(measure, fits=False), partial(measure, fits=True), gain
+            )
+        search(goal, encoding.splats, first, partial(measure, fits=is_fitted))
         progress("encode", 1.0)
         if best is None:
             raise QualityGateError(f"{self._uri} would miss its target: {_fault(target, self.trials)}")
