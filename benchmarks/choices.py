@@ -70,12 +70,11 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
     """Return the choices that are steps of the encoder, left out or done more simply."""
     import torch
 
-    from sogs_worker.encode import clean, kmeans
-    from sogs_worker.encode.palette import train_palette
+    from sogs_worker.encode import clean, kmeans, palette
     from sogs_worker.engines import attributes, native
 
     def unweighted(shn: Tensor, weights: Tensor, **rest: Any) -> object:
-        return train_palette(shn, torch.ones_like(weights), **rest)
+        return palette.train_palette(shn, torch.ones_like(weights), **rest)
 
     def unordered(positions: Tensor, _classes: Tensor) -> Tensor:
         return torch.arange(len(positions), device=positions.device)
@@ -83,6 +82,7 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
     return {
         "palette not weighted": changed(native, "train_palette", unweighted),
         "centroids not relocated": changed(kmeans, "_relocate", lambda _1, _2, _3, centroids, _4: centroids),
+        "entries rounded alike": changed(palette, "STRENGTH", 0.0),
         "entries not centred": changed(attributes, "centre_entries", lambda lattice, *_: lattice),
         "splats in the file's order": changed(attributes, "hilbert_order", unordered),
         "invisible splats kept": changed(clean, "INVISIBLE_LOGIT", -math.inf),

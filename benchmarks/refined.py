@@ -69,9 +69,10 @@ def measure_refinement(
 
 
 def _measure(scene: Scene, variant: str, worker: Sequence[str], evaluator: Sequence[str], out: Path) -> RefinedRow:
-    command = fill_in(
-        (*worker, "compress", "{scene}", "{out}", *VARIANTS[variant], "--json"), scene=scene.path, out=out
-    )
+    alone = out.with_suffix(".ply")  # no cameras lie beside it: those that judge it must not be fitted to
+    alone.unlink(missing_ok=True)
+    alone.symlink_to(scene.path.resolve())
+    command = fill_in((*worker, "compress", "{scene}", "{out}", *VARIANTS[variant], "--json"), scene=alone, out=out)
     try:
         usage = run_measured(command, limit_s=LIMIT_S)
         if usage.failure:
@@ -83,6 +84,7 @@ def _measure(scene: Scene, variant: str, worker: Sequence[str], evaluator: Seque
         return RefinedRow(scene.name, variant, *counts, usage.seconds, verdict, photo)
     finally:
         out.unlink(missing_ok=True)
+        alone.unlink()
 
 
 def format_rows(rows: Sequence[RefinedRow]) -> str:

@@ -1,4 +1,4 @@
-"""What the worker's tests share: a server of each kind for all that need one. Each finds the log's level as it was."""
+"""What the worker's tests share: a server of each kind for all that need one. Each finds logging as it was."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sogs_worker.reporting.log import LineHandler
+from sogs_worker.reporting.messages import TextFormatter
+
 if TYPE_CHECKING:
     from gateway_server import Gateway
     from s3_server import S3Server
 
 
 @pytest.fixture(autouse=True)
-def _level() -> Iterator[None]:
-    """Undo the --quiet of a command that runs in the tests' process."""
-    logger = logging.getLogger("sogs_worker")
+def _logging() -> Iterator[None]:
+    """Undo what a command in the tests' process sets: a level, and a handler for a stream that is closed afterwards."""
+    root, logger = logging.getLogger(), logging.getLogger("sogs_worker")
     before = logger.level
     yield
     logger.setLevel(before)
+    for handler in root.handlers[:]:
+        if isinstance(handler, LineHandler) or isinstance(handler.formatter, TextFormatter):
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -183,6 +183,16 @@ def test_important_splats_are_coded_better() -> None:
     assert error[::2].mean() < 0.9 * error[1::2].mean()
 
 
+@pytest.mark.parametrize("light", [1.0, 0.01, 1e-6])
+def test_entries_of_little_weight_are_rounded_more_coarsely(light: float) -> None:
+    """Each splat has an entry of its own here, so that nothing but rounding makes an error."""
+    shn = coefficients(64)
+    weights = torch.where(torch.arange(64) % 2 == 0, 1.0, light)
+    squared = np.square(decode(build(shn, weights)) - shn.numpy()).mean(axis=(1, 2))
+    ratio = float(np.sqrt(squared[1::2].mean() / squared[::2].mean()))
+    assert {1.0: ratio == pytest.approx(1, rel=0.1), 0.01: ratio == pytest.approx(8, rel=0.15), 1e-6: ratio > 15}[light]
+
+
 @pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
 def test_the_error_is_told_for_a_colour_channel(scale: float) -> None:
     shn = scale * coefficients(4000, 2)

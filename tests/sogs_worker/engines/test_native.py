@@ -68,7 +68,7 @@ def assert_within_steps(source: Splats, path: Path, parameters: Parameters = FAS
     opacity_levels = levels + max(0, round(np.log2(step / attributes.OPACITY)))
     assert (np.abs(alphas[0] - alphas[1]) <= 2.0**opacity_levels / 2 + 1e-3).all()
     check_ellipsoids(got, want, levels + max(0, round(np.log2(step / attributes.ROTATION))))
-    check_coefficients(got, want)
+    check_coefficients(got, want, weights)
 
 
 def check_positions(got: Splats, want: Splats, span: np.ndarray, relative: np.ndarray) -> None:
@@ -103,10 +103,11 @@ def check_ellipsoids(got: Splats, want: Splats, levels: np.ndarray) -> None:
     assert (relative <= (of_scales + 8 * half_steps)[sane] + 1e-5).all()
 
 
-def check_coefficients(got: Splats, want: Splats) -> None:
+def check_coefficients(got: Splats, want: Splats, weights: np.ndarray) -> None:
     """Nearer than nothing, although these coefficients have no likeness to each other; a wrong row would be far off."""
-    energy = float(np.square(want.shn.astype(np.float64)).sum())
-    residual = float(np.square(got.shn.astype(np.float64) - want.shn).sum())
+    errors, squares = got.shn.astype(np.float64) - want.shn, np.square(want.shn.astype(np.float64))
+    energy = float((weights[:, None, None] * squares).sum())
+    residual = float((weights[:, None, None] * np.square(errors)).sum())
     assert residual <= (0.02 if len(want) <= 64 else 0.95) * energy
 
 

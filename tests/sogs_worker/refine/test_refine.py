@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from drawn_scenes import random_scene
 from odd_scenes import ODD
@@ -22,7 +25,8 @@ from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
 from sogs_worker.refine import SHAPES, Effort, Refinery, SharedHarmonics
 from sogs_worker.refine.optimizer import Optimizer
-from sogs_worker.refine.views import random_cameras
+from sogs_worker.refine.views import choose_cameras, random_cameras
+from sogs_worker.render.camera import Camera, pinhole
 from sogs_worker.scenes.make import Recipe, produce
 from sogs_worker.source.fetch import SceneFile
 from sogs_worker.splats import ARRAYS, Model, Splats
@@ -156,6 +160,69 @@ def test_without_a_gpu_they_are_refused(quality: str) -> None:
         require_engine(Parameters(quality=quality), "cpu")
     require_engine(Parameters(quality=quality), "cuda")
     require_engine(Parameters(quality="best"), "cpu")
+
+
+@pytest.mark.parametrize(("given", "taken"), [(0, 0), (1, 1), (7, 7), (20, 20), (21, 20), (500, 20)])
+def test_up_to_half_of_the_cameras_are_those_of_the_scene(given: int, taken: int) -> None:
+    positions = torch.from_numpy(random_scene(50, 0).positions)
+    own = []
+    for number in range(given):
+        matrix = np.eye(4)
+        matrix[2, 3] = 100 + number
+        own.append(pinhole(matrix, width=80, height=60))
+    cameras = choose_cameras(positions, own, 40, 32, seed=1)
+    assert len(cameras) == 40
+    assert {(camera.width, camera.height) for camera in cameras} == {(32, 32)}
+    places = [camera.world_to_camera[2, 3] - 100 for camera in cameras if camera.world_to_camera[2, 3] >= 100]
+    assert places == [number * given // taken for number in range(taken)]
+    if taken:
+        assert cameras[0].focal[0] / 32 == pytest.approx(own[0].focal[0] / 80), "as much is seen across"
+
+
+@pytest.mark.parametrize("target", [None, Target(max_bytes=9_000)])
+def test_splats_are_fitted_from_the_cameras_that_they_are_not_judged_by(
+    target: Target | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, given = tmp_path / "scene.ply", list[Camera]()
+    splats = random_scene(100, 0, seed=2)
+    write_ply(scene, splats)
+    matrices = [camera.world_to_camera for camera in random_cameras(torch.from_numpy(splats.positions), 12, 48, seed=3)]
+    documents = [
+        {"world_to_camera": matrix.tolist(), "K": [[50, 0, 24], [0, 50, 24], [0, 0, 1]], "width": 48, "height": 48}
+        for matrix in matrices
+    ]
+    (tmp_path / "cameras.json").write_text(json.dumps(documents))
+
+    def note(positions: Tensor, own: Sequence[Camera], count: int, side: int, seed: int) -> list[Camera]:
+        given.extend(own)
+        return choose_cameras(positions, own, count, side, seed)
+
+    monkeypatch.setattr("sogs_worker.refine.refine.choose_cameras", note)
+    recipe = Recipe(Parameters(quality="compact", target=target), measures=True)
+    files = SceneFile(scene, "scene", tmp_path / "cameras.json"), tmp_path / "out"
+    with few_steps("compact", 1):
+        produce(files[0], recipe, device="cpu", uri="out", folder=files[1], progress=lambda *_: None)
+    judging = [number * 12 // 8 for number in range(8)]
+    assert [camera.world_to_camera.tolist() for camera in given] == [
+        matrix.tolist() for number, matrix in enumerate(matrices) if number not in judging
+    ]
+
+
+def test_cameras_of_no_use_are_left_aside_and_said(tmp_path: Path) -> None:
+    write_ply(tmp_path / "scene.ply", random_scene(60, 0))
+    (tmp_path / "cameras.json").write_text("[]")
+    scene = SceneFile(tmp_path / "scene.ply", "scene", tmp_path / "cameras.json")
+    with few_steps("compact", 1):
+        made = produce(
+            scene,
+            Recipe(Parameters(quality="compact")),
+            device="cpu",
+            uri="out",
+            folder=tmp_path / "out",
+            progress=lambda *_: None,
+        )
+    (said,) = made.notes
+    assert "cameras.json beside it is of no use, so splats were fitted to pictures from around: expected a list" in said
 
 
 def test_cameras_are_around_and_within_the_middle_and_see_it() -> None:

@@ -150,7 +150,9 @@ def test_a_few_cameras_of_many_are_taken_evenly_and_made_smaller(tmp_path: Path)
     view = orbit_views(build_splats(10, bands=0), 1)[0]
     large = trainers_camera(view, 4000) | {"height": 2000}
     (tmp_path / "cameras.json").write_text(json.dumps([large | {"img_name": str(number)} for number in range(80)]))
-    sampled = sample_views(tmp_path / "cameras.json")
+    sampled, others = sample_views(tmp_path / "cameras.json")
+    assert [each.name for each in others] == [str(number) for number in range(80) if number % 10]
+    assert {(each.camera.width, each.camera.height) for each in others} == {(4000, 2000)}
     assert [each.name for each in sampled] == [str(number) for number in range(0, 80, 10)]
     assert {(each.camera.width, each.camera.height) for each in sampled} == {(1024, 512)}
     assert sampled[0].camera.focal[0] / 1024 == pytest.approx(large["fx"] / 4000)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
@@ -10,6 +11,7 @@ from sogs_worker.errors import NoGPUError
 
 if TYPE_CHECKING:
     from sogs_worker.formats.sog.layout import EncodedScene
+    from sogs_worker.render.camera import Camera
     from sogs_worker.splats import Splats
 
 
@@ -48,12 +50,12 @@ def require_engine(parameters: Parameters, device: str) -> None:
         require_packages(device)
 
 
-def choose_engine(parameters: Parameters) -> Engine:
-    """Return the engine that the parameters name."""
+def choose_engine(parameters: Parameters, cameras: Sequence[Camera] = ()) -> Engine:
+    """Return the engine that the parameters name; `cameras` are as `native.encode` has them."""
     if parameters.engine == "sogs":
         from sogs_worker.engines import sogs
 
         return sogs.encode
     from sogs_worker.engines import native  # loads torch
 
-    return native.encode
+    return partial(native.encode, cameras=cameras)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sogs_worker.encode.clean import clean
@@ -16,6 +16,7 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Refinement
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.refine import SHAPES, Effort, Refinery
+from sogs_worker.render.camera import Camera
 from sogs_worker.simplify import Simplification, Simplified
 from sogs_worker.splats import Splats
 
@@ -38,6 +39,7 @@ def encode(
     *,
     parameters: Parameters,
     device: str,
+    cameras: Sequence[Camera] = (),
     progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> EncodedScene:
     """Encode a scene. The same scene, parameters, device and machine give the same bytes.
@@ -46,6 +48,8 @@ def encode(
         splats: the scene; not changed.
         parameters: engine and format are not looked at.
         device: `cpu` or `cuda`.
+        cameras: some that the scene was made to be seen from, counted from the world's origin; of the pictures that
+            splats are fitted to, up to half are taken from there.
         progress: told the stage, `encode`, and the fraction of it that is done.
 
     Raises:
@@ -57,7 +61,7 @@ def encode(
         most = parameters.target.count(len(splats))
     elif refinement:
         most = max(1, round(refinement.kept * len(splats)))
-    encoding = Encoding(splats, parameters, device)
+    encoding = Encoding(splats, parameters, device, cameras)
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
     return encoding.run(most, is_last=True, progress=lambda done: progress("encode", done))
 
@@ -65,8 +69,9 @@ def encode(
 class Encoding:
     """A scene that is encoded, once or with several numbers of splats."""
 
-    def __init__(self, splats: Splats, parameters: Parameters, device: str) -> None:
+    def __init__(self, splats: Splats, parameters: Parameters, device: str, cameras: Sequence[Camera] = ()) -> None:
         """Clean the scene, which is not changed; see `encode`."""
+        self._cameras = [camera.counted_from(splats.origin) for camera in cameras]
         self._parameters, self._device = parameters, device
         self._origin = splats.origin
         cleaned = clean(upload(splats.with_sh_bands(parameters.sh_bands), device))
@@ -122,7 +127,7 @@ class Encoding:
 
     def _refine(self, simplified: Simplified, refinement: Refinement, progress: Progress) -> Simplified:
         if self._refinery is None:
-            self._refinery = Refinery(self._whole, seed=self._parameters.seed)
+            self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
 
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)

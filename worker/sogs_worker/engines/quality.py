@@ -58,7 +58,7 @@ FAST = Quality(
     coarsest=0.2,
     position=1 / 64,
     strength=0.3,
-    palette=PaletteEffort(splats_per_entry=6, step=0.15, iterations=3, probes=8, final_probes=16),
+    palette=PaletteEffort(splats_per_entry=5.5, step=0.085, iterations=3, probes=8, final_probes=16),
 )
 BALANCED = Quality(
     share=0.0064,
@@ -66,7 +66,7 @@ BALANCED = Quality(
     coarsest=0.15,
     position=1 / 64,
     strength=0.3,
-    palette=PaletteEffort(splats_per_entry=5, step=0.09, iterations=8, probes=12, final_probes=32),
+    palette=PaletteEffort(splats_per_entry=3.9, step=0.05, iterations=8, probes=12, final_probes=32),
 )
 BEST = Quality(
     share=0.0032,
@@ -74,7 +74,7 @@ BEST = Quality(
     coarsest=0.1,
     position=1 / 128,
     strength=0.3,
-    palette=PaletteEffort(splats_per_entry=4, step=0.1, iterations=10, probes=16, final_probes=64),
+    palette=PaletteEffort(splats_per_entry=3.2, step=0.045, iterations=10, probes=16, final_probes=64),
 )
 
 QUALITIES = {

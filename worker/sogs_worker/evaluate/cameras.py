@@ -56,15 +56,19 @@ def read_views(path: Path, count: int | None = None) -> list[View]:
         return [_parse_view(camera, number) for number, camera in enumerate(cameras[:count])]
 
 
-def sample_views(path: Path) -> list[View]:
-    """Read a few of a file's cameras, evenly through it, with pictures of moderate size: enough to judge a scene by.
+def sample_views(path: Path) -> tuple[list[View], list[View]]:
+    """Read a file's cameras: a few evenly through it, by which a scene is judged, and all the others.
+
+    The pictures of the few have a moderate size, which is enough for that.
 
     Raises:
         WorkerError: as `read_views`.
     """
     views = read_views(path)
-    chosen = [views[number * len(views) // SAMPLED] for number in range(SAMPLED)] if len(views) > SAMPLED else views
-    return [replace(view, camera=_moderate(view.camera)) for view in chosen]
+    few = min(len(views), SAMPLED)
+    chosen = {number * len(views) // few for number in range(few)}
+    sampled = [replace(view, camera=_moderate(view.camera)) for number, view in enumerate(views) if number in chosen]
+    return sampled, [view for number, view in enumerate(views) if number not in chosen]
 
 
 def _moderate(camera: Camera) -> Camera:

@@ -130,8 +130,8 @@ class Optimizer:
     def step(self, views: Views, targets: Tensor, rates: Rates) -> None:
         """Move the splats that pictures from `views` show towards `targets`, (V, H, W, 3) uint8.
 
-        It lowers the sum of the logarithms of the pictures' errors, and so raises their mean PSNR: else pictures from close by,
-        whose errors are large, would be mended at the cost of those from outside.
+        It lowers the sum of the logarithms of the pictures' errors, and so raises their mean PSNR: else pictures from
+        close by, whose errors are large, would be mended at the cost of those from outside.
         """
         drawing = self.draw(views, differentiable=True)
         weights = 1 / _errors(drawing, targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sogs_worker.encode.cloud import Cloud
 from sogs_worker.refine.optimizer import Optimizer, Rates, SharedHarmonics
-from sogs_worker.refine.views import random_cameras
+from sogs_worker.refine.views import choose_cameras
+from sogs_worker.render.camera import Camera
 from sogs_worker.render.cuda.drawing import Views, draw, pack_views
 from sogs_worker.render.cuda.program import Program, load_program
 from sogs_worker.render.scene import Scene, build_shapes
@@ -70,19 +71,22 @@ class Refinery:
     Some pictures are held out: splats that look less like these after the steps than before stay as they were.
     """
 
-    def __init__(self, full: Cloud, *, seed: int, program: Program | None = None) -> None:
+    def __init__(
+        self, full: Cloud, *, seed: int, cameras: Sequence[Camera] = (), program: Program | None = None
+    ) -> None:
         """Draw the pictures.
 
         Args:
             full: what splats are to look like.
-            seed: of the cameras and of their order.
+            seed: of the random cameras and of the order of all.
+            cameras: some that the scene was made to be seen from, for up to half of the pictures.
             program: the kernels; by default those of this GPU.
         """
         self._program = program or load_program()
         self._plan = plan = PLAN
         self._rates = min(1.0, math.sqrt(FULL_RATES / len(full)))
-        cameras = random_cameras(full.positions, plan.pictures + plan.held_out, plan.side, seed)
-        self._views = pack_views(cameras, full.positions.device)
+        chosen = choose_cameras(full.positions, cameras, plan.pictures + plan.held_out, plan.side, seed)
+        self._views = pack_views(chosen, full.positions.device)
         self._targets = _pictures(self._program, full, self._views)
         self._generator = torch.Generator().manual_seed(seed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,25 @@ DISTANCES = (0.35, 2.0)
 """Of the cameras from what they look at, in radii of the box of the central splats: from close by, and from outside."""
 ASIDE = 0.4
 """How far from the middle of the box is what they look at, at most, in its radii."""
+
+
+GIVEN_SHARE = 0.5
+"""Part of the cameras that those which a scene comes with may be."""
+
+
+def choose_cameras(positions: Tensor, given: Sequence[Camera], count: int, side: int, seed: int) -> list[Camera]:
+    """Take some of the cameras that a scene comes with, evenly through them, and then random ones.
+
+    Args:
+        positions: as `random_cameras` has them.
+        given: in any number, of any pictures; these are fitted into squares.
+        count: of all cameras.
+        side: of their pictures, which are squares, pixels.
+        seed: of the random draws.
+    """
+    most = min(len(given), int(GIVEN_SHARE * count))
+    some = [given[number * len(given) // most].resized(side, side) for number in range(most)]
+    return some + random_cameras(positions, count - most, side, seed)
 
 
 def random_cameras(positions: Tensor, count: int, side: int, seed: int) -> list[Camera]:

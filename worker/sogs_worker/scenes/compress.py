@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines import Engine, choose_engine
@@ -14,6 +15,9 @@ from sogs_worker.formats import read_scene, scene_bytes
 from sogs_worker.formats.sog.file import write_sog, write_unbundled
 from sogs_worker.naming import BUNDLED
 from sogs_worker.splats import Splats
+
+if TYPE_CHECKING:
+    from sogs_worker.render.camera import Camera
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def compress_file(
     parameters: Parameters,
     device: str,
     engine: Engine | None = None,
+    cameras: Sequence[Camera] = (),
     progress: Callable[[str, float], None] = lambda _stage, _fraction: None,
 ) -> SceneReport:
     """Compress a scene file; `output` appears only when all is written.
@@ -59,6 +64,7 @@ def compress_file(
         parameters: what decides the output.
         device: `cpu` or `cuda`.
         engine: the encoder; by default the one that the parameters name.
+        cameras: for that one, see `native.encode`.
         progress: told the stage (`read`, `encode`, `write`) and the fraction of it that is done.
 
     Raises:
@@ -66,7 +72,7 @@ def compress_file(
     """
     progress("read", 0.0)
     with naming(source):
-        engine = engine or choose_engine(parameters)
+        engine = engine or choose_engine(parameters, cameras)
         notes: list[str] = []
         # Nobody but the engine holds the splats, so that it can let them go when it has its own.
         scene = engine(_noting(read_scene(source), notes), parameters=parameters, device=device, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TRIALS = 8
 """Most of one search; two or three are usual."""
@@ -74,11 +74,13 @@ def search_twice(
     """
     count, tried = first, set[int]()
     while len(tried) < CORRECTIONS:
-        count = search(goal, most, count, lambda number: estimate(number) + gain)
-        value = measure(count)
-        if goal.low <= value <= goal.high or count in tried:
+        count = search(replace(goal, low=goal.low - gain, high=goal.high - gain), most, count, estimate)
+        if count in tried:
             break
         tried.add(count)
+        value = measure(count)
+        if goal.low <= value <= goal.high:
+            break
         gain = value - estimate(count)
     return count
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.engines.parameters import Parameters
+from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import name_target
 from sogs_worker.publish.manifest import Trial
@@ -19,6 +19,7 @@ from sogs_worker.task.gate import Gate
 
 if TYPE_CHECKING:
     from sogs_worker.evaluate import Reference
+    from sogs_worker.render.camera import Camera
 
 # What loads torch is imported where it is needed: that takes seconds, and a missing source is told before them.
 
@@ -79,6 +80,11 @@ class Recipe:
         target = self.encoder.target
         return self.measures or self.gate.min_psnr is not None or (target is not None and target.min_psnr is not None)
 
+    @property
+    def needs_cameras(self) -> bool:
+        """Whether it matters from where the scene is meant to be seen."""
+        return self.is_measured or self.encoder.quality in REFINED_QUALITIES
+
 
 def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
     """Encode a scene and prove that the output is what it should be.
@@ -103,9 +109,17 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     try:
         source = cache(lambda: draw_source(scene, device))
         is_searched = recipe.encoder.target is not None and recipe.encoder.target.is_searched
-        search = TargetSearch(uri, lambda: source()[0], folder) if is_searched else None
+        is_fitted = recipe.encoder.quality in REFINED_QUALITIES
+        cameras, remarks = read_cameras(scene) if is_fitted else ([], [])
+        search = TargetSearch(uri, lambda: source()[0], folder, cameras) if is_searched else None
         report = compress_file(
-            scene.path, target, parameters=recipe.encoder, device=device, engine=search, progress=progress
+            scene.path,
+            target,
+            parameters=recipe.encoder,
+            device=device,
+            engine=search,
+            cameras=cameras,
+            progress=progress,
         )
         progress("verify", 0.0)
         # One after the other in memory: the scene as it was encoded, as it is drawn for the gate, as the output has it;
@@ -140,7 +154,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
         report.splats,
         report.dropped,
         psnr,
-        (*report.notes, *notes),
+        (*report.notes, *remarks, *notes),
         tuple(search.trials) if search else (),
     )
 
@@ -152,8 +166,23 @@ def draw_source(scene: SceneFile, device: str) -> tuple[Reference, list[str]]:
     notes: list[str] = []
     if scene.cameras:
         try:
-            return draw_reference(scene.path, views=sample_views(scene.cameras), device=device), notes
+            return draw_reference(scene.path, views=sample_views(scene.cameras)[0], device=device), notes
         except BadInputError as fault:  # of the cameras: the scene itself has been read before
-            reason = str(fault).partition(": ")[2]
-            notes.append(f"the {scene.cameras.name} beside it is of no use, so it was judged from around: {reason}")
+            notes.append(_say_useless(scene.cameras, fault, "it was judged from around"))
     return draw_reference(scene.path, device=device), notes
+
+
+def read_cameras(scene: SceneFile) -> tuple[list[Camera], list[str]]:
+    """Return cameras of a scene by which it is not judged, and a note if there are some of no use."""
+    from sogs_worker.evaluate import sample_views
+
+    if not scene.cameras:
+        return [], []
+    try:
+        return [view.camera for view in sample_views(scene.cameras)[1]], []
+    except BadInputError as fault:
+        return [], [_say_useless(scene.cameras, fault, "splats were fitted to pictures from around")]
+
+
+def _say_useless(cameras: Path, fault: BadInputError, consequence: str) -> str:
+    return f"the {cameras.name} beside it is of no use, so {consequence}: {str(fault).partition(': ')[2]}"

@@ -175,7 +175,7 @@ class Pipeline:
                 is_known_by_content=self._destination.knows_content,
                 progress=self._unless_stopped(counting(entry.size_bytes, self._showing(entry))),
             )
-            if entry.is_archive or not self._recipe.is_measured:
+            if entry.is_archive or not self._recipe.needs_cameras:
                 return fetched
             return replace(fetched, cameras=fetch_cameras(store, entry.key, folder))
 
@@ -193,7 +193,7 @@ class Pipeline:
             unpacked,
             selection=self._selection,
             names=self._names,
-            with_cameras=self._recipe.is_measured,
+            with_cameras=self._recipe.needs_cameras,
         ) as found:
             scenes = found.scenes
             for each in found.passed_over:

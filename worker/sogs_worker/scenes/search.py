@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from sogs_worker.scenes.goal import Goal, search, search_twice
 if TYPE_CHECKING:
     from sogs_worker.evaluate import Reference
     from sogs_worker.formats.sog.layout import EncodedScene
+    from sogs_worker.render.camera import Camera
     from sogs_worker.splats import Splats
 
 WITHIN = 0.03
@@ -43,17 +44,20 @@ QUICK_LEFT = 0.9
 class TargetSearch:
     """The native engine, used until an output meets its target; an `Engine` itself."""
 
-    def __init__(self, uri: str, reference: Callable[[], Reference], scratch: Path) -> None:
+    def __init__(
+        self, uri: str, reference: Callable[[], Reference], scratch: Path, cameras: Sequence[Camera] = ()
+    ) -> None:
         """Begin.
 
         Args:
             uri: of the output, for messages.
             reference: draws how the scene should look; called for a target of PSNR, once for each trial.
             scratch: a folder for what is tried.
+            cameras: see `native.encode`.
         """
         self._uri = uri
         self._reference = reference
-        self._scratch = scratch
+        self._scratch, self._cameras = scratch, cameras
         self.trials: list[Trial] = []
         """Outputs that were tried, in their order."""
         self.psnr: float | None = None
@@ -76,7 +80,7 @@ class TargetSearch:
 
         progress("encode", 0.0)
         target = parameters.target or Target()
-        encoding = Encoding(splats, replace(parameters, target=None), device)
+        encoding = Encoding(splats, replace(parameters, target=None), device, self._cameras)
         del splats
         is_fitted = parameters.quality in REFINED_QUALITIES
         best: tuple[Trial, EncodedScene] | None = None
