@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from sogs_worker.render.cuda.drawing import Views, draw, pack_views
 from sogs_worker.render.cuda.program import Program, load_program
 from sogs_worker.render.scene import Scene, build_shapes
 from sogs_worker.splats import ARRAYS
+
+LOGGER = logging.getLogger(__name__)
+
+DECIBELS = 10 / math.log(10)
+"""Of a natural logarithm of 1."""
 
 SPLATS_AT_ONCE, PICTURES_AT_ONCE = 1 << 23, 16
 """Splats of the full scene, times pictures, that are drawn at once; and pictures."""
@@ -111,7 +117,15 @@ class Refinery:
             rates = effort.rates.scaled(self._rates * fall)
             optimizer.step(self._views.take(now), self._targets[now], rates)
             progress((step + 1) / effort.steps)
-        if self._held_out_error(optimizer) < error and _is_finite(optimizer.cloud, cloud):
+        nearer = error - self._held_out_error(optimizer)
+        is_better = nearer > 0 and _is_finite(optimizer.cloud, cloud)
+        LOGGER.info(
+            "%d steps of fitting bring held-out pictures %.2f dB nearer to the scene's%s",
+            effort.steps,
+            nearer * DECIBELS,
+            "" if is_better else ", so they are undone",
+        )
+        if is_better:
             return optimizer.cloud
         if palette and entries is not None:
             palette.entries.copy_(entries)
