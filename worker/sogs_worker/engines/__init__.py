@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import NoGPUError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def require_engine(parameters: Parameters, device: str) -> None:
     Raises:
         NoGPUError: it cannot, or lacks its packages.
     """
-    if parameters.quality in REFINED_QUALITIES:
+    if parameters.is_fitted:
         if device != "cuda":
             raise NoGPUError(
                 f"encoder.quality {parameters.quality} fits splats to pictures, which needs an NVIDIA GPU, and this is"

@@ -27,6 +27,8 @@ FIELDS = ("engine", "format", "quality", "shBands", "seed", "target")
 class Parameters:
     """Everything that decides an output's bytes, besides the input and the machine.
 
+    Where splats are fitted, a scene's cameras are input too.
+
     Attributes:
         engine: the encoder.
         format: `sog` is a bundle of SOG version 2, `sog-unbundled` its files, `sogs-v1` the files of version 1.
@@ -47,6 +49,11 @@ class Parameters:
     def encoder_version(self) -> str:
         """The version of the engine's output."""
         return ENCODER_VERSIONS[self.engine]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether splats are fitted to pictures."""
+        return self.quality in REFINED_QUALITIES
 
     def to_document(self) -> dict[str, Any]:
         """Return the run document's form. Without a target it has none, so that earlier outputs are still found."""

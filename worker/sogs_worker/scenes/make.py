@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
 from sogs_worker.naming import name_target
 from sogs_worker.publish.manifest import Trial
@@ -83,7 +83,7 @@ class Recipe:
     @property
     def needs_cameras(self) -> bool:
         """Whether it matters from where the scene is meant to be seen."""
-        return self.is_measured or self.encoder.quality in REFINED_QUALITIES
+        return self.is_measured or self.encoder.is_fitted
 
 
 def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: Path, progress: Progress) -> Product:
@@ -109,8 +109,7 @@ def produce(scene: SceneFile, recipe: Recipe, *, device: str, uri: str, folder: 
     try:
         source = cache(lambda: draw_source(scene, device))
         is_searched = recipe.encoder.target is not None and recipe.encoder.target.is_searched
-        is_fitted = recipe.encoder.quality in REFINED_QUALITIES
-        cameras, remarks = read_cameras(scene) if is_fitted else ([], [])
+        cameras, remarks = read_cameras(scene) if recipe.encoder.is_fitted else ([], [])
         search = TargetSearch(uri, lambda: source()[0], folder, cameras) if is_searched else None
         report = compress_file(
             scene.path,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from sogs_worker.engines.parameters import REFINED_QUALITIES, Parameters
+from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.target import Target
 from sogs_worker.errors import QualityGateError
 from sogs_worker.naming import BUNDLED
@@ -82,7 +82,7 @@ class TargetSearch:
         target = parameters.target or Target()
         encoding = Encoding(splats, replace(parameters, target=None), device, self._cameras)
         del splats
-        is_fitted = parameters.quality in REFINED_QUALITIES
+        is_fitted = parameters.is_fitted
         best: tuple[Trial, EncodedScene] | None = None
         left = 1.0  # of the time, where each trial takes a part of what is left, for all that is known
 
