@@ -20,7 +20,7 @@ from sogs_worker.splats import Splats
 
 HASTE = 6.0
 """How much longer steps are than those of a real encoding, of which there are a hundred times as many."""
-PLAN = Plan(pictures=12, held_out=4, views=2, side=32)
+PLAN = Plan(pictures=12, held_out=4, side=32)
 
 
 def build_program(folder: Path) -> Program:
@@ -47,6 +47,7 @@ def few_steps(quality: str, steps: int) -> Iterator[None]:
     refinement = replace(level.refinement, shape_steps=steps, colour_steps=steps)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "SHAPES", SHAPES.scaled(HASTE))
+        patch.setattr(native, "SHAPE_VIEWS", 2)
         patch.setattr(fitting, "COLOURS", COLOURS.scaled(HASTE))
         patch.setitem(QUALITIES, quality, replace(level, refinement=refinement))
         yield

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from drawn_scenes import random_scene
 from odd_scenes import ODD
 from refined_bundles import HASTE, encode_hastily, few_steps
+from rooms import scene_of, shell
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.engines import require_engine
 from sogs_worker.engines.parameters import Parameters
@@ -28,6 +28,7 @@ from sogs_worker.refine import SHAPES, Effort, Refinery, SharedHarmonics
 from sogs_worker.refine.optimizer import Optimizer
 from sogs_worker.refine.views import choose_cameras, random_cameras
 from sogs_worker.render.camera import Camera, pinhole
+from sogs_worker.render.scene import Shapes, load_scene
 from sogs_worker.scenes.make import Recipe, produce
 from sogs_worker.source.fetch import SceneFile
 from sogs_worker.splats import ARRAYS, Model, Splats
@@ -41,7 +42,7 @@ def to_splats(cloud: Cloud) -> Splats:
 
 def likeness(got: Splats, want: Splats) -> float:
     """Return the PSNR, dB, from cameras of another seed than any fitting's."""
-    cameras = random_cameras(torch.from_numpy(want.positions), 8, 48, seed=999)
+    cameras = random_cameras(load_scene(want, "cpu"), 8, 48, seed=999)
     views = [View(str(number), camera) for number, camera in enumerate(cameras)]
     return compare(views, draw(want, views, device="cpu"), draw(got, views, device="cpu")).psnr
 
@@ -85,6 +86,16 @@ def test_what_is_no_number_any_more_is_not_taken() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Optimizer, "cloud", replace(full, scales=full.scales * torch.nan))
         assert Refinery(full, seed=1).refine(start, Effort(5, SHAPES.scaled(HASTE))) is start
+
+
+def test_splats_of_a_scene_of_twice_as_many_move_half_as_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = upload(random_scene(50, 0), "cpu")
+    start, moves = replace(full, sh0=full.sh0 + 0.3), []
+    for limit in (50, 25):
+        monkeypatch.setattr("sogs_worker.refine.refine.FULL_RATES", limit)
+        fitted = Refinery(full, seed=1).refine(start, Effort(1, SHAPES, views=8))
+        moves.append((fitted.sh0 - start.sh0).abs().max().item())
+    assert moves == pytest.approx([SHAPES.sh0, SHAPES.sh0 / 2], rel=1e-3)
 
 
 def test_entries_of_very_many_splats_move_by_the_sum_of_all() -> None:
@@ -168,13 +179,13 @@ def test_without_a_gpu_they_are_refused(quality: str) -> None:
 
 @pytest.mark.parametrize(("given", "taken"), [(0, 0), (1, 1), (7, 7), (20, 20), (21, 20), (500, 20)])
 def test_up_to_half_of_the_cameras_are_those_of_the_scene(given: int, taken: int) -> None:
-    positions = torch.from_numpy(random_scene(50, 0).positions)
+    scene = load_scene(random_scene(50, 0), "cpu")
     own = []
     for number in range(given):
         matrix = np.eye(4)
         matrix[2, 3] = 100 + number
         own.append(pinhole(matrix, width=80, height=60))
-    cameras = choose_cameras(positions, own, 40, 32, seed=1)
+    cameras = choose_cameras(scene, own, 40, 32, seed=1)
     assert len(cameras) == 40
     assert {(camera.width, camera.height) for camera in cameras} == {(32, 32)}
     places = [camera.world_to_camera[2, 3] - 100 for camera in cameras if camera.world_to_camera[2, 3] >= 100]
@@ -190,16 +201,17 @@ def test_splats_are_fitted_from_the_cameras_that_they_are_not_judged_by(
     scene, given = tmp_path / "scene.ply", list[Camera]()
     splats = random_scene(100, 0, seed=2)
     write_ply(scene, splats)
-    matrices = [camera.world_to_camera for camera in random_cameras(torch.from_numpy(splats.positions), 12, 48, seed=3)]
+    cameras = random_cameras(load_scene(splats, "cpu"), 12, 48, seed=3)
+    matrices = [camera.world_to_camera for camera in cameras]
     documents = [
         {"world_to_camera": matrix.tolist(), "K": [[50, 0, 24], [0, 50, 24], [0, 0, 1]], "width": 48, "height": 48}
         for matrix in matrices
     ]
     (tmp_path / "cameras.json").write_text(json.dumps(documents))
 
-    def note(positions: Tensor, own: Sequence[Camera], count: int, side: int, seed: int) -> list[Camera]:
+    def note(shapes: Shapes, own: Sequence[Camera], count: int, side: int, seed: int) -> list[Camera]:
         given.extend(own)
-        return choose_cameras(positions, own, count, side, seed)
+        return choose_cameras(shapes, own, count, side, seed)
 
     monkeypatch.setattr("sogs_worker.refine.refine.choose_cameras", note)
     recipe = Recipe(Parameters(quality="compact", target=target), measures=True)
@@ -230,9 +242,10 @@ def test_cameras_of_no_use_are_left_aside_and_said(tmp_path: Path) -> None:
 
 
 def test_cameras_are_around_and_within_the_middle_and_see_it() -> None:
-    positions = torch.from_numpy(np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32))
-    positions[:20] *= 1e4
-    cameras = random_cameras(positions, 200, 64, seed=3)
+    splats = random_scene(1000, 0)
+    splats.positions[:] = np.random.default_rng(0).normal(size=(1000, 3))
+    splats.positions[:20] *= 1e4
+    cameras = random_cameras(load_scene(splats, "cpu"), 200, 64, seed=3)
     distances = np.array([np.linalg.norm(camera.position) for camera in cameras])
     radius = 1.645 * 3**0.5
     assert distances.max() < 2.5 * radius, "floaters do not send cameras away"
@@ -241,3 +254,15 @@ def test_cameras_are_around_and_within_the_middle_and_see_it() -> None:
     ahead = [(camera.world_to_camera @ np.array([0, 0, 0, 1]))[2] > 0 for camera in cameras]
     assert np.mean(ahead) > 0.85
     assert {(camera.width, camera.height) for camera in cameras} == {(64, 64)}
+
+
+def test_half_of_the_cameras_of_a_room_stand_in_it_and_look_everywhere() -> None:
+    size = np.array([4.0, 3.0, 5.0])
+    cameras = random_cameras(load_scene(scene_of(shell(12_000, size), 0.03), "cpu"), 100, 64, seed=3)
+    within = [(np.abs(camera.position) < size / 2).all() for camera in cameras[1::2]]
+    assert all(within)
+    outside = [(np.abs(camera.position) > size / 2).any() for camera in cameras[::2]]
+    assert sum(outside) > 25
+    ahead = np.array([camera.world_to_camera[2, :3] for camera in cameras[1::2]])
+    assert np.linalg.norm(ahead.mean(axis=0)) < 0.3
+    assert [camera.focal[0] for camera in cameras[1::2]] == pytest.approx([32] * 50)

@@ -15,7 +15,7 @@ from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Refinement
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
-from sogs_worker.refine import SHAPES, Effort, Refinery
+from sogs_worker.refine import SHAPE_VIEWS, SHAPES, Effort, Refinery
 from sogs_worker.render.camera import Camera
 from sogs_worker.simplify import Simplification, Simplified
 from sogs_worker.splats import Splats
@@ -132,7 +132,7 @@ class Encoding:
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
-        effort = Effort(refinement.shape_steps, SHAPES)
+        effort = Effort(refinement.shape_steps, SHAPES, SHAPE_VIEWS)
         return replace(simplified, cloud=self._refinery.refine(simplified.cloud, effort, progress=show))
 
     def _quantize(

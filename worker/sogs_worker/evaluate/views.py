@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from sogs_worker.evaluate.interior import find_interior
 from sogs_worker.render.camera import FIELD_OF_VIEW_RAD, Camera, look_at
+from sogs_worker.render.interior import SAMPLES, find_interior
+from sogs_worker.render.scene import build_shapes
 from sogs_worker.splats import Splats
 
 ORBIT_VIEWS = 6
@@ -36,7 +38,7 @@ def orbit_views(splats: Splats, count: int = ORBIT_VIEWS) -> list[View]:
     They are counted from the scene's origin. Nothing but positions and, for splats that all stand in one place, their
     sizes decides it.
     """
-    low, high = _central_box(splats)
+    low, high = central_box(splats)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     radius = radius or float(np.exp(np.median(splats.scales.max(axis=1))))
     views = []
@@ -56,17 +58,21 @@ def standard_views(splats: Splats) -> list[View]:
     Those look from there to all sides, each over a right angle. All are counted from the scene's origin.
     """
     views = orbit_views(splats)
-    eye = find_interior(splats, *_central_box(splats))
-    if eye is None:
+    some = slice(None, None, -(-len(splats) // SAMPLES))
+    arrays = (splats.positions, splats.rotations, splats.scales, splats.opacities)
+    shapes = build_shapes(*(torch.as_tensor(array[some], dtype=torch.float32) for array in arrays))
+    interior = find_interior(shapes, *central_box(splats))
+    if interior is None:
         return views
     for number in range(INTERIOR_VIEWS):
         azimuth = ORBIT_START_RAD + 2 * math.pi * number / INTERIOR_VIEWS
-        ahead = eye + np.array([math.cos(azimuth), 0.0, math.sin(azimuth)])
-        views.append(View(f"inside{number}", _square_camera(look_at(eye, ahead), math.pi / 2)))
+        ahead = interior.middle + np.array([math.cos(azimuth), 0.0, math.sin(azimuth)])
+        views.append(View(f"inside{number}", _square_camera(look_at(interior.middle, ahead), math.pi / 2)))
     return views
 
 
-def _central_box(splats: Splats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def central_box(splats: Splats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the corners, (3,), of the box of the central 90 % of the splats along each axis: floaters are outside."""
     low, high = np.percentile(splats.positions.astype(np.float64), CENTRAL_PERCENTILES, axis=0)
     return low, high
 

@@ -26,14 +26,19 @@ DECIBELS = 10 / math.log(10)
 
 SPLATS_AT_ONCE, PICTURES_AT_ONCE = 1 << 23, 16
 """Splats of the full scene, times pictures, that are drawn at once; and pictures."""
-FULL_RATES = 250_000
-"""Splats of a full scene up to which rates are those given. In a larger one each is seen in fewer steps, and what steps
-do at random is less evened out: rates fall with the square root."""
+FULL_RATES = 50_000
+"""Splats of a full scene up to which rates are those given; in a larger one they are as much smaller as it is larger.
+Each of its splats is seen in fewer steps, and what single pictures want of it is less evened out: at greater rates even
+pictures that steps look at become worse, but for those that were worst (docs/quality.md)."""
+HARDLY_SEEN = 1e-4
+"""Squared error of a picture, at 40 dB, below which it matters less and less whether it changes."""
 LAST = 0.02
 """Part of the rates that is left at the last step."""
 
 SHAPES = Rates(position=0.002, rotation=0.0008, scale=0.003, opacity=0.008, sh0=0.002, shn=0.0012)
 """For all of the splats. With five times as much some get lost; with half as much steps are wasted."""
+SHAPE_VIEWS = 8
+"""Of a step of these."""
 COLOURS = Rates(position=0, rotation=0, scale=0, opacity=0.006, sh0=0.0015, shn=0.0008)
 """For splats whose shapes stay."""
 
@@ -45,13 +50,11 @@ class Plan:
     Attributes:
         pictures: of the full scene, from which steps choose.
         held_out: more pictures, which no step looks at.
-        views: that a step looks at.
         side: of the pictures, pixels.
     """
 
     pictures: int = 512
     held_out: int = 32
-    views: int = 4
     side: int = 640
 
 
@@ -65,10 +68,12 @@ class Effort:
     Attributes:
         steps: of Adam.
         rates: at the first step; they fall to `LAST` of that along a half cosine.
+        views: that each step looks at. More of them even out what each wants, and take as much more time.
     """
 
     steps: int
     rates: Rates
+    views: int = 4
 
 
 class Refinery:
@@ -90,10 +95,12 @@ class Refinery:
         """
         self._program = program or load_program()
         self._plan = plan = PLAN
-        self._rates = min(1.0, math.sqrt(FULL_RATES / len(full)))
-        chosen = choose_cameras(full.positions, cameras, plan.pictures + plan.held_out, plan.side, seed)
-        self._views = pack_views(chosen, full.positions.device)
-        self._targets = _pictures(self._program, full, self._views)
+        self._rates = min(1.0, FULL_RATES / len(full))
+        shapes = build_shapes(full.positions, full.rotations, full.scales, full.opacities, model=full.model)
+        scene = Scene(**vars(shapes), sh0=full.sh0, shn=full.shn)
+        chosen = choose_cameras(scene, cameras, plan.pictures + plan.held_out, plan.side, seed)
+        self._views = pack_views(chosen, scene.device)
+        self._targets = _pictures(self._program, scene, self._views)
         self._generator = torch.Generator().manual_seed(seed)
 
     def refine(
@@ -110,9 +117,9 @@ class Refinery:
         error = self._held_out_error(optimizer)
         plan, chosen = self._plan, torch.empty(0, dtype=torch.int64)
         for step in range(effort.steps):
-            if len(chosen) < plan.views:
+            if len(chosen) < effort.views:
                 chosen = torch.cat([chosen, torch.randperm(plan.pictures, generator=self._generator)])
-            now, chosen = chosen[: plan.views].to(self._targets.device), chosen[plan.views :]
+            now, chosen = chosen[: effort.views].to(self._targets.device), chosen[effort.views :]
             fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * step / effort.steps)) / 2
             rates = effort.rates.scaled(self._rates * fall)
             optimizer.step(self._views.take(now), self._targets[now], rates)
@@ -132,20 +139,18 @@ class Refinery:
         return cloud
 
     def _held_out_error(self, optimizer: Optimizer) -> float:
-        """Return what steps lower of the splats' pictures, from the cameras that no step uses."""
+        """Return how far the splats' pictures are from the scene's, mean logarithm, from cameras that no step uses."""
         error = 0.0
         for number in range(self._plan.pictures, len(self._views)):
             one = torch.tensor([number], device=self._targets.device)
-            error += float(optimizer.errors(self._views.take(one), self._targets[one]).log())
+            error += float((optimizer.errors(self._views.take(one), self._targets[one]) + HARDLY_SEEN).log())
         return error / self._plan.held_out
 
 
-def _pictures(program: Program, full: Cloud, views: Views) -> Tensor:
+def _pictures(program: Program, scene: Scene, views: Views) -> Tensor:
     """Draw the full scene, (V, H, W, 3) uint8."""
-    shapes = build_shapes(full.positions, full.rotations, full.scales, full.opacities, model=full.model)
-    scene = Scene(**vars(shapes), sh0=full.sh0, shn=full.shn)
     pictures = torch.empty(len(views), views.height, views.width, 3, dtype=torch.uint8, device=scene.device)
-    count = max(1, min(PICTURES_AT_ONCE, SPLATS_AT_ONCE // len(full)))
+    count = max(1, min(PICTURES_AT_ONCE, SPLATS_AT_ONCE // len(scene.alphas)))
     for begin in range(0, len(views), count):
         some = torch.arange(begin, min(begin + count, len(views)), device=scene.device)
         colours = draw(program, scene, views.take(some)).colours

@@ -8,34 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rooms import scene_of, shell
 from sogs_worker.evaluate import View, compare, draw, standard_views
-from sogs_worker.evaluate.interior import find_interior
 from sogs_worker.render.camera import Camera
+from sogs_worker.render.interior import Interior, find_interior
+from sogs_worker.render.scene import load_scene
 from sogs_worker.splats import Splats
-from splat_builders import build_splats, replace
+from splat_builders import replace
 
 WALLS = 12_000
-
-
-def shell(count: int, size: NDArray[np.float64], *, sides: int = 6, seed: int = 0) -> NDArray[np.float64]:
-    """Positions on the faces of a box around 0, evenly by their area; the last faces are missing with fewer sides."""
-    rng = np.random.default_rng(seed)
-    points = rng.uniform(-0.5, 0.5, (count, 3))
-    areas = np.repeat([size[1] * size[2], size[0] * size[2], size[0] * size[1]], 2)[:sides]
-    faces = rng.choice(sides, count, p=areas / areas.sum())
-    points[np.arange(count), faces // 2] = faces % 2 - 0.5
-    return points * size
-
-
-def scene_of(positions: NDArray[np.float64], spread: float) -> Splats:
-    """Opaque round splats of that size at those places."""
-    splats = build_splats(len(positions), bands=0)
-    return replace(
-        splats,
-        positions=positions.astype(np.float32),
-        scales=np.full_like(splats.scales, np.log(spread)),
-        opacities=np.full_like(splats.opacities, 5.0),
-    )
 
 
 def rotation(seed: int) -> NDArray[np.float64]:
@@ -44,9 +25,9 @@ def rotation(seed: int) -> NDArray[np.float64]:
     return basis * np.sign(np.linalg.det(basis))
 
 
-def interior_of(splats: Splats) -> NDArray[np.float64] | None:
+def interior_of(splats: Splats) -> Interior | None:
     low, high = np.percentile(splats.positions.astype(np.float64), (5, 95), axis=0)
-    return find_interior(splats, low, high)
+    return find_interior(load_scene(splats, "cpu"), low, high)
 
 
 @settings(max_examples=25, deadline=None)
@@ -65,9 +46,11 @@ def test_the_place_is_in_the_room_and_away_from_its_walls(
     points = [shell(WALLS, size, sides=sides, seed=turn), rng.uniform(-0.4, 0.4, (floaters, 3)) * size]
     turned = rotation(turn)
     shift = 3 * scale * rng.standard_normal(3)
-    place = interior_of(scene_of(np.concatenate(points) @ turned.T + shift, 0.01 * scale))
-    assert place is not None
-    assert (np.abs((place - shift) @ turned) < 0.4 * size).all()
+    interior = interior_of(scene_of(np.concatenate(points) @ turned.T + shift, 0.01 * scale))
+    assert interior is not None
+    assert (np.abs((interior.middle - shift) @ turned) < 0.4 * size).all()
+    assert (np.abs((interior.places - shift) @ turned) < 0.5 * size).all()
+    assert interior.middle.tolist() in interior.places.tolist()
 
 
 @pytest.mark.parametrize("kind", ["cloud", "ball", "floor", "point", "two walls"])
