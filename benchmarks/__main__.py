@@ -23,7 +23,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.nvml import find_gpu
 from benchmarks.process import run_measured
 from benchmarks.quality import Judge
-from benchmarks.refined import RefinedRow, measure_refinement
+from benchmarks.refined import RefinedRow, encode_variant, measure_refinement
 from benchmarks.refined import format_rows as format_refined
 from benchmarks.results import keep_row, read_rows
 from benchmarks.run import Bench, run_scene
@@ -130,7 +130,9 @@ def run_simplify(options: argparse.Namespace) -> int:
     converter = [*shlex.split(options.splat_transform), "-g", options.gpu]
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         judge, scenes = _judge(options), open_scenes(options.scenes)
-        measured = measure_simplification(scenes, options.percent, converter, judge.evaluator, Path(folder))
+        measured = measure_simplification(
+            scenes, options.percent, converter, judge.evaluator, Path(folder), has_gpu=find_gpu() is not None
+        )
         return _print_table(measured, format_simplified)
 
 
@@ -141,6 +143,24 @@ def run_refine(options: argparse.Namespace) -> int:
         judge, scenes, worker = _judge(options), open_scenes(options.scenes), shlex.split(options.worker)
         measured = measure_refinement(scenes, options.variants, worker, judge.evaluator, Path(folder))
         return _print_table(measured, format_refined)
+
+
+def run_crops(options: argparse.Namespace) -> int:
+    """Draw the pictures of docs/quality.md."""
+    from benchmarks.crops import draw_crops  # loads torch
+
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        bundles = {}
+        scene = open_scene(options.scene)
+        for number, variant in enumerate(options.variants):
+            bundles[variant] = Path(folder) / f"{number}.sog"
+            usage = encode_variant(scene, variant, shlex.split(options.worker), bundles[variant])
+            if usage.failure:
+                raise BenchmarkError(f"{scene.name}, {variant}: {usage.failure}")
+        draw_crops(scene, bundles, options.out)
+    print(f"benchmarks: written to {options.out}", file=sys.stderr)
+    return 0
 
 
 def _print_table(measured: Iterable[Row], format_rows: Callable[[list[Row]], str]) -> int:
@@ -242,6 +262,7 @@ COMMANDS = {
     "engines": run_engines,
     "simplify": run_simplify,
     "refine": run_refine,
+    "crops": run_crops,
     "transfer": run_transfer,
     "pipeline": run_pipeline,
     "memory": run_memory,

@@ -29,6 +29,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     _add_engines(subparsers.add_parser("engines", help="print bytes, seconds by stage and PSNR of both engines"))
     _add_simplify(subparsers.add_parser("simplify", help="keep a part of the splats by ours and by splat-transform"))
     _add_refine(subparsers.add_parser("refine", help="print how bundles look whose splats are fitted to pictures"))
+    _add_crops(subparsers.add_parser("crops", help="draw parts of pictures of a scene beside those of its bundles"))
     _add_transfer(subparsers.add_parser("transfer", help="move an object to and from S3 by ours and other ways"))
     _add_pipeline(subparsers.add_parser("pipeline", help="compress many scenes in S3, beside encoding and moving them"))
     _add_memory(subparsers.add_parser("memory", help="measure the host memory of the Job's entry"))
@@ -160,6 +161,17 @@ def _add_refine(refine: argparse.ArgumentParser) -> None:
         "--variants", metavar="NAME", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="default: all of them"
     )
     _add_tools(refine)
+
+
+def _add_crops(crops: argparse.ArgumentParser) -> None:
+    crops.add_argument("scene", metavar="SCENE.ply", type=Path, help="a cameras.json beside it has its views")
+    crops.add_argument(
+        "--variants", metavar="NAME", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="default: all of them"
+    )
+    crops.add_argument(
+        "--out", metavar="PICTURE", type=Path, default="out/bench/crops.webp", help="default: %(default)s"
+    )
+    _add_tools(crops)
 
 
 def _add_transfer(transfer: argparse.ArgumentParser) -> None:

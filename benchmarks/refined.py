@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.photos import photo_psnr
-from benchmarks.process import fill_in, run_measured
+from benchmarks.process import Usage, fill_in, run_measured
 from benchmarks.quality import Verdict, evaluate
 from benchmarks.scenes import Scene
 from benchmarks.table import format_table
@@ -68,13 +68,21 @@ def measure_refinement(
             yield _measure(scene, variant, worker, evaluator, folder / "scene.sog")
 
 
-def _measure(scene: Scene, variant: str, worker: Sequence[str], evaluator: Sequence[str], out: Path) -> RefinedRow:
-    alone = out.with_suffix(".ply")  # no cameras lie beside it: those that judge it must not be fitted to
+def encode_variant(scene: Scene, variant: str, worker: Sequence[str], out: Path) -> Usage:
+    """Encode a scene, as one that no cameras lie beside: those that judge it must not be fitted to."""
+    alone = out.with_suffix(".ply")
     alone.unlink(missing_ok=True)
     alone.symlink_to(scene.path.resolve())
     command = fill_in((*worker, "compress", "{scene}", "{out}", *VARIANTS[variant], "--json"), scene=alone, out=out)
     try:
-        usage = run_measured(command, limit_s=LIMIT_S)
+        return run_measured(command, limit_s=LIMIT_S)
+    finally:
+        alone.unlink()
+
+
+def _measure(scene: Scene, variant: str, worker: Sequence[str], evaluator: Sequence[str], out: Path) -> RefinedRow:
+    try:
+        usage = encode_variant(scene, variant, worker, out)
         if usage.failure:
             return RefinedRow(scene.name, variant, 0, 0, 0.0, usage.seconds, Verdict(note=usage.failure))
         record = json.loads(usage.output.splitlines()[-1])
@@ -84,7 +92,6 @@ def _measure(scene: Scene, variant: str, worker: Sequence[str], evaluator: Seque
         return RefinedRow(scene.name, variant, *counts, usage.seconds, verdict, photo)
     finally:
         out.unlink(missing_ok=True)
-        alone.unlink()
 
 
 def format_rows(rows: Sequence[RefinedRow]) -> str:

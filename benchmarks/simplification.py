@@ -14,6 +14,8 @@ from benchmarks.table import format_table
 
 LIMIT_S = 1800.0
 OURS = (sys.executable, "-m", "benchmarks.simplify_clock", "{scene}", "{out}", "{percent}")
+FITTED = (*OURS, "2500")
+"""Ours, and so many steps of fitting: twice those of the qualities, which fit once more after they have quantised."""
 THEIRS = ("-w", "{scene}", "--decimate-adaptive", "{percent}%", "{out}")
 
 
@@ -39,7 +41,13 @@ class SimplifiedRow:
 
 
 def measure_simplification(
-    scenes: Sequence[Scene], percents: Sequence[int], converter: Sequence[str], evaluator: Sequence[str], folder: Path
+    scenes: Sequence[Scene],
+    percents: Sequence[int],
+    converter: Sequence[str],
+    evaluator: Sequence[str],
+    folder: Path,
+    *,
+    has_gpu: bool,
 ) -> Iterator[SimplifiedRow]:
     """Yield a row for each tool, percentage and scene as it is done.
 
@@ -49,10 +57,12 @@ def measure_simplification(
         converter: PlayCanvas' command with its options.
         evaluator: see `Judge`.
         folder: for what they make.
+        has_gpu: whether splats can be fitted too.
     """
+    tools = {"ours": OURS, **({"ours, fitted": FITTED} if has_gpu else {}), "splat-transform": (*converter, *THEIRS)}
     for scene in scenes:
         for percent in percents:
-            for tool, command in (("ours", OURS), ("splat-transform", (*converter, *THEIRS))):
+            for tool, command in tools.items():
                 yield _measure(scene, percent, tool, command, evaluator, folder / "fewer.ply")
 
 

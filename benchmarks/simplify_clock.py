@@ -1,4 +1,7 @@
-"""One scene with fewer splats, as PLY: `python -m benchmarks.simplify_clock SCENE OUT PERCENT`."""
+"""One scene with fewer splats, as PLY: `python -m benchmarks.simplify_clock SCENE OUT PERCENT [STEPS]`.
+
+Where there are steps, on a GPU, the splats are then fitted to pictures of the scene.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,19 @@ from sogs_worker.engines.device import resolve_device
 from sogs_worker.engines.target import Target
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import write_ply
+from sogs_worker.refine import SHAPE_VIEWS, SHAPES, Effort, Refinery
 from sogs_worker.simplify import simplify
 from sogs_worker.splats import ARRAYS
 
 
-def main(scene: str, out: str, percent: str) -> None:
+def main(scene: str, out: str, percent: str, steps: str = "0") -> None:
     """Simplify a scene, on a GPU where there is one, and write it."""
     splats = read_scene(Path(scene))
     cloud = clean(upload(splats, resolve_device("auto"))).cloud
-    done = simplify(cloud, Target(f"{percent}%").count(len(splats)))
-    arrays: dict[str, Any] = {name: getattr(done.cloud, name).cpu().numpy() for name in ARRAYS}
+    fewer = simplify(cloud, Target(f"{percent}%").count(len(splats))).cloud
+    if int(steps):
+        fewer = Refinery(cloud, seed=0).refine(fewer, Effort(int(steps), SHAPES, SHAPE_VIEWS))
+    arrays: dict[str, Any] = {name: getattr(fewer, name).cpu().numpy() for name in ARRAYS}
     write_ply(Path(out), replace(splats, **arrays))
 
 
