@@ -20,7 +20,7 @@ def start_containerd(cache: Cache, registry: Registry) -> None:
     # It looks for its shim on PATH.
     registry.start(NAME, [str(cache.bin / "containerd"), "--config", str(configuration)], path=[cache.bin])
     hint = f"see {cache.logs / 'containerd.log'}"
-    wait_until("containerd", lambda: _answers(cache), timeout_s=30, hint=hint)
+    wait_until("containerd", lambda: _answers(cache), timeout_s=120, hint=hint)
 
 
 def configuration_of(cache: Cache) -> str:
