@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from camera_files import write_colmap, write_colmap_text, write_transforms
 from faults.web import QUERY, SECRET, Web, make_identity, running_web
 from s3_server import S3Server
 from sogs_worker.cli.main import main
 from sogs_worker.engines import native
 from sogs_worker.engines.parameters import Parameters
+from sogs_worker.evaluate import orbit_views
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import write_sog, write_unbundled
@@ -164,6 +167,27 @@ def test_scenes_elsewhere_are_compared(bucket: Place, web: Web, capsys: pytest.C
     told = json.loads(output)
     assert told["identical"]
     assert (told["reference"]["file"], told["other"]["file"]) == (scenes[0], f"https://{web.host}/garden.ply")
+
+
+@pytest.mark.parametrize("name", ["transforms.json", "sparse/0/images.bin", "sparse/0/images.txt"])
+def test_what_a_file_of_cameras_needs_is_fetched_with_it(
+    name: str, bucket: Place, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    views = orbit_views(read_scene(scenes / "garden.ply"), 2)
+    write_transforms(tmp_path / "transforms.json", views)
+    write_colmap(tmp_path / "sparse" / "0", views)
+    write_colmap_text(tmp_path / "sparse" / "0", views)
+    frame = {"transform": np.eye(3, 4).tolist(), "scale": 1.5}
+    (tmp_path / name).with_name("dataparser_transforms.json").write_text(json.dumps(frame))
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        bucket.put(str(file.relative_to(tmp_path)), file.read_bytes())
+    pictures = []
+    for number, cameras in enumerate((tmp_path / name, bucket.uri(name))):
+        options = ("--device", "cpu", "--size", "64x64", "--cameras", cameras, "--camera", "orbit1")
+        code, _, errors = call(capsys, "render", *options, scenes / "garden.ply", tmp_path / f"{number}.png")
+        assert code == 0, errors
+        pictures.append((tmp_path / f"{number}.png").read_bytes())
+    assert pictures[0] == pictures[1]
 
 
 @pytest.mark.parametrize("command", [["convert"], ["render", "--device", "cpu"]], ids=["convert", "render"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
-from sogs_worker.cli.inputs import opened_file, opened_scene
+from sogs_worker.cli.inputs import opened_cameras, opened_scene
 from sogs_worker.cli.streams import require_one_stream
 from sogs_worker.evaluate import evaluate_files
 
@@ -16,7 +16,7 @@ def evaluate_scenes(
     """Compare scenes of paths, addresses or standard input; see `evaluate_files`."""
     require_one_stream([reference, other, *([cameras] if cameras else [])])
     with (
-        nullcontext() if cameras is None else opened_file(cameras) as views,
+        nullcontext() if cameras is None else opened_cameras(cameras) as views,
         opened_scene(reference) as expected,
         opened_scene(other) as got,
     ):

@@ -14,6 +14,7 @@ from sogs_worker.cli.streams import STANDARD_INPUT, STREAM, receive, receive_any
 from sogs_worker.errors import BadInputError, UsageError, WorkerError
 from sogs_worker.formats.sog.streamed import read_manifest
 from sogs_worker.naming import STREAMED, is_archive
+from sogs_worker.source.cameras import companions, fetch_one
 from sogs_worker.source.fetch import SceneFile, fetch
 from sogs_worker.source.objects import find_objects
 from sogs_worker.source.search import is_streamed
@@ -38,9 +39,9 @@ def opened_scene(text: str) -> Iterator[SceneFile]:
 
 
 @contextmanager
-def opened_file(text: str) -> Iterator[SceneFile]:
-    """Give a file that is no scene, as `opened_scene` does."""
-    with _opened(text, receive_any, _download) as file:
+def opened_cameras(text: str) -> Iterator[SceneFile]:
+    """Give a file of cameras, as `opened_scene` does, with those beside it that it may need."""
+    with _opened(text, receive_any, _fetch_cameras) as file:
         yield file
 
 
@@ -84,8 +85,10 @@ def _parse(text: str) -> Location:
     return location
 
 
-def _download(store: ReadableStore, location: Location, path: Path) -> Path:
+def _fetch_cameras(store: ReadableStore, location: Location, path: Path) -> Path:
     store.download(location.key, path)
+    for key in companions(location.key) if not location.query else ():  # a signed address is for one object
+        fetch_one(store, key, path.with_name(PurePosixPath(key).name))
     return path
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageColor
 
-from sogs_worker.cli.inputs import opened_file, opened_scene
+from sogs_worker.cli.inputs import opened_cameras, opened_scene
 from sogs_worker.cli.outputs import opened_output
 from sogs_worker.cli.streams import STREAM, name_output, require_one_stream
 from sogs_worker.cli.viewpoint import Viewpoint
@@ -56,7 +56,7 @@ def render_scene(source: str, target: str, drawing: Drawing, *, replaces: bool) 
     require_one_stream([source, *([cameras] if cameras else [])])
     with (
         opened_output(target, source, replaces=replaces) as path,
-        nullcontext() if cameras is None else opened_file(cameras) as file,
+        nullcontext() if cameras is None else opened_cameras(cameras) as file,
         opened_scene(source) as scene,
     ):
         named = read_camera(file, drawing.viewpoint) if file else None

@@ -13,8 +13,9 @@ ONE_SCENE = f"{', '.join(SCENE_SUFFIXES)}, or an unbundled scene's meta.json"
 READABLE = "a path, s3://bucket/key, https://host/file or - for standard input"
 WRITABLE = "a path, s3://bucket/key or - for standard output"
 CAMERAS = (
-    "a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name; or the cameras.json of a trainer,"
-    " with position, rotation, fx, fy, width, height, img_name"
+    "a JSON list of objects with world_to_camera (4x4), K (3x3), width, height, name; the cameras.json of a trainer,"
+    " with position, rotation, fx, fy, width, height, img_name; a transforms.json of nerfstudio, instant-ngp or NeRF;"
+    " or images.bin or images.txt of a COLMAP model, with its cameras file beside it"
 )
 
 

@@ -3,6 +3,7 @@
 from sogs_worker.evaluate.cameras import read_views, sample_views
 from sogs_worker.evaluate.comparison import Comparison, ViewScore, compare, draw
 from sogs_worker.evaluate.report import Reference, draw_reference, evaluate_files, format_evaluation
+from sogs_worker.evaluate.sight import check_sight
 from sogs_worker.evaluate.views import View, orbit_views, standard_views
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Reference",
     "View",
     "ViewScore",
+    "check_sight",
     "compare",
     "draw",
     "draw_reference",

@@ -14,6 +14,7 @@ from sogs_worker.encode.clean import drop_unusable
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.cameras import read_views
 from sogs_worker.evaluate.comparison import Comparison, compare, draw
+from sogs_worker.evaluate.sight import check_sight
 from sogs_worker.evaluate.views import View, orbit_views, standard_views
 from sogs_worker.files import naming
 from sogs_worker.formats import read_scene
@@ -45,22 +46,31 @@ class Reference:
 
 
 def draw_reference(
-    path: Path, *, views: Sequence[View] | None = None, count: int | None = None, device: str
+    path: Path,
+    *,
+    views: Sequence[View] | None = None,
+    must_see: bool = False,
+    count: int | None = None,
+    device: str,
 ) -> Reference:
     """Draw the scene of a file; nothing of it but pictures is kept.
 
     Args:
         path: the scene.
         views: counted from the world's origin; None is an orbit.
+        must_see: whether to refuse views of which fewer than half see the scene, see `check_sight`.
         count: of the orbit's views; None is `standard_views`.
         device: `cpu` or `cuda`.
 
     Raises:
         WorkerError: a file cannot be read.
-        BadInputError: every view is black: cameras that miss a scene would find all others identical.
+        BadInputError: the views do not see the scene, or each is black: they would find all others identical.
     """
     splats, record = _read(path)
     if views:
+        if must_see:
+            with naming(path):
+                check_sight(splats, views)
         views = [replace(view, camera=view.camera.counted_from(splats.origin)) for view in views]
     else:
         views = orbit_views(splats, count) if count else standard_views(splats)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.errors import BadInputError, StorageError
+from sogs_worker.files import naming
 from sogs_worker.naming import name_target
 from sogs_worker.publish.manifest import Trial
 from sogs_worker.scenes.search import TargetSearch
@@ -165,7 +166,8 @@ def draw_source(scene: SceneFile, device: str) -> tuple[Reference, list[str]]:
     notes: list[str] = []
     if scene.cameras:
         try:
-            return draw_reference(scene.path, views=sample_views(scene.cameras)[0], device=device), notes
+            views = sample_views(scene.cameras)[0]
+            return draw_reference(scene.path, views=views, must_see=True, device=device), notes
         except BadInputError as fault:  # of the cameras: the scene itself has been read before
             notes.append(_say_useless(scene.cameras, fault, "it was judged from around"))
     return draw_reference(scene.path, device=device), notes
@@ -173,12 +175,19 @@ def draw_source(scene: SceneFile, device: str) -> tuple[Reference, list[str]]:
 
 def read_cameras(scene: SceneFile) -> tuple[list[Camera], list[str]]:
     """Return cameras of a scene by which it is not judged, and a note if there are some of no use."""
-    from sogs_worker.evaluate import sample_views
+    from sogs_worker.encode.clean import drop_unusable
+    from sogs_worker.evaluate import check_sight, sample_views
+    from sogs_worker.formats import read_scene
 
     if not scene.cameras:
         return [], []
+    with naming(scene.path):
+        splats, _ = drop_unusable(read_scene(scene.path))
     try:
-        return [view.camera for view in sample_views(scene.cameras)[1]], []
+        judging, others = sample_views(scene.cameras)
+        with naming(scene.cameras):
+            check_sight(splats, judging)
+        return [view.camera for view in others], []
     except BadInputError as fault:
         return [], [_say_useless(scene.cameras, fault, "splats were fitted to pictures from around")]
 

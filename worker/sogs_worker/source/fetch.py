@@ -38,7 +38,7 @@ class Fetched:
         uri: of the object, for messages.
         sha256: hexadecimal digest of the file, or of the unbundled scene's files; empty if nobody wants to know.
         origin: the object, in the version that was downloaded.
-        cameras: the file of those that it was trained from, see `fetch_cameras`.
+        cameras: the main file of those that it was trained from, see `fetch_cameras`.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class SceneFile:
     Attributes:
         path: the file, of an unbundled scene its meta.json.
         uri: where it came from, for messages.
-        cameras: the file of those that it was trained from; None if there is none.
+        cameras: the main file of those that it was trained from; None if there is none.
     """
 
     path: Path
@@ -188,7 +188,7 @@ def unpacking(
         def opened() -> Iterator[SceneFile]:
             try:
                 with speaking_of(fetched):
-                    cameras = archive.extract_cameras(member, folder) if with_cameras else None
+                    cameras = archive.extract_cameras(member, folder.parent) if with_cameras else None
                     path = archive.extract(member, folder)
                 yield SceneFile(path, named, cameras)
             finally:

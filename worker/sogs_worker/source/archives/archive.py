@@ -8,9 +8,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from sogs_worker.source.archives.entries import Container, Entry, shown
 from sogs_worker.source.archives.members import Member, select_members
 from sogs_worker.source.archives.tars import TarContainer
 from sogs_worker.source.archives.zips import ZipContainer
-from sogs_worker.source.cameras import CAMERAS, MAX_BYTES
+from sogs_worker.source.cameras import is_acceptable
 from sogs_worker.source.search import NoSceneError, PassedOver, is_ply, summarize
 from sogs_worker.source.selection import ALL, Selection
 
@@ -79,7 +80,8 @@ class Archive:
         self.passed_over = passed_over
         self._stack = ExitStack()
         self._container: Container | None = None
-        self._cameras: tuple[Entry | None, bytes] = None, b""
+        self._cameras: tuple[Entry, ...] = ()
+        self._cameras_folder: Path | None = None
 
     def __enter__(self) -> Archive:
         """Open the file."""
@@ -90,7 +92,7 @@ class Archive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        self._container = None
+        self._container, self._cameras, self._cameras_folder = None, (), None
         self._stack.close()
 
     def extract(self, member: Member, folder: Path) -> Path:
@@ -119,22 +121,34 @@ class Archive:
             undo.pop_all()
         return folder / member.name.name
 
-    def extract_cameras(self, member: Member, folder: Path) -> Path | None:
+    def extract_cameras(self, member: Member, scratch: Path) -> Path | None:
         """Unpack the cameras that a scene was trained from, best before it; None if there are none.
 
-        Of damaged ones the file is empty: whoever reads it says that it is of no use.
+        Several scenes in a row that have the same are spared the way back through a gzipped archive: what is unpacked
+        stays until there are others, or the archive is closed.
 
-        Several scenes in a row that have the same are spared the way back through a gzipped archive.
+        Args:
+            member: one of `scenes`.
+            scratch: takes a folder for them.
+
+        Returns:
+            The main one of their files. One that is damaged or too long is empty: whoever reads it says that it is of
+            no use.
         """
-        container, entry = self._entered(), member.cameras
-        if not entry:
+        container = self._entered()
+        if not member.cameras:
             return None
-        if self._cameras[0] != entry:
-            self._cameras = entry, b""
-            with suppress(BadInputError, *DAMAGE):
-                self._cameras = entry, _beginning(container, entry, MAX_BYTES)
-        (folder / CAMERAS).write_bytes(self._cameras[1])
-        return folder / CAMERAS
+        if self._cameras_folder is None:
+            temporary = TemporaryDirectory(prefix="cameras-", dir=scratch)
+            self._cameras_folder = Path(self._stack.enter_context(temporary))
+        if self._cameras != member.cameras:
+            for file in self._cameras_folder.iterdir():
+                file.unlink()
+            for entry in sorted(member.cameras, key=lambda each: each.position):
+                with _unpacking(self.path, entry):
+                    _copy_acceptable(container, entry, self._cameras_folder / entry.name.name)
+            self._cameras = member.cameras
+        return self._cameras_folder / member.cameras[0].name.name
 
     def _entered(self) -> Container:
         if self._container is None:
@@ -176,6 +190,16 @@ def _copy(container: Container, entry: Entry, file: BinaryIO) -> None:
     written_bytes = sum(file.write(chunk) for chunk in container.chunks(entry))
     if written_bytes != entry.size_bytes:
         raise BadInputError(f"declares {entry.size_bytes:,} bytes and has {written_bytes:,}; copy the archive again")
+
+
+def _copy_acceptable(container: Container, entry: Entry, path: Path) -> None:
+    """Write the content of a file of cameras, nothing of one that is damaged or too long."""
+    with path.open("xb") as file:
+        if is_acceptable(path, entry.size_bytes):
+            try:
+                _copy(container, entry, file)
+            except (BadInputError, *DAMAGE):
+                file.truncate(0)
 
 
 def _require_space(name: str, size_bytes: int, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from sogs_worker.errors import BadInputError
 from sogs_worker.naming import is_archive
 from sogs_worker.source.archives.entries import Entry, check_name, shown
-from sogs_worker.source.cameras import camera_keys
+from sogs_worker.source.cameras import find_cameras
 from sogs_worker.source.search import Judgement, NoSceneError, PassedOver, Scene, is_hidden, is_streamed, judge, settle
 from sogs_worker.source.selection import Selection
 
@@ -23,13 +23,14 @@ class Member:
         name: the path of its file, of an unbundled one that of its meta.json.
         size_bytes: of all its files, unpacked.
         entries: its files, that of `name` first.
-        cameras: the file of those that it was trained from, where one can be unpacked.
+        cameras: files of those that it was trained from, where they can be unpacked, see `CameraFiles`; the main one
+            first.
     """
 
     name: PurePosixPath
     size_bytes: int
     entries: tuple[Entry, ...]
-    cameras: Entry | None = None
+    cameras: tuple[Entry, ...] = ()
 
 
 def select_members(
@@ -63,7 +64,8 @@ def select_members(
     if not files:
         raise NoSceneError("is empty; pack the scenes again")
     scenes, passed_over = settle(judgements, selection)
-    members = [_build_member(scene, files, twice) for scene in dict.fromkeys(scenes)]
+    usable = {path: entry for path, entry in files.items() if not entry.obstacle and path not in twice}
+    members = [_build_member(scene, files, twice, usable) for scene in dict.fromkeys(scenes)]
     return members, passed_over
 
 
@@ -73,8 +75,16 @@ def _read(read: Callable[[Entry, int], bytes], entry: Entry, size_bytes: int) ->
     return read(entry, size_bytes)
 
 
-def _build_member(scene: Scene, files: dict[PurePosixPath, Entry], twice: set[PurePosixPath]) -> Member:
-    """Collect a scene's files. A plane that is missing is told by who reads the scene."""
+def _build_member(
+    scene: Scene,
+    files: Mapping[PurePosixPath, Entry],
+    twice: set[PurePosixPath],
+    usable: Mapping[PurePosixPath, Entry],
+) -> Member:
+    """Collect a scene's files, and those `usable` ones that its cameras are in.
+
+    A plane that is missing is told by who reads the scene.
+    """
     paths = dict.fromkeys([scene.file, *(scene.file.with_name(name) for name in scene.planes)])
     entries = tuple(files[path] for path in paths if path in files)
     for each in entries:
@@ -82,9 +92,16 @@ def _build_member(scene: Scene, files: dict[PurePosixPath, Entry], twice: set[Pu
         _check_obstacle(each)
         if each.name in twice:
             raise BadInputError(f"{shown(str(each.name))} is there twice; pack it once")
-    beside = (files.get(PurePosixPath(key)) for key in camera_keys(str(scene.file), str(scene.file)))
-    cameras = next((each for each in beside if each and not each.obstacle and each.name not in twice), None)
-    return Member(scene.file, sum(each.size_bytes for each in entries), entries, cameras)
+    return Member(scene.file, sum(each.size_bytes for each in entries), entries, _find_cameras(scene.file, usable))
+
+
+def _find_cameras(scene: PurePosixPath, files: Mapping[PurePosixPath, Entry]) -> tuple[Entry, ...]:
+    """Collect the files of the cameras that a scene was trained from."""
+    for found in find_cameras(str(scene), str(scene)):
+        if (main := PurePosixPath(found.main)) in files:
+            others = (PurePosixPath(key) for key in found.others)
+            return files[main], *(files[path] for path in others if path in files)
+    return ()
 
 
 def _check_obstacle(entry: Entry) -> None:

@@ -117,7 +117,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "binary": ("\udcff\udcfe", "not a JSON file"),
     "no list": ("{}", "a list of at least one camera"),
     "no camera": ("[]", "a list of at least one camera"),
-    "no object": ("[3]", "camera 0 must be a JSON object"),
+    "no object": ("[3]", "camera 0: must be a JSON object"),
     "no matrix": (wrong(world_to_camera=None), "camera 1: world_to_camera must be 4 rows of 4 finite numbers"),
     "3 rows": (wrong(world_to_camera=np.eye(4)[:3].tolist()), "world_to_camera must be 4 rows of 4 finite numbers"),
     "stretched": (wrong(world_to_camera=np.diag([2, 1, 1, 1]).tolist()), "without scale or mirror"),
