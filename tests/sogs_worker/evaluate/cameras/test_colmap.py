@@ -93,7 +93,7 @@ FAULTS = {
     "another model": ("cameras.bin", 8 + 4, b"\x63", "cameras.bin beside it: camera 9: there is no model 99"),
     "a model below 0": ("cameras.bin", 8 + 4, b"\xff" * 4, "camera 9: there is no model -1"),
     "a panorama": ("cameras.bin", 8 + 4, b"\x11", "camera 9: the model EQUIRECTANGULAR is no pinhole"),
-    "a wide picture": ("cameras.bin", 8 + 8, MUCH, "camera 9: width must be an integer from 11 to 8192"),
+    "a wide picture": ("cameras.bin", 8 + 8, MUCH, "camera 9: width must be an integer from 11 to 16384"),
     "NaN in a camera": ("cameras.bin", 8 + 24, NAN, "camera 9: the model PINHOLE must have 4 finite parameters"),
     "no focal length": ("cameras.bin", 8 + 24, NOTHING, "camera 9: focal lengths must be above 0"),
     "lines of nothing": ("images.txt", None, b"1" * 9000, "has lines that no camera has"),

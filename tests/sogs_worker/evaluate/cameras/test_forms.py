@@ -28,7 +28,7 @@ ALL = FORMS | {"cameras.json": lambda folder, views: write_trainers(folder / "ca
 coordinates = st.floats(-50, 50)
 points = st.tuples(coordinates, coordinates, coordinates).map(np.array)
 lengths = st.floats(1, 5000)
-sides = st.integers(11, 8192)
+sides = st.integers(11, 16384)
 
 
 @st.composite

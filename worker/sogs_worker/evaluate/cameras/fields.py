@@ -13,8 +13,8 @@ from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.metrics import WINDOW
 from sogs_worker.render.camera import Camera
 
-MAX_SIDE = 8192
-"""Of a picture, pixels: a mistyped size must not take all memory."""
+MAX_SIDE = 16384
+"""Of a picture, pixels: those of 150 megapixels have 14,204. A mistyped size must not take all memory."""
 
 ROTATION_TOLERANCE = 1e-3
 """By which the products of a rotation's axes may differ from 0 and 1: some tools write few digits."""
