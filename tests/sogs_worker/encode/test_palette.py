@@ -218,31 +218,6 @@ def test_finer_steps_and_more_entries_are_nearer() -> None:
     assert errors[1] < float(np.square(decode(coarse) - shn.numpy()).mean())
 
 
-@settings(max_examples=20)
-@given(st.integers(1, 3), st.floats(-4, 3), st.integers(0, 1000))
-def test_a_palette_has_no_more_entries_than_its_error_asks_for(bands: int, power: float, seed: int) -> None:
-    shn = coefficients(2000, bands, seed)
-    whole = train(shn)
-    enough = whole.error * 10**power
-    thinned = train_palette(shn.clone(), torch.ones(2000), effort=EFFORT, enough=enough, seed=0)
-    assert len(thinned.centroids) % 64 == 0
-    if power <= 0:
-        assert torch.equal(thinned.centroids, whole.centroids)
-    else:
-        assert len(thinned.centroids) <= len(whole.centroids)
-        assert whole.error <= thinned.error <= enough
-
-
-def test_steps_are_wider_where_the_palette_is_far_from_the_splats() -> None:
-    """Without an entry for every splat noise is 40 % off; copies of a few are met exactly."""
-    noise = coefficients(2000)
-    copies = noise[torch.arange(2000) % 20]
-    assert train(noise).step == pytest.approx(2 * EFFORT.step)
-    assert train(copies).step == EFFORT.step
-    some = torch.where(torch.arange(2000)[:, None, None] % 7 == 0, noise, copies)
-    assert EFFORT.step < train(some).step < 2 * EFFORT.step
-
-
 def test_the_same_seed_gives_the_same_palette_and_inputs_stay() -> None:
     shn = coefficients(1500)
     before = shn.clone()
