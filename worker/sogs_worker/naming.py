@@ -16,6 +16,12 @@ STREAMED = "lod-meta.json"
 MAX_STREAMED_BYTES = 64 << 20
 """Of such a manifest: that of a scene of 111,316 leaves has 58 MB."""
 
+DATAPARSER = "dataparser_transforms.json"
+"""Nerfstudio's description of the frame of a scene, beside the cameras that the scene was trained from."""
+
+COLMAP_CAMERAS = {"images.bin": "cameras.bin", "images.txt": "cameras.txt"}
+"""The files of a COLMAP model that have its cameras, the one that COLMAP itself prefers first."""
+
 SCENE_SUFFIXES = (".compressed.ply", ".ply", ".spz", ".splat", ".ksplat", ".glb", ".sog")
 """What is taken off a scene's file name to name its output."""
 

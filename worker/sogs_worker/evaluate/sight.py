@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.evaluate.views import CENTRAL_PERCENTILES, View
+from sogs_worker.evaluate.views import View, central_box
 from sogs_worker.render.camera import Camera
 from sogs_worker.splats import Splats
 
@@ -44,7 +44,7 @@ def check_sight(splats: Splats, views: Sequence[View]) -> None:
 def central_positions(splats: Splats) -> NDArray[np.float64]:
     """Return the places of some of the splats, (M, 3), at least one, without those far out along any axis."""
     positions = splats.positions.astype(np.float64)
-    low, high = np.percentile(positions, CENTRAL_PERCENTILES, axis=0)
+    low, high = central_box(splats)
     central = positions[((positions >= low) & (positions <= high)).all(axis=1)]
     chosen = central if len(central) else positions
     return chosen[:: -(-len(chosen) // SAMPLES)]

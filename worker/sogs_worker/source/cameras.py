@@ -11,14 +11,13 @@ from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 
 from sogs_worker.errors import BadInputError, NotPermittedError, SourceMissingError
+from sogs_worker.naming import COLMAP_CAMERAS, DATAPARSER
 from sogs_worker.storage.base import ReadableStore
 from sogs_worker.storage.local.files import LocalFiles
 
-CAMERAS, TRANSFORMS, DATAPARSER = "cameras.json", "transforms.json", "dataparser_transforms.json"
+CAMERAS, TRANSFORMS = "cameras.json", "transforms.json"
 MODELS = ("sparse/0", "sparse")
 """Folders of a COLMAP model."""
-PARTS = {"images.bin": "cameras.bin", "images.txt": "cameras.txt"}
-"""The files of a model that have the cameras, the one that COLMAP itself prefers first."""
 
 MAX_BYTES = 16 << 20
 """Of a file, which has about a kilobyte for each camera."""
@@ -82,7 +81,7 @@ def fetch_one(store: ReadableStore, key: str, path: Path) -> bool:
 
 def is_acceptable(path: Path, size_bytes: int) -> bool:
     """Say whether a file of cameras of that length may be copied to `path`, whose folder exists."""
-    most_bytes = MAX_IMAGES_BYTES if path.name in PARTS else MAX_BYTES
+    most_bytes = MAX_IMAGES_BYTES if path.name in COLMAP_CAMERAS else MAX_BYTES
     return size_bytes <= min(most_bytes, SCRATCH_SHARE * shutil.disk_usage(path.parent).free)
 
 
@@ -105,7 +104,7 @@ def find_cameras(key: str, path: str) -> Iterator[CameraFiles]:
     for each in folders:
         for model in MODELS:
             home = posixpath.join(each, model)
-            for images, cameras in PARTS.items():
+            for images, cameras in COLMAP_CAMERAS.items():
                 others = posixpath.join(home, cameras), posixpath.join(each, DATAPARSER)
                 yield CameraFiles(posixpath.join(home, images), others)
 
@@ -113,5 +112,5 @@ def find_cameras(key: str, path: str) -> Iterator[CameraFiles]:
 def companions(key: str) -> tuple[str, ...]:
     """Give the keys of files beside one of cameras that it may need."""
     name = posixpath.basename(key)
-    own = (PARTS[name], DATAPARSER) if name in PARTS else (DATAPARSER,) if name != CAMERAS else ()
+    own = (COLMAP_CAMERAS[name], DATAPARSER) if name in COLMAP_CAMERAS else (DATAPARSER,) if name != CAMERAS else ()
     return tuple(posixpath.join(posixpath.dirname(key), each) for each in own)

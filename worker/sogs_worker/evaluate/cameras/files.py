@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from sogs_worker.errors import BadInputError
-from sogs_worker.evaluate.cameras.colmap import IMAGES, read_model
+from sogs_worker.evaluate.cameras.colmap import read_model
 from sogs_worker.evaluate.cameras.fields import numbered
-from sogs_worker.evaluate.cameras.frame import DATAPARSER, Frame, parse_frame
+from sogs_worker.evaluate.cameras.frame import Frame, parse_frame
 from sogs_worker.evaluate.cameras.lists import parse_list
 from sogs_worker.evaluate.cameras.transforms import is_transforms, parse_transforms
 from sogs_worker.evaluate.views import View
 from sogs_worker.files import naming
+from sogs_worker.naming import COLMAP_CAMERAS, DATAPARSER
 
 
 def read_views(path: Path, count: int | None = None) -> list[View]:
@@ -30,7 +31,7 @@ def read_views(path: Path, count: int | None = None) -> list[View]:
     """
     file = _find_images(path) if path.is_dir() else path
     with naming(file):
-        if file.name in IMAGES:
+        if file.name in COLMAP_CAMERAS:
             views, frame = read_model(file)[:count], _read_frame(file)
             return _move_all(views, frame) if frame else views
         document = _read_json(file)
@@ -48,10 +49,10 @@ def _move_all(views: list[View], frame: Frame) -> list[View]:
 
 
 def _find_images(folder: Path) -> Path:
-    for name in IMAGES:
+    for name in COLMAP_CAMERAS:
         if (folder / name).exists():
             return folder / name
-    raise BadInputError(f"{folder}: is a folder without {' or '.join(IMAGES)}; name a file of cameras")
+    raise BadInputError(f"{folder}: is a folder without {' or '.join(COLMAP_CAMERAS)}; name a file of cameras")
 
 
 def _read_json(path: Path) -> Any:

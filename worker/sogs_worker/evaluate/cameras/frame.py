@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from sogs_worker.errors import BadInputError
 from sogs_worker.evaluate.cameras.fields import parse_array, place_camera, require_rotation
 from sogs_worker.evaluate.views import View
-
-DATAPARSER = "dataparser_transforms.json"
+from sogs_worker.naming import DATAPARSER
 
 
 @dataclass(frozen=True)

@@ -14,26 +14,26 @@ from sogs_worker.evaluate.cameras.colmap import binary, text
 from sogs_worker.evaluate.cameras.colmap.model import build_view
 from sogs_worker.evaluate.views import View
 from sogs_worker.files import reading
+from sogs_worker.naming import COLMAP_CAMERAS
 
 READERS = {
-    "images.bin": ("cameras.bin", binary.read_intrinsics, binary.read_poses),
-    "images.txt": ("cameras.txt", text.read_intrinsics, text.read_poses),
+    ".bin": (binary.read_intrinsics, binary.read_poses),
+    ".txt": (text.read_intrinsics, text.read_poses),
 }
-IMAGES = tuple(READERS)
-"""Files of poses, the one that COLMAP itself prefers first."""
 
 
 def read_model(images: Path) -> list[View]:
     """Read a model's cameras, ordered by the images' names: COLMAP's own order is that of its registration.
 
     Args:
-        images: one of `IMAGES`, with the file of cameras beside it.
+        images: one of `COLMAP_CAMERAS`, with the file of cameras beside it.
 
     Raises:
         BadInputError: says what is wrong with it.
         NotPermittedError, StorageError: a file cannot be read.
     """
-    beside, read_intrinsics, read_poses = READERS[images.name]
+    beside = COLMAP_CAMERAS[images.name]
+    read_intrinsics, read_poses = READERS[images.suffix]
     cameras = images.with_name(beside)
     if not cameras.exists():
         raise BadInputError(f"there is no {beside} beside it; put it there")
