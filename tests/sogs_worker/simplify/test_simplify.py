@@ -17,7 +17,7 @@ from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.evaluate.comparison import compare, draw
 from sogs_worker.evaluate.views import orbit_views
-from sogs_worker.simplify import simplify
+from sogs_worker.simplify import Simplification, simplify
 from sogs_worker.simplify.rounds import curve_order
 from sogs_worker.splats import ARRAYS, Splats
 from splat_builders import build_splats
@@ -96,6 +96,18 @@ def test_each_splat_is_kept_merged_or_pruned(splats: int, count: int, bands: int
     assert not reports or reports[-1] == pytest.approx(1)
     again = simplify(cloud, count)
     assert all(torch.equal(getattr(done.cloud, name), getattr(again.cloud, name)) for name in ARRAYS)
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(1, 310), min_size=2, max_size=6), st.integers(0, 5))
+def test_what_comes_out_does_not_hang_on_what_was_tried_before(counts: list[int], seed: int) -> None:
+    """A search needs that more splats look better, and then the same number gives the same output, searched or not."""
+    cloud = upload(build_splats(300, bands=1, seed=seed), "cpu")
+    begun = Simplification(cloud)
+    for count in counts:
+        done, alone = begun.reduce_to(count), simplify(cloud, count)
+        assert (done.merged, done.pruned) == (alone.merged, alone.pruned)
+        assert all(torch.equal(getattr(done.cloud, name), getattr(alone.cloud, name)) for name in ARRAYS)
 
 
 def test_splats_that_are_there_twice_are_found() -> None:

@@ -52,25 +52,30 @@ class Simplification:
     def reduce_to(
         self, count: int, progress: Callable[[float], None] = lambda _: None, *, is_last: bool = False
     ) -> Simplified:
-        """Go on from the smallest scene there has been of at least `count` splats, and keep where that ends.
+        """Go on from the smallest kept scene of at least `count` splats; what comes out is as if none were kept.
+
+        What whole rounds lead to is kept: they are the same on the way to any smaller number.
 
         Args:
             count: 1 or more.
-            is_last: lets all go that is kept.
+            is_last: lets all go that is kept, and keeps nothing.
             progress: receives the fraction done.
         """
         if len(self._cloud) <= count:
             return Simplified(self._cloud)
         state = min((each for each in self._states if len(each.splats) >= count), key=lambda each: len(each.splats))
-        begin = len(state.splats)
+        begin, reached = len(state.splats), None
         if is_last:
             self._states = []
         while (left := len(state.splats)) > count:
-            most = min(left - count, max(FEW, int(ROUND * left)))
-            done = reduce(state.splats, self._variance, most=most, number=state.rounds)
+            whole = max(FEW, int(ROUND * left))
+            done = reduce(state.splats, self._variance, most=min(left - count, whole), number=state.rounds)
             state = _State(done.splats, state.merged + done.merged, state.pruned + done.pruned, state.rounds + 1)
+            if not is_last and (left - count >= whole or len(state.splats) > count):
+                reached = state
             progress((begin - len(state.splats)) / (begin - count))
-        self._states.append(state)
+        if reached:
+            self._states.append(reached)
         return Simplified(restore(state.splats, self._mean, self._cloud), state.merged, state.pruned)
 
 
