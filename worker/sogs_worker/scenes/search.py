@@ -33,6 +33,8 @@ FIXED_BYTES = 9000
 """Of a bundle with few splats: mostly its codebooks."""
 BYTES_SLOPE, DB_SLOPE = 0.96, 7.0
 """By how much the logarithm of the bytes and the PSNR grow from one number of splats to e times as many, about."""
+LEAST_GROWING = 0.5
+"""Least part of the bytes that is taken to grow with the splats: in a scene without SH bands fewer are fixed."""
 ALL_DB = 46.0
 """PSNR of a trained scene with all of its splats, about."""
 FITTED_BYTES, FITTED_DB = 1.01, 2.0
@@ -129,7 +131,8 @@ class TargetSearch:
 
 def _goal(target: Target) -> Goal:
     if target.max_bytes:
-        return Goal(math.log((1 - WITHIN) * target.max_bytes), math.log(target.max_bytes), BYTES_SLOPE)
+        growing = max(1 - FIXED_BYTES / target.max_bytes, LEAST_GROWING)
+        return Goal(math.log((1 - WITHIN) * target.max_bytes), math.log(target.max_bytes), BYTES_SLOPE * growing)
     least = target.min_psnr or 0.0
     return Goal(least, least + WITHIN_DB, DB_SLOPE)
 
