@@ -9,7 +9,7 @@ from torch import Tensor
 from devices import normal, on_every_device
 from sogs_worker.encode import kmeans
 from sogs_worker.encode.cells import Cells, partition
-from sogs_worker.encode.kmeans import draw_sample, lloyd, train_centers, update
+from sogs_worker.encode.kmeans import draw_sample, lloyd, thin, train_centers, update
 
 ALL = 10**6
 """More cells than there are: the search is exact."""
@@ -165,3 +165,23 @@ def test_progress_is_told_by_the_time_that_seeds_and_iterations_take() -> None:
     points = normal(300, 3)
     lloyd(sort_into_cells(points), ones(points), count=20, iterations=4, probes=3, seed=0, progress=told.append)
     assert told == pytest.approx([0, 2.5 / 6.5, 3.5 / 6.5, 4.5 / 6.5, 5.5 / 6.5, 1])
+
+
+@on_every_device
+@pytest.mark.parametrize("factor", [1.0, 1.02, 1.5, 4.0, 1e9])
+def test_centroids_that_are_not_needed_are_left_out(factor: float, device: str) -> None:
+    points = normal(2000, 6, device=device)
+    cells = sort_into_cells(points)
+    weights = normal(2000, 1, seed=1, device=device)[:, 0].exp()
+    centroids, error = lloyd(cells, weights, count=200, iterations=4, probes=ALL, seed=0)
+    enough = factor * error
+    fewer, told = thin(cells, weights, centroids, error=error, enough=enough, probes=ALL)
+    assert told <= enough
+    if factor == 1.0:
+        assert torch.equal(fewer, centroids)
+    elif factor >= 1.5:
+        squared = torch.cdist(cells.points.double(), fewer.double()).min(dim=1).values.square()
+        assert told == pytest.approx(float((weights * squared).sum() / weights.sum()), rel=1e-3)
+        assert len(fewer) <= 20 or told > (enough + error) / 2, "most of what is allowed is used"
+        _, searched = lloyd(cells, weights, count=len(fewer), iterations=8, probes=ALL, seed=0)
+        assert told < 1.1 * searched, "a search for as many from scratch finds hardly better ones"

@@ -25,6 +25,11 @@ SAMPLE_PER_CELL = 256
 ROWS = {"cpu": 1 << 14, "cuda": 1 << 20}
 """Points worked on at once, by device: what is computed of all of them would outgrow them."""
 
+CAUTION = 0.8
+"""Part of the error that is allowed, and that centroids which leave in one round may cost by what is foretold."""
+FEWEST = 64
+"""A round that would remove no more than one of so many centroids is not worth its search."""
+
 
 def train_centers(points: Tensor, weights: Tensor, *, count: int, seed: int) -> Tensor:
     """Find at most `count` centers of coarse cells, (G, D), by k-means on a sample of the points."""
@@ -79,6 +84,45 @@ def lloyd(
 def update(cells: Cells, weights: Tensor, centroids: Tensor, *, probes: int) -> tuple[Tensor, Tensor]:
     """Do one plain iteration of Lloyd's; return the new centroids and the weight of each one's points, (K,)."""
     return _update(cells.points, weights, assign(cells, centroids, probes=probes), centroids)
+
+
+def thin(
+    cells: Cells, weights: Tensor, centroids: Tensor, *, error: float, enough: float, probes: int
+) -> tuple[Tensor, float]:
+    """Leave centroids out that are not needed for a weighted squared error of `enough`.
+
+    In rounds, those go that would be missed least, to which the rest then moves; see `_costs`.
+
+    Args:
+        cells: the points.
+        weights: (N,) float32, positive, in the order of `cells.points`.
+        centroids: (K, D) float32.
+        error: the weighted mean of the points' squared distances to them.
+        enough: the mean that may be reached.
+        probes: cells searched for each point.
+
+    Returns:
+        The centroids that are left, and their error, at most `enough` where `error` was.
+    """
+    total = float(weights.double().sum())
+    while error < enough:
+        labels = assign(cells, centroids, probes=probes)
+        moved, masses = _update(cells.points, weights, labels, centroids)
+        costs, cheapest = _costs(cells, moved, masses)
+        affordable = int((costs[cheapest].double().cumsum(0) <= CAUTION * (enough - error) * total).sum())
+        leaving = min(affordable, len(centroids) - 1)
+        if leaving * FEWEST <= len(centroids):
+            break
+        stays = torch.ones(len(centroids), dtype=torch.bool, device=centroids.device)
+        stays[cheapest[:leaving]] = False
+        fewer = moved[stays]
+        fewer, _ = _update(cells.points, weights, assign(cells, fewer, probes=probes), fewer)
+        labels = assign(cells, fewer, probes=probes)
+        now = float(_errors(cells.points, weights, labels, fewer).double().sum()) / total
+        if now > enough:
+            break
+        centroids, error = fewer, now
+    return centroids, error
 
 
 def draw_sample(weights: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -174,19 +218,11 @@ def _update(points: Tensor, weights: Tensor, labels: Tensor, centroids: Tensor) 
 def _relocate(cells: Cells, weights: Tensor, labels: Tensor, centroids: Tensor, masses: Tensor) -> Tensor:
     """Move the centroids that would be missed least to the points that have most error, as long as that pays.
 
-    Without a centroid of mass a, whose nearest neighbour at distance d has mass b, the error grows by about
-    a b / (a + b) d^2 (Ward 1963); a point that gets a centroid of its own takes its error away. Lloyd's iteration alone
-    cannot move a centroid past others (Patane and Russo, "The enhanced LBG algorithm", 2001); on spherical harmonics
-    this leaves 9 % less error than 20 iterations without it.
+    A point that gets a centroid of its own takes its error away. Lloyd's iteration alone cannot move a centroid past
+    others (Patane and Russo, "The enhanced LBG algorithm", 2001); on spherical harmonics this leaves 9 % less error
+    than 20 iterations without it.
     """
-    distances, neighbours = nearest_others(centroids, cells.centers)
-    costs = masses * masses[neighbours] / (masses + masses[neighbours]).clamp_min(TINY) * distances
-    cheapest = costs.argsort(stable=True)
-    rank = torch.empty_like(cheapest)
-    rank[cheapest] = torch.arange(len(rank), device=rank.device)
-    leaving = rank[neighbours] > rank
-    leaving &= ~leaving[neighbours]  # what takes over the points must stay
-    cheapest = cheapest[leaving[cheapest]]
+    costs, cheapest = _costs(cells, centroids, masses)
     rest = (masses[labels] - weights).clamp_min(weights / 2)  # what a point leaves behind also gets nearer to its mean
     errors = _errors(cells.points, weights, labels, centroids) * (1 + weights / rest)
     worst = _worst_points(errors, labels, len(centroids))
@@ -195,6 +231,22 @@ def _relocate(cells: Cells, weights: Tensor, labels: Tensor, centroids: Tensor, 
     moved = centroids.clone()
     moved[cheapest[:pairs][paying]] = cells.points[worst[:pairs][paying]]
     return moved
+
+
+def _costs(cells: Cells, centroids: Tensor, masses: Tensor) -> tuple[Tensor, Tensor]:
+    """Say by how much the error grows without each centroid, and which may leave together, cheapest first.
+
+    Without a centroid of mass a, whose nearest neighbour at distance d has mass b, it grows by about a b / (a + b) d^2
+    (Ward 1963).
+    """
+    distances, neighbours = nearest_others(centroids, cells.centers)
+    costs = masses * masses[neighbours] / (masses + masses[neighbours]).clamp_min(TINY) * distances
+    cheapest = costs.argsort(stable=True)
+    rank = torch.empty_like(cheapest)
+    rank[cheapest] = torch.arange(len(rank), device=rank.device)
+    leaving = rank[neighbours] > rank
+    leaving &= ~leaving[neighbours]  # what takes over the points must stay
+    return costs, cheapest[leaving[cheapest]]
 
 
 def _worst_points(errors: Tensor, labels: Tensor, count: int) -> Tensor:

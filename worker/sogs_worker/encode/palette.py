@@ -13,15 +13,15 @@ from torch import Tensor
 
 from sogs_worker.encode.cells import Cells, assign, partition
 from sogs_worker.encode.importance import coarseness, quantile
-from sogs_worker.encode.kmeans import draw_sample, lloyd, train_centers, update
+from sogs_worker.encode.kmeans import draw_sample, lloyd, thin, train_centers, update
 from sogs_worker.encode.lattice import build_lattice, centre_entries, lattice_indices
 from sogs_worker.splats import Floats
 
 MAX_ENTRIES = 65536
 """A label is two bytes."""
 
-ROW = 64
-"""Entries a row of the centroids' texture: a palette's size is planned in whole rows, so that no texel is wasted."""
+LEAST_ENTRIES = 64
+"""That a palette is planned with: a row of the centroids' texture, which is there in any case."""
 
 TRAINING_POINTS = 1 << 20
 """Splats that the entries are trained on, at most: 16 for each of the most entries that there can be.
@@ -36,6 +36,12 @@ HEAVY = 0.99
 
 STRENGTH = 1.0
 """Of `coarseness` for entries: what many splats together weigh needs no hedge, as what a single one does."""
+
+USUAL_ERROR = 0.0028
+"""Squared error of a palette, relative to the coefficients' own square, up to which its steps are those asked for."""
+
+WIDEST = 2.0
+"""Times the steps that were asked for, at most, where that error is greater."""
 
 OUTLIER = 30
 """Times the median magnitude that a coefficient counts for, at most: no step may depend on a few broken splats."""
@@ -62,8 +68,8 @@ class PaletteEffort:
 
     Attributes:
         splats_per_entry: N / K; K is at most 65,536.
-        step: between codebook values, in standard deviations of the entries' coefficients; entries of little weight are
-            rounded to every second to thirty-second one.
+        step: between codebook values, in standard deviations of the entries' coefficients, where the palette is near
+            them; entries of little weight are rounded to every second to thirty-second one.
         iterations: of Lloyd.
         probes: coarse cells searched for a splat's entry while iterating.
         final_probes: cells searched at the end, when entries are quantised.
@@ -86,6 +92,7 @@ class TrainedPalette:
         centroids: (K, 3 C) float32, divided by `unit`.
         unit: the greatest coefficient: divided by it, distances do not overflow whatever the coefficients are.
         error: weighted mean over splats of the squared error of a colour channel's coefficients.
+        step: between codebook values, in standard deviations of the entries' coefficients.
         effort: what the palette was trained with.
     """
 
@@ -94,6 +101,7 @@ class TrainedPalette:
     centroids: Tensor
     unit: float
     error: float
+    step: float
     effort: PaletteEffort
 
 
@@ -102,6 +110,7 @@ def train_palette(
     weights: Tensor,
     *,
     effort: PaletteEffort,
+    enough: float = 0.0,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> TrainedPalette:
@@ -111,6 +120,7 @@ def train_palette(
         shn: (N, C, 3) float32, C >= 3, finite, contiguous; divided by the unit in place, as a copy may have gigabytes.
         weights: (N,) float32, positive.
         effort: bytes and work.
+        enough: error below which there need not be so many entries.
         seed: of the random draws.
         progress: told the fraction done.
     """
@@ -120,24 +130,21 @@ def train_palette(
     size = palette_size(len(points), effort.splats_per_entry)
     if size >= len(points):  # as many entries as there are different splats
         cells = partition(points, points[:1])
-        return TrainedPalette(cells, weights[cells.order], torch.unique(points, dim=0), unit, 0.0, effort)
+        return TrainedPalette(cells, weights[cells.order], torch.unique(points, dim=0), unit, 0.0, effort.step, effort)
     is_sampled = len(points) > TRAINING_POINTS
     drawn, drawn_weights = draw_sample(weights, TRAINING_POINTS, seed) if is_sampled else (slice(None), weights)
     training = points[drawn]
     centers = train_centers(training, drawn_weights, count=round(size**0.5), seed=seed)
     sample = partition(training, centers)
     del training
+    masses, probes, channels = drawn_weights[sample.order], effort.probes, 3 / unit**2
     centroids, error = lloyd(
-        sample,
-        drawn_weights[sample.order],
-        count=size,
-        iterations=effort.iterations,
-        probes=effort.probes,
-        seed=seed,
-        progress=progress,
+        sample, masses, count=size, iterations=effort.iterations, probes=probes, seed=seed, progress=progress
     )
+    centroids, error = thin(sample, masses, centroids, error=error, enough=enough * channels, probes=probes)
+    step = effort.step * _widening(error, sample.points, masses)
     cells = partition(points, centers) if is_sampled else sample
-    return TrainedPalette(cells, weights[cells.order], centroids, unit, error * unit**2 / 3, effort)
+    return TrainedPalette(cells, weights[cells.order], centroids, unit, error / channels, step, effort)
 
 
 def label_splats(trained: TrainedPalette) -> Palette:
@@ -148,7 +155,7 @@ def label_splats(trained: TrainedPalette) -> Palette:
     """
     cells, effort = trained.cells, trained.effort
     centroids, masses = update(cells, trained.weights, trained.centroids, probes=effort.probes)
-    codebook, entries = _quantize(centroids * trained.unit, masses, effort.step)
+    codebook, entries = _quantize(centroids * trained.unit, masses, trained.step)
     labels = cells.restore(assign(cells, codebook[entries.long()] / trained.unit, probes=effort.final_probes))
     return _by_frequency(entries, codebook, labels)
 
@@ -175,8 +182,19 @@ def quantize_entries(entries: Tensor, labels: Tensor, weights: Tensor, step: flo
 
 
 def palette_size(count: int, splats_per_entry: float) -> int:
-    """Return the number of entries for N splats: N / splats_per_entry in whole rows of the texture, 64 to 65,536."""
-    return min(MAX_ENTRIES, max(1, round(count / splats_per_entry / ROW)) * ROW)
+    """Return the number of entries for N splats: N / splats_per_entry, 64 to 65,536."""
+    return min(MAX_ENTRIES, max(LEAST_ENTRIES, round(count / splats_per_entry)))
+
+
+def _widening(error: float, points: Tensor, weights: Tensor) -> float:
+    """Say how much wider steps may be: what rounding adds to a great error is not seen.
+
+    With the fourth root of the error, trained scenes have the same PSNR for the least bytes (docs/encoder.md).
+    """
+    norms = torch.linalg.vector_norm(points, dim=1).double().square()
+    square = float((weights * norms).sum() / weights.double().sum())
+    relative = error / max(square, torch.finfo(torch.float64).tiny)
+    return min(math.sqrt(math.sqrt(max(relative / USUAL_ERROR, 1.0))), WIDEST)
 
 
 def _quantize(values: Tensor, masses: Tensor, step: float) -> tuple[Tensor, Tensor]:

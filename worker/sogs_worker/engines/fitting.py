@@ -72,4 +72,4 @@ def fit_colours(
     entries, labels = choose_entries(trained)
     shared = SharedHarmonics(entries, labels)
     fitted = refinery.refine(replace(cloud, shn=entries[labels]), effort, palette=shared, progress=progress)
-    return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.effort.step))
+    return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.step))

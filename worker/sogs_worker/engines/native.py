@@ -158,7 +158,9 @@ class Encoding:
             layout.add_means(means)
             if shn.shape[1]:
                 effort, seed = quality.palette, self._parameters.seed
-                trained = train_palette(shn, weights, effort=effort, seed=seed, progress=trained_so_far)
+                trained = train_palette(
+                    shn, weights, effort=effort, enough=quality.enough, seed=seed, progress=trained_so_far
+                )
             del shn
             step = quality.choose_step(trained.error if trained else 0.0)
             scales, rotations = code_shapes(cloud, weights, quality.strength, step)

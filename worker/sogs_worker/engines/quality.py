@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from sogs_worker.encode.palette import PaletteEffort
 
+NEGLIGIBLE = 0.7
+"""Error of a palette, of that of the constant coefficient's finest step, below which it has fewer entries."""
+
 
 @dataclass(frozen=True)
 class Refinement:
@@ -46,6 +49,11 @@ class Quality:
     strength: float
     palette: PaletteEffort
     refinement: Refinement | None = None
+
+    @property
+    def enough(self) -> float:
+        """Squared error below which the palette need not be."""
+        return NEGLIGIBLE * self.finest**2 / 12
 
     def choose_step(self, palette_error: float) -> float:
         """Return the step whose squared error is a share of the palette's, for the most important splats."""
