@@ -16,7 +16,7 @@ from sogs_worker.engines.device import resolve_device
 from sogs_worker.engines.target import Target
 from sogs_worker.formats import read_scene
 from sogs_worker.formats.ply.file import write_ply
-from sogs_worker.refine import SHAPE_VIEWS, SHAPES, Effort, Refinery
+from sogs_worker.refine import SHAPES, Refinery
 from sogs_worker.simplify import simplify
 from sogs_worker.splats import ARRAYS
 
@@ -25,9 +25,11 @@ def main(scene: str, out: str, percent: str, steps: str = "0") -> None:
     """Simplify a scene, on a GPU where there is one, and write it."""
     splats = read_scene(Path(scene))
     cloud = clean(upload(splats, resolve_device("auto"))).cloud
-    fewer = simplify(cloud, Target(f"{percent}%").count(len(splats))).cloud
+    simplified = simplify(cloud, Target(f"{percent}%").count(len(splats)))
+    fewer = simplified.cloud
     if int(steps):
-        fewer = Refinery(cloud, seed=0).refine(fewer, Effort(int(steps), SHAPES, SHAPE_VIEWS))
+        effort = replace(SHAPES, steps=int(steps))
+        fewer = Refinery(cloud, seed=0).refine(fewer, effort, unchanged=simplified.unchanged)
     arrays: dict[str, Any] = {name: getattr(fewer, name).cpu().numpy() for name in ARRAYS}
     write_ply(Path(out), replace(splats, **arrays))
 

@@ -46,8 +46,7 @@ def few_steps(quality: str, steps: int) -> Iterator[None]:
     assert level.refinement
     refinement = replace(level.refinement, shape_steps=steps, colour_steps=steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "SHAPES", SHAPES.scaled(HASTE))
-        patch.setattr(native, "SHAPE_VIEWS", 2)
+        patch.setattr(native, "SHAPES", replace(SHAPES.scaled(HASTE), views=2))
         patch.setattr(fitting, "COLOURS", COLOURS.scaled(HASTE))
         patch.setitem(QUALITIES, quality, replace(level, refinement=refinement))
         yield

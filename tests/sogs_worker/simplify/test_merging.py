@@ -113,7 +113,8 @@ def test_moments_that_nothing_merged_are_the_same_splats() -> None:
     splats = build_splats(50, bands=2, seed=2)
     cloud = upload(splats, "cpu")
     moments, mean = describe(cloud, torch.ones(50, dtype=torch.float64), VARIANCE)
-    back = restore(moments.take(torch.arange(49, -1, -1)), mean, cloud)
+    back, unchanged = restore(moments.take(torch.arange(49, -1, -1)), mean, cloud)
+    assert unchanged == 50
     for name in ("positions", "rotations", "scales", "opacities", "sh0", "shn"):
         assert torch.equal(getattr(back, name), getattr(cloud, name).flip(0))
 
@@ -125,7 +126,8 @@ def test_a_merge_is_a_splat_with_these_moments() -> None:
     one, other = moments.take(slice(0, PAIRS)), moments.take(slice(PAIRS, 2 * PAIRS))
     made = weigh(one, other)
     new = merge(one, other, made)
-    back = restore(new, mean, cloud)
+    back, unchanged = restore(new, mean, cloud)
+    assert unchanged == 0
     shapes = covariances(
         replace(splats.take(slice(0, PAIRS)), rotations=back.rotations.numpy(), scales=back.scales.numpy())
     )

@@ -90,6 +90,7 @@ def test_each_splat_is_kept_merged_or_pruned(splats: int, count: int, bands: int
     done = simplify(cloud, count, reports.append)
     assert len(done.cloud) == min(splats, count)
     assert len(done.cloud) + done.merged + done.pruned == splats
+    assert rows(done.cloud.take(torch.arange(done.unchanged))) <= rows(cloud)
     whole = rows(cloud) & rows(done.cloud)
     assert len(whole) >= len(done.cloud) - done.merged
     assert reports == sorted(reports)

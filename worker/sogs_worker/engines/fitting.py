@@ -15,7 +15,7 @@ from sogs_worker.encode.palette import Palette, TrainedPalette, choose_entries, 
 from sogs_worker.encode.positions import Means, dequantize_positions
 from sogs_worker.encode.quantized import Coded
 from sogs_worker.encode.rotation import unpack_rotations
-from sogs_worker.refine import COLOURS, Effort, Refinery, SharedHarmonics
+from sogs_worker.refine import COLOURS, Refinery, SharedHarmonics
 from sogs_worker.splats import Origin
 
 
@@ -66,7 +66,7 @@ def fit_colours(
         steps: of the fitting.
         progress: receives the fraction done.
     """
-    effort = Effort(steps, COLOURS)
+    effort = replace(COLOURS, steps=steps)
     if trained is None:
         return Fitted(refinery.refine(cloud, effort, progress=progress), None)
     entries, labels = choose_entries(trained)

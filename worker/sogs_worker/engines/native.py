@@ -15,7 +15,7 @@ from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES, Refinement
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
-from sogs_worker.refine import SHAPE_VIEWS, SHAPES, Effort, Refinery
+from sogs_worker.refine import SHAPES, Refinery
 from sogs_worker.render.camera import Camera
 from sogs_worker.simplify import Simplification, Simplified
 from sogs_worker.splats import Splats
@@ -103,7 +103,7 @@ class Encoding:
             progress: receives the fraction done.
         """
         refinement = QUALITIES[self._parameters.quality].refinement if fits else None
-        simplified, begin = Simplified(self._whole), 0.0
+        simplified, begin = Simplified(self._whole, len(self._whole)), 0.0
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
             simplified = self._simplify(most, progress, is_last=is_last)
@@ -132,8 +132,9 @@ class Encoding:
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
-        effort = Effort(refinement.shape_steps, SHAPES, SHAPE_VIEWS)
-        return replace(simplified, cloud=self._refinery.refine(simplified.cloud, effort, progress=show))
+        effort = replace(SHAPES, steps=refinement.shape_steps)
+        fitted = self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
+        return replace(simplified, cloud=fitted)
 
     def _quantize(
         self, clouds: list[Cloud], dropped: Dropped, refinement: Refinement | None, progress: Progress

@@ -90,5 +90,5 @@ QUALITIES = {
     "balanced": BALANCED,
     "best": BEST,
     "compact": replace(BALANCED, refinement=Refinement(kept=0.37, shape_steps=1200, colour_steps=900)),
-    "smallest": replace(FAST, position=1 / 16, refinement=Refinement(kept=0.25, shape_steps=1200, colour_steps=900)),
+    "smallest": replace(FAST, position=1 / 16, refinement=Refinement(kept=0.27, shape_steps=1200, colour_steps=900)),
 }

@@ -1,6 +1,6 @@
 """Fits splats to pictures of another scene, on CUDA."""
 
 from sogs_worker.refine.optimizer import Rates, SharedHarmonics
-from sogs_worker.refine.refine import COLOURS, SHAPE_VIEWS, SHAPES, Effort, Refinery
+from sogs_worker.refine.refine import COLOURS, SHAPES, Effort, Refinery
 
-__all__ = ["COLOURS", "SHAPES", "SHAPE_VIEWS", "Effort", "Rates", "Refinery", "SharedHarmonics"]
+__all__ = ["COLOURS", "SHAPES", "Effort", "Rates", "Refinery", "SharedHarmonics"]

@@ -84,9 +84,22 @@ class SharedHarmonics:
 class Optimizer:
     """A scene in the course of being fitted."""
 
-    def __init__(self, program: Program, cloud: Cloud, palette: SharedHarmonics | None = None) -> None:
-        """Begin with a scene, and with `palette` in the place of its SH coefficients above the constant one."""
-        self._program = program
+    def __init__(
+        self,
+        program: Program,
+        cloud: Cloud,
+        palette: SharedHarmonics | None = None,
+        paces: Tensor | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            program: the kernels.
+            cloud: the splats.
+            palette: what is in the place of their SH coefficients above the constant one.
+            paces: (N,) float32, by which the rates of each splat are multiplied, but for those of a palette.
+        """
+        self._program, self._paces = program, paces
         self._arrays: dict[str, Any] = {name: getattr(cloud, name).clone().contiguous() for name in ARRAYS}
         self._cloud, self._palette = cloud, palette
         count, device = len(cloud), cloud.positions.device
@@ -143,8 +156,8 @@ class Optimizer:
             blocks_for(count),
             THREADS,
             *(count, len(views), int(self._cloud.model is Model.ANTIALIASED), views.cameras, drawing.ellipses),
-            *(drawing.firsts, drawing.counts, gradients, self._factors, self._alphas, rates.numbers, KEEP),
-            self._steps,
+            *(drawing.firsts, drawing.counts, gradients, self._factors, self._alphas, rates.numbers, self._paces),
+            *(KEEP, self._steps),
             *(arrays[name] for name in ("positions", "rotations", "scales", "opacities")),
             *(*self._shape, by_colours),
         )
@@ -153,7 +166,8 @@ class Optimizer:
             blocks_for(count),
             THREADS,
             *(count, len(views), self._cloud.shn.shape[1], views.cameras, drawing.counts, by_colours),
-            *(arrays["positions"], rates.numbers, KEEP, self._steps, arrays["sh0"], arrays["shn"], *self._colour),
+            *(arrays["positions"], rates.numbers, self._paces, KEEP, self._steps),
+            *(arrays["sh0"], arrays["shn"], *self._colour),
             self._by_shn if palette else None,
         )
         if palette:

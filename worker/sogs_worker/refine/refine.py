@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,19 +28,13 @@ SPLATS_AT_ONCE, PICTURES_AT_ONCE = 1 << 23, 16
 """Splats of the full scene, times pictures, that are drawn at once; and pictures."""
 FULL_RATES = 50_000
 """Splats of a full scene up to which rates are those given; in a larger one they are as much smaller as it is larger.
-Each of its splats is seen in fewer steps, and what single pictures want of it is less evened out: at greater rates even
-pictures that steps look at become worse, but for those that were worst (docs/quality.md)."""
-HARDLY_SEEN = 1e-4
-"""Squared error of a picture, at 40 dB, below which it matters less and less whether it changes."""
+Each of its splats is seen in fewer steps, and what single pictures want of it is less evened out (docs/quality.md)."""
 LAST = 0.02
 """Part of the rates that is left at the last step."""
 
-SHAPES = Rates(position=0.002, rotation=0.0008, scale=0.003, opacity=0.008, sh0=0.002, shn=0.0012)
-"""For all of the splats. With five times as much some get lost; with half as much steps are wasted."""
-SHAPE_VIEWS = 8
-"""Of a step of these."""
-COLOURS = Rates(position=0, rotation=0, scale=0, opacity=0.006, sh0=0.0015, shn=0.0008)
-"""For splats whose shapes stay."""
+UNCHANGED_PACE = 0.1
+"""How far splats that are as in the full scene move, beside others. They are where they belong: at a greater pace the
+pictures that show little of what was merged become worse, and the others hardly better."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +61,36 @@ class Effort:
 
     Attributes:
         steps: of Adam.
-        rates: at the first step; they fall to `LAST` of that along a half cosine.
         views: that each step looks at. More of them even out what each wants, and take as much more time.
+        rates: at the first step, in a scene of few splats; they fall to `LAST` of that along a half cosine.
     """
 
     steps: int
+    views: int
     rates: Rates
-    views: int = 4
+
+    def scaled(self, factor: float) -> Effort:
+        """Return the same with all rates times a factor."""
+        return replace(self, rates=self.rates.scaled(factor))
+
+    def rates_at(self, step: int, splats: int) -> Rates:
+        """Return the rates at a step, from 0, in a full scene of so many splats."""
+        fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return self.rates.scaled(fall * min(1.0, FULL_RATES / splats))
+
+
+SHAPES = Effort(
+    steps=1200,
+    views=8,
+    rates=Rates(position=0.002, rotation=0.0008, scale=0.003, opacity=0.008, sh0=0.002, shn=0.0012),
+)
+"""For all of the splats. With five times as much some get lost; with half as much steps are wasted."""
+COLOURS = Effort(
+    steps=900,
+    views=4,
+    rates=Rates(position=0, rotation=0, scale=0, opacity=0.006, sh0=0.0015, shn=0.0008),
+)
+"""For splats whose shapes stay."""
 
 
 class Refinery:
@@ -95,7 +112,7 @@ class Refinery:
         """
         self._program = program or load_program()
         self._plan = plan = PLAN
-        self._rates = min(1.0, FULL_RATES / len(full))
+        self._splats = len(full)
         shapes = build_shapes(full.positions, full.rotations, full.scales, full.opacities, model=full.model)
         scene = Scene(**vars(shapes), sh0=full.sh0, shn=full.shn)
         chosen = choose_cameras(scene, cameras, plan.pictures + plan.held_out, plan.side, seed)
@@ -108,23 +125,32 @@ class Refinery:
         cloud: Cloud,
         effort: Effort,
         *,
+        unchanged: int = 0,
         palette: SharedHarmonics | None = None,
         progress: Callable[[float], None] = lambda _: None,
     ) -> Cloud:
-        """Fit splats to the pictures; those of a `palette` share SH coefficients, and its entries are changed."""
+        """Fit splats to the pictures.
+
+        Args:
+            cloud: the splats.
+            effort: steps and rates.
+            unchanged: how many, the first ones, are as in the full scene.
+            palette: SH coefficients that the splats share; its entries are changed.
+            progress: receives the fraction done.
+        """
         entries = palette.entries.clone() if palette else None
-        optimizer = Optimizer(self._program, cloud, palette)
+        paces = torch.ones(len(cloud), device=cloud.positions.device)
+        paces[:unchanged] = UNCHANGED_PACE
+        optimizer = Optimizer(self._program, cloud, palette, paces)
         error = self._held_out_error(optimizer)
         plan, chosen = self._plan, torch.empty(0, dtype=torch.int64)
         for step in range(effort.steps):
             if len(chosen) < effort.views:
                 chosen = torch.cat([chosen, torch.randperm(plan.pictures, generator=self._generator)])
             now, chosen = chosen[: effort.views].to(self._targets.device), chosen[effort.views :]
-            fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * step / effort.steps)) / 2
-            rates = effort.rates.scaled(self._rates * fall)
-            optimizer.step(self._views.take(now), self._targets[now], rates)
+            optimizer.step(self._views.take(now), self._targets[now], effort.rates_at(step, self._splats))
             progress((step + 1) / effort.steps)
-        nearer = error - self._held_out_error(optimizer)
+        nearer = math.log(error) - math.log(self._held_out_error(optimizer))  # either may be infinite
         is_better = nearer > 0 and _is_finite(optimizer.cloud, cloud)
         LOGGER.info(
             "%d steps of fitting bring held-out pictures %.2f dB nearer to the scene's%s",
@@ -139,11 +165,14 @@ class Refinery:
         return cloud
 
     def _held_out_error(self, optimizer: Optimizer) -> float:
-        """Return how far the splats' pictures are from the scene's, mean logarithm, from cameras that no step uses."""
+        """Return how far the splats' pictures are from the scene's, their mean error, from cameras that no step uses.
+
+        Not the logarithms, as in a step: pictures that show little of what was merged are nearer than anybody sees.
+        """
         error = 0.0
         for number in range(self._plan.pictures, len(self._views)):
             one = torch.tensor([number], device=self._targets.device)
-            error += float((optimizer.errors(self._views.take(one), self._targets[one]) + HARDLY_SEEN).log())
+            error += float(optimizer.errors(self._views.take(one), self._targets[one]))
         return error / self._plan.held_out
 
 

@@ -96,8 +96,8 @@ def describe(cloud: Cloud, seen: Tensor, variance: float) -> tuple[Moments, Tens
     return moments, mean
 
 
-def restore(splats: Moments, mean: Tensor, cloud: Cloud) -> Cloud:
-    """Return the splats of a scene again: first those that are as they were in it, to the bit, then the merged."""
+def restore(splats: Moments, mean: Tensor, cloud: Cloud) -> tuple[Cloud, int]:
+    """Return the splats of a scene again, and how many, the first ones, are as they were in it, to the bit."""
     kept = cloud.take(splats.places[splats.places >= 0])
     merged = splats.take((splats.places < 0).nonzero()[:, 0])
     rotations, scales = axes(merged.covariances)
@@ -111,4 +111,4 @@ def restore(splats: Moments, mean: Tensor, cloud: Cloud) -> Cloud:
         "shn": coefficients[:, 3:].reshape(len(merged), *cloud.shn.shape[1:]),
     }
     joined: dict[str, Any] = {name: torch.cat([getattr(kept, name), rows]) for name, rows in new.items()}
-    return replace(kept, **joined)
+    return replace(kept, **joined), len(kept)

@@ -29,11 +29,13 @@ class Simplified:
 
     Attributes:
         cloud: the splats.
+        unchanged: how many of them, the first ones, are as they were in the scene.
         merged: how many fewer they are because two became one.
         pruned: how many were removed because views hardly show them.
     """
 
     cloud: Cloud
+    unchanged: int
     merged: int = 0
     pruned: int = 0
 
@@ -62,7 +64,7 @@ class Simplification:
             progress: receives the fraction done.
         """
         if len(self._cloud) <= count:
-            return Simplified(self._cloud)
+            return Simplified(self._cloud, len(self._cloud))
         state = min((each for each in self._states if len(each.splats) >= count), key=lambda each: len(each.splats))
         begin, reached = len(state.splats), None
         if is_last:
@@ -76,7 +78,8 @@ class Simplification:
             progress((begin - len(state.splats)) / (begin - count))
         if reached:
             self._states.append(reached)
-        return Simplified(restore(state.splats, self._mean, self._cloud), state.merged, state.pruned)
+        restored, unchanged = restore(state.splats, self._mean, self._cloud)
+        return Simplified(restored, unchanged, state.merged, state.pruned)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,6 @@ def simplify(cloud: Cloud, count: int, progress: Callable[[float], None] = lambd
         progress: receives the fraction done.
     """
     if len(cloud) <= count:
-        return Simplified(cloud)
+        return Simplified(cloud, len(cloud))
     begun = Simplification(cloud, lambda done: progress(SEEING * done))
     return begun.reduce_to(count, lambda done: progress(SEEING + (1 - SEEING) * done), is_last=True)

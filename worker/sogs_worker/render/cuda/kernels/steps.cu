@@ -132,12 +132,13 @@ __device__ inline void add_pairs(const float *gradients, int first, int count, f
         for (int part = 0; part < PARTS; part++) by[part] += *from++;
 }
 
-// One thread for each splat. Those that no picture shows stay as they are. Leaves the gradients of the colours in each
-// view, 0 where the colour is black, and the number of views that show the splat.
+// One thread for each splat. Those that no picture shows stay as they are. `paces`, if there are any, multiply the rates
+// of each. Leaves the gradients of the colours in each view, 0 where the colour is black, and the number of views that
+// show the splat.
 extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased, const Camera *cameras,
                                        const Ellipse *ellipses, const int *firsts, const int *counts,
                                        const float *gradients, const float *factors, const float *alphas, Rates rates,
-                                       Keep keep, int *steps, float *positions, float *rotations, float *scales, float *opacities,
+                                       const float *paces, Keep keep, int *steps, float *positions, float *rotations, float *scales, float *opacities,
                                        float *means, float *squares, float *by_colours) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
@@ -165,9 +166,10 @@ extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased
     Adam state = adam_after(++steps[splat], keep.of);
 
     float *mean = means + 11 * (long long)splat, *square = squares + 11 * (long long)splat, *scale = scales + 3 * splat;
+    float pace = paces ? paces[splat] : 1;
     float middle = expf(fmaxf(fminf(scale[0], scale[1]), fminf(fmaxf(scale[0], scale[1]), scale[2])));
     for (int i = 0; i < 11; i++) {
-        float change = adam(state, all[i], mean + i, square + i);
+        float change = pace * adam(state, all[i], mean + i, square + i);
         if (i < 3) positions[3 * splat + i] -= rates.position * middle * change;
         else if (i < 7) rotations[4 * splat + i - 3] -= rates.rotation * change;
         else if (i < 10) scale[i - 7] -= rates.scale * change;
@@ -179,7 +181,7 @@ extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased
 // share their SH coefficients above the constant one, the gradients of these are left in `by_shn`.
 extern "C" __global__ void step_colours(int splats, int views, int coefficients, const Camera *cameras,
                                         const int *counts, const float *by_colours, const float *positions, Rates rates,
-                                        Keep keep, const int *steps, float *sh0, float *shn, float *means, float *squares,
+                                        const float *paces, Keep keep, const int *steps, float *sh0, float *shn, float *means, float *squares,
                                         float *by_shn) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
@@ -208,10 +210,11 @@ extern "C" __global__ void step_colours(int splats, int views, int coefficients,
     if (!is_seen) return;
     float *mean = means + (long long)own * splat, *square = squares + (long long)own * splat;
     float *rest = shn + 3 * (long long)coefficients * splat;
+    float pace = paces ? paces[splat] : 1;
 #pragma unroll
     for (int i = 0; i < 48; i++) {
         if (i >= own) break;
-        float change = adam(state, sums[i], mean + i, square + i);
+        float change = pace * adam(state, sums[i], mean + i, square + i);
         if (i < 3) sh0[3 * splat + i] -= rates.sh0 * change;
         else rest[i - 3] -= rates.shn * change;
     }
