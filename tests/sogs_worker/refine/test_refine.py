@@ -17,7 +17,7 @@ from odd_scenes import ODD
 from refined_bundles import HASTE, encode_hastily, few_steps
 from rooms import scene_of, shell
 from sogs_worker.encode.cloud import Cloud, upload
-from sogs_worker.engines import require_engine
+from sogs_worker.engines import fitting, native, require_engine
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.target import Target
 from sogs_worker.errors import NoGPUError
@@ -29,6 +29,7 @@ from sogs_worker.refine.optimizer import Optimizer
 from sogs_worker.refine.views import choose_cameras, random_cameras
 from sogs_worker.render.camera import Camera, pinhole
 from sogs_worker.render.scene import Shapes, load_scene
+from sogs_worker.scenes.compress import compress_file
 from sogs_worker.scenes.make import Recipe, produce
 from sogs_worker.source.fetch import SceneFile
 from sogs_worker.splats import ARRAYS, Model, Splats
@@ -83,6 +84,22 @@ def test_splats_that_steps_would_make_worse_stay_as_they_are(caplog: pytest.LogC
     assert torch.equal(shared.entries, before)
     (said,) = caplog.messages
     assert re.fullmatch(r"3 steps of fitting bring .* -\d+\.\d\d dB nearer to the scene's, so they are undone", said)
+
+
+@pytest.mark.parametrize("bands", [0, 1])
+def test_a_note_says_which_fitting_was_undone(bands: int, tmp_path: Path) -> None:
+    scene = tmp_path / "scene.ply"
+    write_ply(scene, random_scene(200, bands, seed=7))
+    told = []
+    for haste in (1.0, 1e4):
+        with few_steps("compact", STEPS), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "SHAPES", native.SHAPES.scaled(haste))
+            patch.setattr(fitting, "COLOURS", fitting.COLOURS.scaled(haste))
+            report = compress_file(scene, tmp_path / "out.sog", parameters=Parameters(quality="compact"), device="cpu")
+        told.append(report.notes)
+    assert not any("shapes" in note for note in told[0])
+    assert [re.findall("shapes|colours", note) for note in told[1]] == [["shapes"], ["colours"]]
+    assert all("was undone" in note for note in told[1])
 
 
 def test_what_is_no_number_any_more_is_not_taken() -> None:

@@ -26,10 +26,12 @@ class Fitted:
     Attributes:
         cloud: the splats; their SH coefficients above the constant one are the palette's before it was quantised.
         palette: None where there are none.
+        is_kept: whether the fitting was not undone.
     """
 
     cloud: Cloud
     palette: Palette | None
+    is_kept: bool
 
 
 def place(cloud: Cloud, means: Means, scales: Coded, rotations: NDArray[np.uint8], origin: Origin) -> Cloud:
@@ -68,8 +70,10 @@ def fit_colours(
     """
     effort = replace(COLOURS, steps=steps)
     if trained is None:
-        return Fitted(refinery.refine(cloud, effort, progress=progress), None)
+        fitted = refinery.refine(cloud, effort, progress=progress)
+        return Fitted(fitted, None, fitted is not cloud)
     entries, labels = choose_entries(trained)
     shared = SharedHarmonics(entries, labels)
-    fitted = refinery.refine(replace(cloud, shn=entries[labels]), effort, palette=shared, progress=progress)
-    return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.step))
+    start = replace(cloud, shn=entries[labels])
+    fitted = refinery.refine(start, effort, palette=shared, progress=progress)
+    return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.step), fitted is not start)

@@ -33,6 +33,8 @@ SEEN, SIMPLIFIED = 0.1, 0.35
 REFINED = 0.55
 """Share that is over when a simplified scene has been fitted to pictures."""
 
+UNDONE = "fitting its splats' {what} to pictures was undone: other pictures looked less like the scene after it"
+
 
 def encode(
     splats: Splats,
@@ -102,7 +104,7 @@ class Encoding:
             is_last: lets the scene go.
             progress: receives the fraction done.
         """
-        refinement = QUALITIES[self._parameters.quality].refinement if fits else None
+        refinement, notes = QUALITIES[self._parameters.quality].refinement if fits else None, list[str]()
         simplified, begin = Simplified(self._whole, len(self._whole)), 0.0
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
@@ -110,13 +112,17 @@ class Encoding:
             self._tidy()
         if refinement:
             begin = REFINED
-            simplified = self._refine(simplified, refinement, progress)
+            fitted = self._refine(simplified, refinement, progress)
+            if fitted is simplified.cloud:
+                notes.append(UNDONE.format(what="shapes"))
+            simplified = replace(simplified, cloud=fitted)
+            del fitted
         if is_last:
             self._cloud = self._simplification = None
         dropped = replace(self._dropped, merged=simplified.merged, pruned=simplified.pruned)
         clouds = [simplified.cloud]
         del simplified
-        return self._quantize(clouds, dropped, refinement, lambda done: progress(begin + (1 - begin) * done))
+        return self._quantize(clouds, dropped, refinement, notes, lambda done: progress(begin + (1 - begin) * done))
 
     def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:
@@ -125,7 +131,7 @@ class Encoding:
             most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done), is_last=is_last
         )
 
-    def _refine(self, simplified: Simplified, refinement: Refinement, progress: Progress) -> Simplified:
+    def _refine(self, simplified: Simplified, refinement: Refinement, progress: Progress) -> Cloud:
         if self._refinery is None:
             self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
 
@@ -133,11 +139,15 @@ class Encoding:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
         effort = replace(SHAPES, steps=refinement.shape_steps)
-        fitted = self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
-        return replace(simplified, cloud=fitted)
+        return self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
 
     def _quantize(
-        self, clouds: list[Cloud], dropped: Dropped, refinement: Refinement | None, progress: Progress
+        self,
+        clouds: list[Cloud],
+        dropped: Dropped,
+        refinement: Refinement | None,
+        notes: list[str],
+        progress: Progress,
     ) -> EncodedScene:
         """Encode the splats of `clouds`, which is emptied so that they can be let go."""
 
@@ -178,6 +188,8 @@ class Encoding:
                     progress=lambda done: progress(begin + (1 - begin) * done),
                 )
                 cloud, palette = fitted.cloud, fitted.palette
+                if not fitted.is_kept:
+                    notes.append(UNDONE.format(what="colours"))
             add_colours(layout, cloud, weights, quality.strength, step)
             self._tidy()
             if trained:
@@ -186,7 +198,7 @@ class Encoding:
                 self._tidy()
             scene = layout.finish(dropped, cloud.model)
         report(1.0)
-        return scene
+        return replace(scene, notes=tuple(notes))
 
     def _tidy(self) -> None:
         if self._device == "cpu":  # the tensors are the heap's there

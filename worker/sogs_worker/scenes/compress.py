@@ -30,7 +30,7 @@ class SceneReport:
         bytes: length of all that was written.
         splats: how many the output has.
         dropped: how many of the scene's it has not, and why.
-        notes: of the reader, see `Splats`.
+        notes: of the reader and of the engine, see `Splats` and `EncodedScene`.
     """
 
     source_bytes: int
@@ -84,6 +84,7 @@ def compress_file(
         write_unbundled(output, scene)
         planes = tuple(output.with_name(name) for name in scene.images)
     size_bytes = sum(file.stat().st_size for file in (*planes, output))
+    notes += scene.notes
     return SceneReport(scene_bytes(source), planes, size_bytes, scene.meta.count, scene.dropped, tuple(notes))
 
 

@@ -51,11 +51,13 @@ class EncodedScene:
         meta: what the images' numbers mean.
         images: WebP files by name.
         dropped: splats that the scene does not have any more.
+        notes: what a person should know of how it was made, as sentences without a full stop.
     """
 
     meta: Metadata
     images: Mapping[str, bytes]
     dropped: Dropped
+    notes: tuple[str, ...] = ()
 
 
 class Layout:
