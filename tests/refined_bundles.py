@@ -11,7 +11,6 @@ import pytest
 
 from sogs_worker.engines import fitting, native
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.refine import COLOURS, SHAPES
 from sogs_worker.refine.refine import Plan
@@ -40,19 +39,15 @@ def emulated(program: Program) -> Iterator[None]:
 
 
 @contextmanager
-def few_steps(quality: str, steps: int) -> Iterator[None]:
+def few_steps(steps: int) -> Iterator[None]:
     """Take so few and long steps within the block that they can be emulated."""
-    level = QUALITIES[quality]
-    assert level.refinement
-    refinement = replace(level.refinement, shape_steps=steps, colour_steps=steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "SHAPES", replace(SHAPES.scaled(HASTE), views=2))
-        patch.setattr(fitting, "COLOURS", COLOURS.scaled(HASTE))
-        patch.setitem(QUALITIES, quality, replace(level, refinement=refinement))
+        patch.setattr(native, "SHAPES", replace(SHAPES.scaled(HASTE), views=2, steps=steps))
+        patch.setattr(fitting, "COLOURS", replace(COLOURS.scaled(HASTE), steps=steps))
         yield
 
 
 def encode_hastily(scene: Splats, parameters: Parameters, steps: int) -> EncodedScene:
     """Encode with so few steps that they can be emulated."""
-    with few_steps(parameters.quality, steps):
+    with few_steps(steps):
         return native.encode(scene, parameters=parameters, device="cpu")

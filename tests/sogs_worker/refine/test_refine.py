@@ -92,7 +92,7 @@ def test_a_note_says_which_fitting_was_undone(bands: int, tmp_path: Path) -> Non
     write_ply(scene, random_scene(200, bands, seed=7))
     told = []
     for haste in (1.0, 1e4):
-        with few_steps("compact", STEPS), pytest.MonkeyPatch.context() as patch:
+        with few_steps(STEPS), pytest.MonkeyPatch.context() as patch:
             patch.setattr(native, "SHAPES", native.SHAPES.scaled(haste))
             patch.setattr(fitting, "COLOURS", fitting.COLOURS.scaled(haste))
             report = compress_file(scene, tmp_path / "out.sog", parameters=Parameters(quality="compact"), device="cpu")
@@ -151,7 +151,7 @@ def test_a_target_is_met_by_fitted_splats(target: Target, bands: int, tmp_path: 
             told.append(fraction)
 
     recipe = Recipe(Parameters(quality="compact", target=target))
-    with few_steps("compact", 2):
+    with few_steps(2):
         made = produce(
             SceneFile(scene, "scene"), recipe, device="cpu", uri="out", folder=tmp_path / "out", progress=note
         )
@@ -248,7 +248,7 @@ def test_splats_are_fitted_from_the_cameras_that_they_are_not_judged_by(
     monkeypatch.setattr("sogs_worker.refine.refine.choose_cameras", note)
     recipe = Recipe(Parameters(quality="compact", target=target), measures=True)
     files = SceneFile(scene, "scene", tmp_path / "cameras.json"), tmp_path / "out"
-    with few_steps("compact", 1):
+    with few_steps(1):
         produce(files[0], recipe, device="cpu", uri="out", folder=files[1], progress=lambda *_: None)
     judging = [number * 12 // 8 for number in range(8)]
     assert [camera.world_to_camera.tolist() for camera in given] == [
@@ -260,7 +260,7 @@ def test_cameras_of_no_use_are_left_aside_and_said(tmp_path: Path) -> None:
     write_ply(tmp_path / "scene.ply", random_scene(60, 0))
     (tmp_path / "cameras.json").write_text("[]")
     scene = SceneFile(tmp_path / "scene.ply", "scene", tmp_path / "cameras.json")
-    with few_steps("compact", 1):
+    with few_steps(1):
         made = produce(
             scene,
             Recipe(Parameters(quality="compact")),

@@ -26,7 +26,7 @@ ROWS = {"cpu": 1 << 14, "cuda": 1 << 20}
 """Points worked on at once, by device: what is computed of all of them would outgrow them."""
 
 CAUTION = 0.8
-"""Part of the error that is allowed, and that centroids which leave in one round may cost by what is foretold."""
+"""Part of the error still allowed that the centroids leaving in one round may cost, by the estimate of `_costs`."""
 FEWEST = 64
 """A round that would remove no more than one of so many centroids is not worth its search."""
 

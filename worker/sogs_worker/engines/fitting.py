@@ -55,7 +55,6 @@ def fit_colours(
     weights: Tensor,
     refinery: Refinery,
     *,
-    steps: int,
     progress: Callable[[float], None],
 ) -> Fitted:
     """Fit opacities, constant SH coefficients and the palette's entries to pictures.
@@ -65,15 +64,13 @@ def fit_colours(
         trained: the palette's centroids; None where there are no SH bands.
         weights: (N,) float32, of the splats.
         refinery: the pictures.
-        steps: of the fitting.
         progress: receives the fraction done.
     """
-    effort = replace(COLOURS, steps=steps)
     if trained is None:
-        fitted = refinery.refine(cloud, effort, progress=progress)
+        fitted = refinery.refine(cloud, COLOURS, progress=progress)
         return Fitted(fitted, None, fitted is not cloud)
     entries, labels = choose_entries(trained)
     shared = SharedHarmonics(entries, labels)
     start = replace(cloud, shn=entries[labels])
-    fitted = refinery.refine(start, effort, palette=shared, progress=progress)
+    fitted = refinery.refine(start, COLOURS, palette=shared, progress=progress)
     return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.step), fitted is not start)

@@ -13,7 +13,7 @@ from sogs_worker.engines.attributes import add_colours, arrange, code_shapes, ro
 from sogs_worker.engines.fitting import fit_colours, place
 from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
-from sogs_worker.engines.quality import QUALITIES, Refinement
+from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
 from sogs_worker.refine import SHAPES, Refinery
 from sogs_worker.render.camera import Camera
@@ -58,11 +58,11 @@ def encode(
         BadInputError: if no splat of the scene is usable.
     """
     progress("encode", 0.0)
-    refinement, most = QUALITIES[parameters.quality].refinement, None
+    kept, most = QUALITIES[parameters.quality].kept, None
     if parameters.target:
         most = parameters.target.count(len(splats))
-    elif refinement:
-        most = max(1, round(refinement.kept * len(splats)))
+    elif kept is not None:
+        most = max(1, round(kept * len(splats)))
     encoding = Encoding(splats, parameters, device, cameras)
     del splats  # a scene may be as large as all the rest, and each copy of it is let go when the next is there
     return encoding.run(most, is_last=True, progress=lambda done: progress("encode", done))
@@ -104,15 +104,15 @@ class Encoding:
             is_last: lets the scene go.
             progress: receives the fraction done.
         """
-        refinement, notes = QUALITIES[self._parameters.quality].refinement if fits else None, list[str]()
+        is_fitted, notes = fits and self._parameters.is_fitted, list[str]()
         simplified, begin = Simplified(self._whole, len(self._whole)), 0.0
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
             simplified = self._simplify(most, progress, is_last=is_last)
             self._tidy()
-        if refinement:
+        if is_fitted:
             begin = REFINED
-            fitted = self._refine(simplified, refinement, progress)
+            fitted = self._refine(simplified, progress)
             if fitted is simplified.cloud:
                 notes.append(UNDONE.format(what="shapes"))
             simplified = replace(simplified, cloud=fitted)
@@ -122,7 +122,7 @@ class Encoding:
         dropped = replace(self._dropped, merged=simplified.merged, pruned=simplified.pruned)
         clouds = [simplified.cloud]
         del simplified
-        return self._quantize(clouds, dropped, refinement, notes, lambda done: progress(begin + (1 - begin) * done))
+        return self._quantize(clouds, dropped, is_fitted, notes, lambda done: progress(begin + (1 - begin) * done))
 
     def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:
@@ -131,21 +131,20 @@ class Encoding:
             most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done), is_last=is_last
         )
 
-    def _refine(self, simplified: Simplified, refinement: Refinement, progress: Progress) -> Cloud:
+    def _refine(self, simplified: Simplified, progress: Progress) -> Cloud:
         if self._refinery is None:
             self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
 
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
-        effort = replace(SHAPES, steps=refinement.shape_steps)
-        return self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
+        return self._refinery.refine(simplified.cloud, SHAPES, unchanged=simplified.unchanged, progress=show)
 
     def _quantize(
         self,
         clouds: list[Cloud],
         dropped: Dropped,
-        refinement: Refinement | None,
+        is_fitted: bool,
         notes: list[str],
         progress: Progress,
     ) -> EncodedScene:
@@ -177,14 +176,13 @@ class Encoding:
             scales, rotations = code_shapes(cloud, weights, quality.strength, step)
             layout.add_scales(scales)
             layout.add_rotations(rotations)
-            if self._refinery and refinement:
+            if self._refinery and is_fitted:
                 begin = TRAINED if trained else WEIGHED_ALONE
                 fitted = fit_colours(
                     place(cloud, means, scales, rotations, self._origin),
                     trained,
                     weights,
                     self._refinery,
-                    steps=refinement.colour_steps,
                     progress=lambda done: progress(begin + (1 - begin) * done),
                 )
                 cloud, palette = fitted.cloud, fitted.palette

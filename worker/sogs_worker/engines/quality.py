@@ -12,21 +12,6 @@ NEGLIGIBLE = 0.7
 
 
 @dataclass(frozen=True)
-class Refinement:
-    """Fewer splats than a scene has, fitted to pictures of it on a GPU.
-
-    Attributes:
-        kept: share of the splats, where no target says how many.
-        shape_steps: in which all of the splats is fitted.
-        colour_steps: in which colours, opacities and the palette are, after shapes and positions were quantised.
-    """
-
-    kept: float
-    shape_steps: int
-    colour_steps: int
-
-
-@dataclass(frozen=True)
 class Quality:
     """A point on the curve of bytes against error.
 
@@ -39,7 +24,8 @@ class Quality:
         position: widest step of the most important splats' positions, in standard deviations of the splat.
         strength: how much coarser the steps of less important splats are, 0 to 1; see `importance.coarseness`.
         palette: of the other SH coefficients.
-        refinement: what is fitted to pictures; None is nothing.
+        kept: share of the splats, where no target says how many, which are then fitted to pictures on a GPU; None keeps
+            all as they are.
     """
 
     share: float
@@ -48,7 +34,7 @@ class Quality:
     position: float
     strength: float
     palette: PaletteEffort
-    refinement: Refinement | None = None
+    kept: float | None = None
 
     @property
     def enough(self) -> float:
@@ -89,6 +75,6 @@ QUALITIES = {
     "fast": FAST,
     "balanced": BALANCED,
     "best": BEST,
-    "compact": replace(BALANCED, refinement=Refinement(kept=0.37, shape_steps=1200, colour_steps=900)),
-    "smallest": replace(FAST, position=1 / 16, refinement=Refinement(kept=0.27, shape_steps=1200, colour_steps=900)),
+    "compact": replace(BALANCED, kept=0.37),
+    "smallest": replace(FAST, position=1 / 16, kept=0.27),
 }

@@ -137,6 +137,9 @@ class Refinery:
             unchanged: how many, the first ones, are as in the full scene.
             palette: SH coefficients that the splats share; its entries are changed.
             progress: receives the fraction done.
+
+        Returns:
+            The splats; `cloud` itself where the steps are undone.
         """
         entries = palette.entries.clone() if palette else None
         paces = torch.ones(len(cloud), device=cloud.positions.device)

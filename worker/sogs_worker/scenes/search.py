@@ -32,7 +32,8 @@ BYTES_PER_SPLAT = 17
 FIXED_BYTES = 9000
 """Of a bundle with few splats: mostly its codebooks."""
 BYTES_SLOPE, DB_SLOPE = 0.96, 7.0
-"""By how much the logarithm of the bytes and the PSNR grow from one number of splats to e times as many, about."""
+"""By how much the logarithm of the bytes that are not fixed, and the PSNR, grow from one number of splats to e times as
+many, about."""
 LEAST_GROWING = 0.5
 """Least part of the bytes that is taken to grow with the splats: in a scene without SH bands fewer are fixed."""
 ALL_DB = 46.0

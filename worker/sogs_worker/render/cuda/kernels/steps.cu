@@ -138,8 +138,9 @@ __device__ inline void add_pairs(const float *gradients, int first, int count, f
 extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased, const Camera *cameras,
                                        const Ellipse *ellipses, const int *firsts, const int *counts,
                                        const float *gradients, const float *factors, const float *alphas, Rates rates,
-                                       const float *paces, Keep keep, int *steps, float *positions, float *rotations, float *scales, float *opacities,
-                                       float *means, float *squares, float *by_colours) {
+                                       const float *paces, Keep keep, int *steps, float *positions, float *rotations,
+                                       float *scales, float *opacities, float *means, float *squares,
+                                       float *by_colours) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
     float position[3], factor[9], alpha = alphas[splat], by[PARTS];
@@ -181,8 +182,8 @@ extern "C" __global__ void step_shapes(int splats, int views, int is_antialiased
 // share their SH coefficients above the constant one, the gradients of these are left in `by_shn`.
 extern "C" __global__ void step_colours(int splats, int views, int coefficients, const Camera *cameras,
                                         const int *counts, const float *by_colours, const float *positions, Rates rates,
-                                        const float *paces, Keep keep, const int *steps, float *sh0, float *shn, float *means, float *squares,
-                                        float *by_shn) {
+                                        const float *paces, Keep keep, const int *steps, float *sh0, float *shn,
+                                        float *means, float *squares, float *by_shn) {
     int splat = blockIdx.x * blockDim.x + threadIdx.x;
     if (splat >= splats) return;
     float sums[48] = {};
