@@ -26,7 +26,7 @@ def alone(drawable_scene: Scene, tmp_path: Path) -> str:
 
 def test_parts_of_a_scene_and_its_bundles_are_side_by_side(alone: str, tmp_path: Path) -> None:
     out, work = tmp_path / "pictures" / "crops.png", tmp_path / "work"
-    names = ["balanced", "balanced, 37 %"]
+    names = ["balanced", "balanced, 40 %"]
     assert main(["crops", alone, "--variants", *names, "--out", str(out), "--work", str(work)]) == 0
     sheet = np.asarray(Image.open(out)).astype(float)
     assert sheet.shape == (LABEL + 4 * (SIDE + LABEL), 3 * SIDE, 3)

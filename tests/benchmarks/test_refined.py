@@ -52,7 +52,7 @@ def photographed(drawable_scene: Scene, tmp_path: Path) -> Path:
 def test_each_variant_has_a_row_beside_the_scene_and_photos(
     photographed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ["balanced", "balanced, 37 %", "compact"]
+    names = ["balanced", "balanced, 40 %", "compact"]
     assert main(["refine", str(photographed), "--variants", *names, "--work", str(tmp_path / "work")]) == 0
     output = capsys.readouterr().out
     header, _, *lines = [
@@ -63,7 +63,7 @@ def test_each_variant_has_a_row_beside_the_scene_and_photos(
     assert photo < float(whole["photo dB"]) < photo + 4  # what is black stays so, and has half of the noise
     assert float(whole["photo dB"]) >= float(balanced["photo dB"]) > float(fewer["photo dB"])
     assert float(balanced["dB mean"]) > float(fewer["dB mean"])
-    assert (whole["splats"], fewer["splats"]) == ("600", "222")
+    assert (whole["splats"], fewer["splats"]) == ("600", "240")
     if not torch.cuda.is_available():
         assert (compact["splats"], "needs an NVIDIA GPU" in output) == ("0", True)
     assert list((tmp_path / "work").iterdir()) == []

@@ -26,6 +26,7 @@ from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
 from sogs_worker.refine import SHAPES, Effort, Refinery, SharedHarmonics
 from sogs_worker.refine.optimizer import Optimizer
+from sogs_worker.refine.refine import UNCHANGED_PACE
 from sogs_worker.refine.views import choose_cameras, random_cameras
 from sogs_worker.render.camera import Camera, pinhole
 from sogs_worker.render.scene import Shapes, load_scene
@@ -120,14 +121,14 @@ def test_splats_of_a_large_scene_move_less_far(limit: int, part: float, monkeypa
     assert moved == pytest.approx(part * SHAPES.rates.sh0, rel=1e-3)
 
 
-def test_splats_that_are_as_in_the_scene_move_a_tenth_as_far() -> None:
+def test_splats_that_are_as_in_the_scene_move_less_far() -> None:
     full = upload(random_scene(50, 1), "cpu")
     start = replace(full, sh0=full.sh0 + 0.3)
     all_, some = (Refinery(full, seed=1).refine(start, some_steps(1), unchanged=count) for count in (0, 20))
     for name in ARRAYS:
         begin, far, near = (getattr(cloud, name) for cloud in (start, all_, some))
         assert torch.equal(near[20:], far[20:]), name
-        assert torch.allclose(near[:20] - begin[:20], 0.1 * (far[:20] - begin[:20]), atol=1e-6), name
+        assert torch.allclose(near[:20] - begin[:20], UNCHANGED_PACE * (far[:20] - begin[:20]), atol=1e-6), name
 
 
 def test_entries_of_very_many_splats_move_by_the_sum_of_all() -> None:
@@ -171,7 +172,7 @@ def test_progress_rises_to_one() -> None:
     assert seen == pytest.approx([1 / 3, 2 / 3, 1])
 
 
-@pytest.mark.parametrize(("quality", "bands", "kept"), [("compact", 0, 74), ("smallest", 3, 54)])
+@pytest.mark.parametrize(("quality", "bands", "kept"), [("compact", 0, 80), ("smallest", 3, 55)])
 def test_a_bundle_of_fewer_splats_looks_more_like_its_scene_when_fitted(
     quality: str, bands: int, kept: int, tmp_path: Path
 ) -> None:
@@ -191,7 +192,7 @@ def test_odd_scenes_are_encoded_too(name: str, tmp_path: Path) -> None:
     splats = ODD[name]()
     write_sog(tmp_path / "scene.sog", encode_hastily(splats, Parameters(quality="smallest"), 1))
     got = read_sog(tmp_path / "scene.sog")
-    assert 0 < len(got) <= round(0.27 * len(splats)) or name == "almost all invisible"
+    assert 0 < len(got) <= round(0.275 * len(splats)) or name == "almost all invisible"
     for attribute in ARRAYS:
         assert np.isfinite(getattr(got, attribute)).all(), attribute
 

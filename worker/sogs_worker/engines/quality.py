@@ -75,6 +75,6 @@ QUALITIES = {
     "fast": FAST,
     "balanced": BALANCED,
     "best": BEST,
-    "compact": replace(BALANCED, kept=0.37),
-    "smallest": replace(FAST, position=1 / 16, kept=0.27),
+    "compact": replace(BALANCED, kept=0.40),
+    "smallest": replace(FAST, position=1 / 16, kept=0.275),
 }

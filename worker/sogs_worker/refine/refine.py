@@ -32,7 +32,7 @@ Each of its splats is seen in fewer steps, and what single pictures want of it i
 LAST = 0.02
 """Part of the rates that is left at the last step."""
 
-UNCHANGED_PACE = 0.1
+UNCHANGED_PACE = 0.3
 """How far splats that are as in the full scene move, beside others. They are where they belong: at a greater pace the
 pictures that show little of what was merged become worse, and the others hardly better."""
 
@@ -48,7 +48,7 @@ class Plan:
     """
 
     pictures: int = 512
-    held_out: int = 32
+    held_out: int = 64
     side: int = 640
 
 
@@ -69,6 +69,10 @@ class Effort:
     views: int
     rates: Rates
 
+    def shortened(self, part: float) -> Effort:
+        """Return the same with a part of the steps."""
+        return replace(self, steps=math.ceil(part * self.steps))
+
     def scaled(self, factor: float) -> Effort:
         """Return the same with all rates times a factor."""
         return replace(self, rates=self.rates.scaled(factor))
@@ -86,8 +90,8 @@ SHAPES = Effort(
 )
 """For all of the splats. With five times as much some get lost; with half as much steps are wasted."""
 COLOURS = Effort(
-    steps=900,
-    views=4,
+    steps=600,
+    views=8,
     rates=Rates(position=0, rotation=0, scale=0, opacity=0.006, sh0=0.0015, shn=0.0008),
 )
 """For splats whose shapes stay."""
@@ -145,7 +149,7 @@ class Refinery:
         paces = torch.ones(len(cloud), device=cloud.positions.device)
         paces[:unchanged] = UNCHANGED_PACE
         optimizer = Optimizer(self._program, cloud, palette, paces)
-        error = self._held_out_error(optimizer)
+        before = self._held_out_error(optimizer)
         plan, chosen = self._plan, torch.empty(0, dtype=torch.int64)
         for step in range(effort.steps):
             if len(chosen) < effort.views:
@@ -153,7 +157,7 @@ class Refinery:
             now, chosen = chosen[: effort.views].to(self._targets.device), chosen[effort.views :]
             optimizer.step(self._views.take(now), self._targets[now], effort.rates_at(step, self._splats))
             progress((step + 1) / effort.steps)
-        nearer = math.log(error) - math.log(self._held_out_error(optimizer))  # either may be infinite
+        nearer = 2 * (math.log(before) - math.log(self._held_out_error(optimizer)))  # either may be infinite
         is_better = nearer > 0 and _is_finite(optimizer.cloud, cloud)
         LOGGER.info(
             "%d steps of fitting bring held-out pictures %.2f dB nearer to the scene's%s",
@@ -168,14 +172,15 @@ class Refinery:
         return cloud
 
     def _held_out_error(self, optimizer: Optimizer) -> float:
-        """Return how far the splats' pictures are from the scene's, their mean error, from cameras that no step uses.
+        """Return how far the splats' pictures are from the scene's, from cameras that no step uses.
 
-        Not the logarithms, as in a step: pictures that show little of what was merged are nearer than anybody sees.
+        That is the mean of the square roots of their errors. In a mean of the errors one picture from within a splat
+        outweighs all others; in one of logarithms, as in a step, those do that are nearer than anybody sees.
         """
         error = 0.0
         for number in range(self._plan.pictures, len(self._views)):
             one = torch.tensor([number], device=self._targets.device)
-            error += float(optimizer.errors(self._views.take(one), self._targets[one]))
+            error += math.sqrt(float(optimizer.errors(self._views.take(one), self._targets[one])))
         return error / self._plan.held_out
 
 
