@@ -15,7 +15,7 @@ from sogs_worker.engines.heap import return_freed
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
-from sogs_worker.refine import SHAPES, Refinery
+from sogs_worker.refine import SHAPES, Effort, Refinery
 from sogs_worker.render.camera import Camera
 from sogs_worker.simplify import Simplification, Simplified
 from sogs_worker.splats import Splats
@@ -94,25 +94,26 @@ class Encoding:
         return self._cloud
 
     def run(
-        self, most: int | None, *, fits: bool = True, is_last: bool = False, progress: Progress = lambda _: None
+        self, most: int | None, *, fits: float = 1.0, is_last: bool = False, progress: Progress = lambda _: None
     ) -> EncodedScene:
         """Encode it.
 
         Args:
             most: splats that are kept; None keeps all.
-            fits: whether they are fitted to pictures, where the quality is one of those that do.
+            fits: part of the steps by which they are fitted to pictures, where the quality does that; with fewer than
+                all, only their shapes are.
             is_last: lets the scene go.
             progress: receives the fraction done.
         """
-        is_fitted, notes = fits and self._parameters.is_fitted, list[str]()
+        fits, notes = fits if self._parameters.is_fitted else 0.0, list[str]()
         simplified, begin = Simplified(self._whole, len(self._whole)), 0.0
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
             simplified = self._simplify(most, progress, is_last=is_last)
             self._tidy()
-        if is_fitted:
+        if fits:
             begin = REFINED
-            fitted = self._refine(simplified, progress)
+            fitted = self._refine(simplified, SHAPES.shortened(fits), progress)
             if fitted is simplified.cloud:
                 notes.append(UNDONE.format(what="shapes"))
             simplified = replace(simplified, cloud=fitted)
@@ -122,7 +123,7 @@ class Encoding:
         dropped = replace(self._dropped, merged=simplified.merged, pruned=simplified.pruned)
         clouds = [simplified.cloud]
         del simplified
-        return self._quantize(clouds, dropped, is_fitted, notes, lambda done: progress(begin + (1 - begin) * done))
+        return self._quantize(clouds, dropped, fits == 1, notes, lambda done: progress(begin + (1 - begin) * done))
 
     def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:
@@ -131,20 +132,20 @@ class Encoding:
             most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done), is_last=is_last
         )
 
-    def _refine(self, simplified: Simplified, progress: Progress) -> Cloud:
+    def _refine(self, simplified: Simplified, effort: Effort, progress: Progress) -> Cloud:
         if self._refinery is None:
             self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
 
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
-        return self._refinery.refine(simplified.cloud, SHAPES, unchanged=simplified.unchanged, progress=show)
+        return self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
 
     def _quantize(
         self,
         clouds: list[Cloud],
         dropped: Dropped,
-        is_fitted: bool,
+        fits_colours: bool,
         notes: list[str],
         progress: Progress,
     ) -> EncodedScene:
@@ -176,7 +177,7 @@ class Encoding:
             scales, rotations = code_shapes(cloud, weights, quality.strength, step)
             layout.add_scales(scales)
             layout.add_rotations(rotations)
-            if self._refinery and is_fitted:
+            if self._refinery and fits_colours:
                 begin = TRAINED if trained else WEIGHED_ALONE
                 fitted = fit_colours(
                     place(cloud, means, scales, rotations, self._origin),

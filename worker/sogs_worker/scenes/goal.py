@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 TRIALS = 8
 """Most of one search; two or three are usual."""
-CORRECTIONS = 3
-"""Measurements that estimates are corrected by, at most; one or two are usual."""
+STEEPER = 2.0
+"""How many times as steep or flat as usual the slope between trials is taken to be, at most: trials scatter."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +56,31 @@ def search_twice(
     estimate: Callable[[int], float],
     measure: Callable[[int], float],
     gain: float,
+    doubt: float,
 ) -> int:
-    """Choose numbers of splats by estimates, which cost little beside a measurement.
-
-    Measurements say how much they differ from estimates, which changes little from one number to the next.
+    """Choose the first number to measure, and how the measure grows, by estimates, which cost little beside it.
 
     Args:
         goal: what is wanted of `measure`.
         most: splats that there are.
         first: number to begin with.
-        estimate: asked for the same number again and again.
-        measure: what is estimated.
+        estimate: of what is measured; it may scatter.
+        measure: see `search`.
         gain: by how much it exceeds an estimate, about.
+        doubt: how wrong that may be; estimates need not be nearer to the goal.
 
     Returns:
-        The last number measured. It may miss the goal.
+        The last number measured; see `search`.
     """
-    count, tried = first, set[int]()
-    while len(tried) < CORRECTIONS:
-        count = search(replace(goal, low=goal.low - gain, high=goal.high - gain), most, count, estimate)
-        if count in tried:
-            break
-        tried.add(count)
-        value = measure(count)
-        if goal.low <= value <= goal.high:
-            break
-        gain = value - estimate(count)
-    return count
+    estimates: dict[int, float] = {}
+
+    def noted(count: int) -> float:
+        estimates[count] = estimate(count)
+        return estimates[count]
+
+    wanted = replace(goal, low=goal.low - gain - doubt, high=goal.high - gain + doubt)
+    begin = search(wanted, most, first, noted)
+    return search(replace(goal, slope=_slope(goal, estimates)), most, begin, measure)
 
 
 def next_trial(goal: Goal, most: int, values: Mapping[int, float]) -> int | None:
@@ -112,9 +110,9 @@ def next_trial(goal: Goal, most: int, values: Mapping[int, float]) -> int | None
 
 
 def _slope(goal: Goal, values: Mapping[int, float]) -> float:
-    """Return the slope between the outermost trials, within a factor of 1.5 of what is usual."""
+    """Return the slope between the outermost trials, within a factor of `STEEPER` of what is usual."""
     few, many = min(values), max(values)
     if few == many:
         return goal.slope
     found = (values[many] - values[few]) / math.log(many / few)
-    return min(max(found, goal.slope / 1.5), goal.slope * 1.5)
+    return min(max(found, goal.slope / STEEPER), goal.slope * STEEPER)
