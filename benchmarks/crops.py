@@ -1,7 +1,7 @@
 """Parts of pictures of a scene and of its bundles, side by side, for a person to look at.
 
 Four rows: the part with most detail, the one where the last bundle differs most, and the middle as it is seen from far
-outside and from close by, where nobody looks while splats are fitted.
+outside and from close by, where few cameras or none stand while splats are fitted.
 """
 
 from __future__ import annotations

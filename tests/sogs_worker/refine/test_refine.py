@@ -24,6 +24,7 @@ from sogs_worker.errors import NoGPUError
 from sogs_worker.evaluate import View, compare, draw
 from sogs_worker.formats.ply.file import write_ply
 from sogs_worker.formats.sog.file import read_sog, write_sog
+from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.refine import SHAPES, Effort, Refinery, SharedHarmonics
 from sogs_worker.refine.optimizer import Optimizer
 from sogs_worker.refine.refine import UNCHANGED_PACE
@@ -32,6 +33,7 @@ from sogs_worker.render.camera import Camera, pinhole
 from sogs_worker.render.scene import Shapes, load_scene
 from sogs_worker.scenes.compress import compress_file
 from sogs_worker.scenes.make import Recipe, produce
+from sogs_worker.scenes.search import QUICK_STEPS
 from sogs_worker.source.fetch import SceneFile
 from sogs_worker.splats import ARRAYS, Model, Splats
 
@@ -103,6 +105,38 @@ def test_a_note_says_which_fitting_was_undone(bands: int, tmp_path: Path) -> Non
     assert all("was undone" in note for note in told[1])
 
 
+HELD_OUT = {
+    "one from within a splat is further off": ([1e-3, 1e-3, 1e-3, 2e-2], [1e-4, 1e-4, 1e-4, 2.5e-2], True),
+    "those almost the same are less so": ([1e-6, 1e-6, 1e-6, 2e-2], [3e-6, 3e-6, 3e-6, 1.5e-2], True),
+    "most are further off": ([1e-3, 1e-3, 1e-3, 2e-2], [3e-3, 3e-3, 3e-3, 1.9e-2], False),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "is_kept"), HELD_OUT.values(), ids=HELD_OUT)
+def test_held_out_pictures_decide_whether_a_stage_is_kept(
+    before: list[float], after: list[float], is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = upload(random_scene(50, 0), "cpu")
+    errors = iter([*before, *after])
+    monkeypatch.setattr(Optimizer, "errors", lambda *_: torch.tensor([next(errors)]))
+    assert (Refinery(full, seed=1).refine(full, some_steps(1)) is not full) == is_kept
+
+
+def test_a_scene_that_keeps_all_splats_keeps_their_shapes() -> None:
+    scene = random_scene(100, 0)
+    with few_steps(STEPS):
+        encoded = native.encode(
+            scene, parameters=Parameters(quality="compact", target=Target(max_splats=100)), device="cpu"
+        )
+    assert not encoded.dropped.merged
+    assert not encoded.dropped.pruned
+    assert not any("shapes" in note for note in encoded.notes)
+
+
+def test_a_part_of_the_steps_is_at_least_one() -> None:
+    assert [SHAPES.shortened(part).steps for part in (0.125, 1e-9, 1)] == [150, 1, 1200]
+
+
 def test_what_is_no_number_any_more_is_not_taken() -> None:
     full = upload(random_scene(50, 1), "cpu")
     start = replace(full, sh0=full.sh0 + 0.3)
@@ -151,12 +185,20 @@ def test_a_target_is_met_by_fitted_splats(target: Target, bands: int, tmp_path: 
             assert not told or fraction >= told[-1]
             told.append(fraction)
 
+    runs, run = list[tuple[int, float]](), native.Encoding.run
+
+    def noted(self: native.Encoding, most: int, *, fits: float, progress: native.Progress) -> EncodedScene:
+        runs.append((most, fits))
+        return run(self, most, fits=fits, progress=progress)
+
     recipe = Recipe(Parameters(quality="compact", target=target))
-    with few_steps(2):
+    with few_steps(2), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native.Encoding, "run", noted)
         made = produce(
             SceneFile(scene, "scene"), recipe, device="cpu", uri="out", folder=tmp_path / "out", progress=note
         )
-    assert made.trials
+    assert [trial.splats for trial in made.trials] == [most for most, fits in runs if fits == 1] != []
+    assert {fits for _, fits in runs} == {1, 0 if target.max_bytes else QUICK_STEPS}
     if target.max_bytes:
         assert made.target.stat().st_size <= target.max_bytes
         assert min(trial.bytes for trial in made.trials) <= target.max_bytes

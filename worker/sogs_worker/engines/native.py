@@ -113,11 +113,14 @@ class Encoding:
             self._tidy()
         if fits:
             begin = REFINED
-            fitted = self._refine(simplified, SHAPES.shortened(fits), progress)
-            if fitted is simplified.cloud:
-                notes.append(UNDONE.format(what="shapes"))
-            simplified = replace(simplified, cloud=fitted)
-            del fitted
+            if self._refinery is None:
+                self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
+            if len(simplified.cloud) < len(self._whole):  # else all shapes are the scene's own
+                fitted = self._refine(self._refinery, simplified, SHAPES.shortened(fits), progress)
+                if fitted is simplified.cloud:
+                    notes.append(UNDONE.format(what="shapes"))
+                simplified = replace(simplified, cloud=fitted)
+                del fitted
         if is_last:
             self._cloud = self._simplification = None
         dropped = replace(self._dropped, merged=simplified.merged, pruned=simplified.pruned)
@@ -132,14 +135,12 @@ class Encoding:
             most, lambda done: progress(SEEN + (SIMPLIFIED - SEEN) * done), is_last=is_last
         )
 
-    def _refine(self, simplified: Simplified, effort: Effort, progress: Progress) -> Cloud:
-        if self._refinery is None:
-            self._refinery = Refinery(self._whole, seed=self._parameters.seed, cameras=self._cameras)
-
+    @staticmethod
+    def _refine(refinery: Refinery, simplified: Simplified, effort: Effort, progress: Progress) -> Cloud:
         def show(done: float) -> None:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
-        return self._refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
+        return refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
 
     def _quantize(
         self,

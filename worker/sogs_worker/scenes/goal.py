@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 TRIALS = 8
 """Most of one search; two or three are usual."""
-STEEPER = 2.0
+STEEPER = 4.0
 """How many times as steep or flat as usual the slope between trials is taken to be, at most: trials scatter."""
 
 
@@ -104,8 +104,9 @@ def next_trial(goal: Goal, most: int, values: Mapping[int, float]) -> int | None
         low, high = (low, high / 2**again) if sides[-1] else (low / 2**again, high)
         logarithm = math.log(below) + low / (low + high) * math.log(above / below)
     else:
-        nearest = below or above
-        logarithm = math.log(nearest) + (middle - values[nearest]) / _slope(goal, values)
+        # Where trials stay on one side although the slope between them is known, steps grow: the measure levels off.
+        nearest, longer = below or above, 2 ** max(len(values) - 2, 0)
+        logarithm = math.log(nearest) + longer * (middle - values[nearest]) / _slope(goal, values)
     return min(max(round(math.exp(min(logarithm, math.log(most)))), below + 1), above - 1)
 
 

@@ -27,7 +27,7 @@ WITHIN = 0.03
 """How far below the bytes of a target an output may stay, as a share of them."""
 WITHIN_DB = 0.2
 """How far above the PSNR of a target an output may be."""
-BYTES_PER_SPLAT = 17
+BYTES_PER_SPLAT = 16
 """Of a trained scene with all SH bands; where a search begins."""
 FIXED_BYTES = 9000
 """Of a bundle with few splats: mostly its codebooks."""
@@ -44,7 +44,7 @@ QUICK_STEPS = 1 / 8
 """Part of the steps by which splats are fitted to estimate a PSNR. Without any it scatters by a decibel: some merged
 splats spoil a view until they are fitted."""
 FITTED_DB, FITTED_DB_DOUBT = 0.7, 0.5
-"""How much higher a PSNR is for all of the steps, and by how much that usually differs."""
+"""How much higher a PSNR is for all of the steps, and how far from that it may be; both are guesses."""
 QUICK_LEFT = 0.9
 """Part of the time that is left after an estimate."""
 
