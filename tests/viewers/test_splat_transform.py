@@ -66,7 +66,8 @@ def test_the_converter_reads_the_scene(scene: Path, quality: str, tmp_path: Path
         decode_with_splat_transform(tmp_path / "meta.json", tmp_path / "unbundled.ply")
         assert (tmp_path / "unbundled.ply").read_bytes() == (tmp_path / "decoded.ply").read_bytes()
     # Which row went where is the encoder's to say; what follows checks it.
-    cloud, weights = attributes.arrange(clean(upload(splats, "cpu")).cloud, QUALITIES[quality])
+    usable = clean(upload(splats, "cpu")).cloud
+    cloud, weights = attributes.arrange(usable, attributes.weigh(usable), QUALITIES[quality])
     source = Splats(*(getattr(cloud, name).numpy() for name in ARRAYS))
     check_near(theirs, source, weights.numpy())
 

@@ -42,7 +42,7 @@ def round_trip(splats: Splats, path: Path, parameters: Parameters = FAST) -> Spl
 def arrange(splats: Splats, parameters: Parameters = FAST) -> tuple[Splats, np.ndarray]:
     """The scene as the encoder orders and describes it, and its importance; the parts have tests of their own."""
     cloud = clean(upload(splats.with_sh_bands(parameters.sh_bands), "cpu")).cloud
-    arranged, weights = attributes.arrange(cloud, QUALITIES[parameters.quality])
+    arranged, weights = attributes.arrange(cloud, attributes.weigh(cloud), QUALITIES[parameters.quality])
     arranged = dataclasses.replace(arranged, scales=with_finite_scales(arranged.scales))
     return Splats(*(getattr(arranged, name).numpy() for name in ARRAYS)), weights.numpy()
 

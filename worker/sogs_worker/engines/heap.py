@@ -5,6 +5,12 @@ from __future__ import annotations
 import ctypes
 
 
+def tidy(device: str) -> None:
+    """Give the system what the heap keeps for later, where it has the tensors: on the `cpu`."""
+    if device == "cpu":
+        return_freed()
+
+
 def return_freed() -> None:
     """Give the system what the heap keeps for later, all pages of it, some 10 ms for a gigabyte; only glibc can.
 

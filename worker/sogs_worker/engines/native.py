@@ -8,13 +8,11 @@ from dataclasses import replace
 from sogs_worker.encode.clean import clean
 from sogs_worker.encode.cloud import Cloud, upload
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.encode.palette import label_splats, train_palette
-from sogs_worker.engines.attributes import add_colours, arrange, code_shapes, round_positions
-from sogs_worker.engines.fitting import fit_colours, place
-from sogs_worker.engines.heap import return_freed
+from sogs_worker.engines.heap import tidy
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
-from sogs_worker.formats.sog.layout import EncodedScene, Layout
+from sogs_worker.engines.quantizing import UNDONE, quantize
+from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.refine import SHAPES, Effort, Refinery
 from sogs_worker.render.camera import Camera
 from sogs_worker.simplify import Simplification, Simplified
@@ -22,18 +20,11 @@ from sogs_worker.splats import Splats
 
 Progress = Callable[[float], None]
 
-WEIGHED, TRAINED = 0.25, 0.75
-WEIGHED_ALONE = 0.8
-"""Shares of an encoding's time that are over when the splats' importance is known, and when the palette's entries are;
-the last where there is no palette."""
-
 SEEN, SIMPLIFIED = 0.1, 0.35
 """Shares that are over when cameras have looked at a scene that is simplified, and when it has been."""
 
 REFINED = 0.55
 """Share that is over when a simplified scene has been fitted to pictures."""
-
-UNDONE = "fitting its splats' {what} to pictures was undone: other pictures looked less like the scene after it"
 
 
 def encode(
@@ -110,7 +101,7 @@ class Encoding:
         if most is not None and most < len(self._whole):
             begin = SIMPLIFIED
             simplified = self._simplify(most, progress, is_last=is_last)
-            self._tidy()
+            tidy(self._device)
         if fits:
             begin = REFINED
             if self._refinery is None:
@@ -126,7 +117,15 @@ class Encoding:
         dropped = replace(self._dropped, merged=simplified.merged, pruned=simplified.pruned)
         clouds = [simplified.cloud]
         del simplified
-        return self._quantize(clouds, dropped, fits == 1, notes, lambda done: progress(begin + (1 - begin) * done))
+        scene = quantize(
+            clouds,
+            self._parameters,
+            device=self._device,
+            origin=self._origin,
+            refinery=self._refinery if fits == 1 else None,
+            progress=lambda done: progress(begin + (1 - begin) * done),
+        )
+        return replace(scene, dropped=dropped, notes=(*notes, *scene.notes))
 
     def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:
@@ -141,65 +140,3 @@ class Encoding:
             progress(SIMPLIFIED + (REFINED - SIMPLIFIED) * done)
 
         return refinery.refine(simplified.cloud, effort, unchanged=simplified.unchanged, progress=show)
-
-    def _quantize(
-        self,
-        clouds: list[Cloud],
-        dropped: Dropped,
-        fits_colours: bool,
-        notes: list[str],
-        progress: Progress,
-    ) -> EncodedScene:
-        """Encode the splats of `clouds`, which is emptied so that they can be let go."""
-
-        def report(done: float) -> None:
-            self._tidy()
-            progress(done)
-
-        def trained_so_far(done: float) -> None:
-            report(WEIGHED + (TRAINED - WEIGHED) * done)
-
-        quality = QUALITIES[self._parameters.quality]
-        weighed = WEIGHED if clouds[0].shn.shape[1] else WEIGHED_ALONE
-        cloud, weights = arrange(clouds.pop(), quality, lambda done: progress(weighed * done))
-        self._tidy()
-        shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
-        with Layout(self._device) as layout:
-            trained = palette = None
-            means = round_positions(cloud, weights, quality, self._origin)
-            layout.add_means(means)
-            if shn.shape[1]:
-                effort, seed = quality.palette, self._parameters.seed
-                trained = train_palette(
-                    shn, weights, effort=effort, enough=quality.enough, seed=seed, progress=trained_so_far
-                )
-            del shn
-            step = quality.choose_step(trained.error if trained else 0.0)
-            scales, rotations = code_shapes(cloud, weights, quality.strength, step)
-            layout.add_scales(scales)
-            layout.add_rotations(rotations)
-            if self._refinery and fits_colours:
-                begin = TRAINED if trained else WEIGHED_ALONE
-                fitted = fit_colours(
-                    place(cloud, means, scales, rotations, self._origin),
-                    trained,
-                    weights,
-                    self._refinery,
-                    progress=lambda done: progress(begin + (1 - begin) * done),
-                )
-                cloud, palette = fitted.cloud, fitted.palette
-                if not fitted.is_kept:
-                    notes.append(UNDONE.format(what="colours"))
-            add_colours(layout, cloud, weights, quality.strength, step)
-            self._tidy()
-            if trained:
-                layout.add_palette(palette or label_splats(trained))
-                del trained
-                self._tidy()
-            scene = layout.finish(dropped, cloud.model)
-        report(1.0)
-        return replace(scene, notes=tuple(notes))
-
-    def _tidy(self) -> None:
-        if self._device == "cpu":  # the tensors are the heap's there
-            return_freed()
