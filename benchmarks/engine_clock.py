@@ -27,7 +27,7 @@ class Clock:
 
 def native_stage(fraction: float, *, has_palette: bool = True) -> str:
     """Name what ended when the native engine told of a fraction."""
-    from sogs_worker.engines.native import TRAINED, WEIGHED, WEIGHED_ALONE
+    from sogs_worker.engines.quantizing import TRAINED, WEIGHED, WEIGHED_ALONE
 
     if fraction <= (WEIGHED if has_palette else WEIGHED_ALONE):
         return "sort"

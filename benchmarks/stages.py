@@ -124,7 +124,8 @@ def _arrange(splats: Splats, device: str) -> Splats:
     from sogs_worker.engines import attributes
     from sogs_worker.engines.quality import QUALITIES
 
-    cloud, _ = attributes.arrange(clean(upload(splats, device)).cloud, QUALITIES[LEVEL])
+    usable = clean(upload(splats, device)).cloud
+    cloud, _ = attributes.arrange(usable, attributes.weigh(usable), QUALITIES[LEVEL])
     return replace(splats, **{each: getattr(cloud, each).cpu().numpy() for each in ARRAYS})
 
 

@@ -78,10 +78,10 @@ def add_colours(layout: Layout, cloud: Cloud, weights: Tensor, strength: float, 
     layout.add_colours(sh0, alphas.cpu().numpy())
 
 
-def round_positions(cloud: Cloud, weights: Tensor, quality: Quality, origin: Origin) -> Means:
+def round_positions(cloud: Cloud, weights: Tensor, quality: Quality, origin: Origin, coarser: float = 1.0) -> Means:
     """Round positions to a fraction of the splat's size; its second axis, since the shortest is often nothing."""
     sizes = 2.0 ** coarseness(weights, quality.strength) * cloud.scales[:, 1].exp()
-    return quantize_positions(cloud.positions, quality.position * sizes[:, None].expand(-1, 3), origin)
+    return quantize_positions(cloud.positions, coarser * quality.position * sizes[:, None].expand(-1, 3), origin)
 
 
 def _level(ratio: float) -> int:

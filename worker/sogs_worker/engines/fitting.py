@@ -26,11 +26,13 @@ class Fitted:
     Attributes:
         cloud: the splats; their SH coefficients above the constant one are the palette's before it was quantised.
         palette: None where there are none.
+        shared: what it was quantised from.
         is_kept: whether the fitting was not undone.
     """
 
     cloud: Cloud
     palette: Palette | None
+    shared: SharedHarmonics | None
     is_kept: bool
 
 
@@ -68,9 +70,10 @@ def fit_colours(
     """
     if trained is None:
         fitted = refinery.refine(cloud, COLOURS, progress=progress)
-        return Fitted(fitted, None, fitted is not cloud)
+        return Fitted(fitted, None, None, fitted is not cloud)
     entries, labels = choose_entries(trained)
     shared = SharedHarmonics(entries, labels)
     start = replace(cloud, shn=entries[labels])
     fitted = refinery.refine(start, COLOURS, palette=shared, progress=progress)
-    return Fitted(fitted, quantize_entries(shared.entries, labels, weights, trained.step), fitted is not start)
+    palette = quantize_entries(shared.entries, labels, weights, trained.step)
+    return Fitted(fitted, palette, shared, fitted is not start)

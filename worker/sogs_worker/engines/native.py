@@ -11,7 +11,7 @@ from sogs_worker.encode.dropped import Dropped
 from sogs_worker.engines.heap import tidy
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
-from sogs_worker.engines.quantizing import UNDONE, quantize
+from sogs_worker.engines.quantizing import UNDONE, Kept, quantize, quantize_anew
 from sogs_worker.formats.sog.layout import EncodedScene
 from sogs_worker.refine import SHAPES, Effort, Refinery
 from sogs_worker.render.camera import Camera
@@ -72,6 +72,8 @@ class Encoding:
         self._cloud: Cloud | None = cleaned.cloud
         self._simplification: Simplification | None = None
         self._refinery: Refinery | None = None
+        self.kept: Kept | None = None
+        """What the last run, unless it let the scene go, can be repeated from with other steps."""
 
     @property
     def splats(self) -> int:
@@ -96,6 +98,7 @@ class Encoding:
             is_last: lets the scene go.
             progress: receives the fraction done.
         """
+        self.kept = None
         fits, notes = fits if self._parameters.is_fitted else 0.0, list[str]()
         simplified, begin = Simplified(self._whole, len(self._whole)), 0.0
         if most is not None and most < len(self._whole):
@@ -123,9 +126,19 @@ class Encoding:
             device=self._device,
             origin=self._origin,
             refinery=self._refinery if fits == 1 else None,
+            keep=None if is_last else self._keep,
             progress=lambda done: progress(begin + (1 - begin) * done),
         )
         return replace(scene, dropped=dropped, notes=(*notes, *scene.notes))
+
+    def quantize_anew(self, kept: Kept, earlier: EncodedScene, coarser: float) -> EncodedScene:
+        """Encode the splats of an earlier run with steps that are `coarser` times as wide."""
+        scene = quantize_anew(kept, self._parameters, coarser=coarser, device=self._device, origin=self._origin)
+        tidy(self._device)
+        return replace(scene, dropped=earlier.dropped, notes=earlier.notes)
+
+    def _keep(self, kept: Kept) -> None:
+        self.kept = kept
 
     def _simplify(self, most: int, progress: Progress, *, is_last: bool) -> Simplified:
         if self._simplification is None:

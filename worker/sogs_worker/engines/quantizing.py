@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from sogs_worker.encode.cloud import Cloud
 from sogs_worker.encode.dropped import Dropped
-from sogs_worker.encode.palette import label_splats, train_palette
+from sogs_worker.encode.palette import TrainedPalette, label_splats, quantize_entries, train_palette
 from sogs_worker.engines.attributes import add_colours, arrange, code_shapes, round_positions, weigh
 from sogs_worker.engines.fitting import fit_colours, place
 from sogs_worker.engines.heap import tidy
 from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.quality import QUALITIES
 from sogs_worker.formats.sog.layout import EncodedScene, Layout
-from sogs_worker.refine import Refinery
+from sogs_worker.refine import Refinery, SharedHarmonics
 from sogs_worker.splats import Origin
 
 WEIGHED, TRAINED = 0.25, 0.75
@@ -25,6 +25,25 @@ WEIGHED_ALONE = 0.8
 where there is no palette."""
 
 UNDONE = "fitting its splats' {what} to pictures was undone: other pictures looked less like the scene after it"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What splats can be quantised from once more.
+
+    Attributes:
+        cloud: the N splats, in the order of the planes, with the colours that they were fitted to have.
+        weights: (N,) float32, their importance.
+        trained: the palette's centroids; None where there are no SH bands.
+        shared: the palette's entries and the splats' labels, where they were fitted.
+        step: see `Quality.choose_step`.
+    """
+
+    cloud: Cloud
+    weights: Tensor
+    trained: TrainedPalette | None
+    shared: SharedHarmonics | None
+    step: float
 
 
 def quantize(
@@ -36,6 +55,7 @@ def quantize(
     weights: Tensor | None = None,
     groups: Tensor | None = None,
     refinery: Refinery | None = None,
+    keep: Callable[[Kept], None] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> EncodedScene:
     """Encode splats.
@@ -49,6 +69,7 @@ def quantize(
         groups: (N,) int64; splats of one group follow each other, from the least group to the greatest. None: the order
             is free.
         refinery: fits colours to its pictures once shapes are quantised; None leaves them as they are.
+        keep: receives what they can be quantised from once more.
         progress: receives the fraction done.
     """
 
@@ -68,7 +89,7 @@ def quantize(
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     notes: tuple[str, ...] = ()
     with Layout(device) as layout:
-        trained = palette = None
+        trained = palette = shared = None
         means = round_positions(cloud, weights, quality, origin)
         layout.add_means(means)
         if shn.shape[1]:
@@ -90,11 +111,14 @@ def quantize(
                 refinery,
                 progress=lambda done: progress(begin + (1 - begin) * done),
             )
-            cloud, palette = fitted.cloud, fitted.palette
+            cloud = replace(cloud, opacities=fitted.cloud.opacities, sh0=fitted.cloud.sh0)
+            palette, shared = fitted.palette, fitted.shared
             if not fitted.is_kept:
                 notes = (UNDONE.format(what="colours"),)
         add_colours(layout, cloud, weights, quality.strength, step)
         tidy(device)
+        if keep:
+            keep(Kept(cloud, weights, trained, shared, step))
         if trained:
             layout.add_palette(palette or label_splats(trained))
             del trained
@@ -102,3 +126,22 @@ def quantize(
         scene = layout.finish(Dropped(), cloud.model)
     report(1.0)
     return replace(scene, notes=notes)
+
+
+def quantize_anew(kept: Kept, parameters: Parameters, *, coarser: float, device: str, origin: Origin) -> EncodedScene:
+    """Encode splats as they were encoded before, but with all steps `coarser` times as wide."""
+    quality, step = QUALITIES[parameters.quality], coarser * kept.step
+    with Layout(device) as layout:
+        layout.add_means(round_positions(kept.cloud, kept.weights, quality, origin, coarser))
+        scales, rotations = code_shapes(kept.cloud, kept.weights, quality.strength, step)
+        layout.add_scales(scales)
+        layout.add_rotations(rotations)
+        add_colours(layout, kept.cloud, kept.weights, quality.strength, step)
+        if kept.trained:
+            palette_step = coarser * kept.trained.step
+            if kept.shared:
+                entries, labels = kept.shared.entries, kept.shared.labels
+                layout.add_palette(quantize_entries(entries, labels, kept.weights, palette_step))
+            else:
+                layout.add_palette(label_splats(replace(kept.trained, step=palette_step)))
+        return layout.finish(Dropped(), kept.cloud.model)

@@ -56,7 +56,6 @@ def search_twice(
     estimate: Callable[[int], float],
     measure: Callable[[int], float],
     gain: float,
-    doubt: float,
 ) -> int:
     """Choose the first number to measure, and how the measure grows, by estimates, which cost little beside it.
 
@@ -67,7 +66,6 @@ def search_twice(
         estimate: of what is measured; it may scatter.
         measure: see `search`.
         gain: by how much it exceeds an estimate, about.
-        doubt: how wrong that may be; estimates need not be nearer to the goal.
 
     Returns:
         The last number measured; see `search`.
@@ -78,7 +76,7 @@ def search_twice(
         estimates[count] = estimate(count)
         return estimates[count]
 
-    wanted = replace(goal, low=goal.low - gain - doubt, high=goal.high - gain + doubt)
+    wanted = replace(goal, low=goal.low - gain, high=goal.high - gain)
     begin = search(wanted, most, first, noted)
     return search(replace(goal, slope=_slope(goal, estimates)), most, begin, measure)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,8 +14,9 @@ from sogs_worker.engines.parameters import Parameters
 from sogs_worker.engines.target import Target
 from sogs_worker.errors import QualityGateError
 from sogs_worker.naming import BUNDLED
-from sogs_worker.publish.manifest import IDENTICAL_PSNR, Trial
+from sogs_worker.publish.manifest import Trial
 from sogs_worker.scenes.goal import Goal, search, search_twice
+from sogs_worker.scenes.trials import FINENESS, FINEST, Trials
 
 if TYPE_CHECKING:
     from sogs_worker.evaluate import Reference
@@ -27,6 +28,9 @@ WITHIN = 0.03
 """How far below the bytes of a target an output may stay, as a share of them."""
 WITHIN_DB = 0.2
 """How far above the PSNR of a target an output may be."""
+BELOW_DB, ABOVE_DB = 0.3, 2.0
+"""How far below and above the PSNR of a target that of a number of splats may be: steps of another width do the rest.
+From one number of splats to the next it scatters by half a decibel; with the width it changes evenly."""
 BYTES_PER_SPLAT = 16
 """Of a trained scene with all SH bands; where a search begins."""
 FIXED_BYTES = 9000
@@ -43,10 +47,10 @@ FITTED_BYTES = 1.01
 QUICK_STEPS = 1 / 8
 """Part of the steps by which splats are fitted to estimate a PSNR. Without any it scatters by a decibel: some merged
 splats spoil a view until they are fitted."""
-FITTED_DB, FITTED_DB_DOUBT = 0.7, 0.5
-"""How much higher a PSNR is for all of the steps, and how far from that it may be; both are guesses."""
-QUICK_LEFT = 0.9
-"""Part of the time that is left after an estimate."""
+FITTED_DB = 1.1
+"""How much higher a PSNR is for all of the steps: 0.2 to 2.3 dB in four scenes, and less where it is high."""
+WIDTH_DB_SLOPE = 2.0
+"""By how much the PSNR grows where steps become e times as narrow, about."""
 
 
 class TargetSearch:
@@ -90,37 +94,29 @@ class TargetSearch:
         target = parameters.target or Target()
         encoding = Encoding(splats, replace(parameters, target=None), device, self._cameras)
         del splats
-        quick = 0.0 if target.max_bytes else QUICK_STEPS
-        best: tuple[Trial, EncodedScene] | None = None
-        left = 1.0  # of the time, where each trial takes a part of what is left, for all that is known
 
-        @cache
-        def measure(count: int, *, fits: float = 1.0) -> float:
-            nonlocal best, left
-            before, left = left, left * (0.5 if fits == 1 else QUICK_LEFT)
+        def judge(count: int, scene: EncodedScene) -> Trial:
+            return self._judge(count, scene, parameters.format, target)
 
-            def show(done: float) -> None:
-                progress("encode", 1 - before + (before - left) * done)
-
-            scene = encoding.run(count, fits=fits, progress=show)
-            trial = self._judge(count, scene, parameters.format, target)
-            if fits == 1:
-                self.trials.append(trial)
-                if _meets(target, trial) and (best is None or _is_better(target, trial, best[0])):
-                    best = trial, scene
-            return _value(target, trial)
-
-        goal, first = _goal(target), _first(target, encoding.splats)
-        if parameters.is_fitted:
-            gain, doubt = (math.log(FITTED_BYTES), 0.0) if target.max_bytes else (FITTED_DB, FITTED_DB_DOUBT)
-            search_twice(goal, encoding.splats, first, partial(measure, fits=quick), measure, gain, doubt)
+        trials = Trials(encoding, target, judge, lambda done: progress("encode", done))
+        self.trials = trials.all
+        search_numbers = partial(_search_numbers, trials, encoding.splats, is_fitted=parameters.is_fitted)
+        if target.max_bytes:
+            search_numbers(_bytes_goal(target.max_bytes), _first(target, encoding.splats))
         else:
-            search(goal, encoding.splats, first, measure)
+            least = target.min_psnr or 0.0
+            search_numbers(Goal(least - BELOW_DB, least + ABOVE_DB, DB_SLOPE), _first(target, encoding.splats))
+            _search_width(trials, least)
+            if trials.best is None or (trials.best.trial.psnr or 0.0) > least + ABOVE_DB:
+                # Narrower steps were not enough. What has been tried is known and costs nothing.
+                goal, most = Goal(least, least + ABOVE_DB, DB_SLOPE), max(trials.values)
+                search(goal, encoding.splats, most, trials.measure)
+                _search_width(trials, least)
         progress("encode", 1.0)
-        if best is None:
+        if trials.best is None:
             raise QualityGateError(f"{self._uri} would miss its target: {_fault(target, self.trials)}")
-        self.psnr = best[0].psnr
-        return best[1]
+        self.psnr = trials.best.trial.psnr
+        return trials.best.scene
 
     def _judge(self, count: int, scene: EncodedScene, output_format: str, target: Target) -> Trial:
         """Measure an encoding as it would be written."""
@@ -134,12 +130,25 @@ class TargetSearch:
             return Trial(count, path.stat().st_size if output_format == BUNDLED else unbundled, psnr)
 
 
-def _goal(target: Target) -> Goal:
-    if target.max_bytes:
-        growing = max(1 - FIXED_BYTES / target.max_bytes, LEAST_GROWING)
-        return Goal(math.log((1 - WITHIN) * target.max_bytes), math.log(target.max_bytes), BYTES_SLOPE * growing)
-    least = target.min_psnr or 0.0
-    return Goal(least, least + WITHIN_DB, DB_SLOPE)
+def _search_numbers(trials: Trials, most: int, goal: Goal, first: int, *, is_fitted: bool) -> None:
+    """Try numbers of splats until one is good enough, or none can be."""
+    if not is_fitted:
+        search(goal, most, first, trials.measure)
+        return
+    is_bytes = goal.slope < 1
+    quick, gain = (0.0, math.log(FITTED_BYTES)) if is_bytes else (QUICK_STEPS, FITTED_DB)
+    search_twice(goal, most, first, lambda count: trials.estimate(count, quick), trials.measure, gain)
+
+
+def _search_width(trials: Trials, least: float) -> None:
+    """Try steps of other widths for the splats whose PSNR is nearest, unless that is far below."""
+    if trials.nearest and trials.value(trials.nearest) >= least - ABOVE_DB:
+        search(Goal(least, least + WITHIN_DB, WIDTH_DB_SLOPE), FINEST, FINENESS, trials.measure_fineness)
+
+
+def _bytes_goal(most: int) -> Goal:
+    growing = max(1 - FIXED_BYTES / most, LEAST_GROWING)
+    return Goal(math.log((1 - WITHIN) * most), math.log(most), BYTES_SLOPE * growing)
 
 
 def _first(target: Target, most: int) -> int:
@@ -147,20 +156,6 @@ def _first(target: Target, most: int) -> int:
     if target.max_bytes:
         return round((target.max_bytes - FIXED_BYTES) / BYTES_PER_SPLAT)
     return round(most * math.exp(min((target.min_psnr or 0.0) - ALL_DB, 0.0) / DB_SLOPE))
-
-
-def _value(target: Target, trial: Trial) -> float:
-    return math.log(trial.bytes) if target.max_bytes else min(trial.psnr or 0.0, IDENTICAL_PSNR)
-
-
-def _meets(target: Target, trial: Trial) -> bool:
-    if target.max_bytes:
-        return trial.bytes <= target.max_bytes
-    return trial.psnr is not None and target.min_psnr is not None and trial.psnr >= target.min_psnr
-
-
-def _is_better(target: Target, one: Trial, other: Trial) -> bool:
-    return one.splats > other.splats if target.max_bytes else one.splats < other.splats
 
 
 def _fault(target: Target, trials: list[Trial]) -> str:
