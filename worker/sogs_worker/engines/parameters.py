@@ -10,7 +10,7 @@ from typing import Any
 from sogs_worker.engines.target import Target, parse_target
 from sogs_worker.errors import UsageError
 
-ENCODER_VERSIONS = {"native": "native-10", "sogs": "sogs-1.1.0-2"}
+ENCODER_VERSIONS = {"native": "native-11", "sogs": "sogs-1.1.0-2"}
 """Names each engine's output: it changes whenever the same input and parameters may give other bytes."""
 
 ENGINES = tuple(ENCODER_VERSIONS)
