@@ -40,11 +40,11 @@ def build_choices() -> dict[str, AbstractContextManager[None]]:
 
 def _build_numbers() -> dict[str, AbstractContextManager[None]]:
     """Return the choices that are numbers of a level of quality."""
-    from sogs_worker.engines import native
+    from sogs_worker.engines import quantizing
     from sogs_worker.engines.quality import QUALITIES
 
     def level(**changes: Any) -> AbstractContextManager[None]:
-        return changed(native, "QUALITIES", QUALITIES | {LEVEL: replace(quality, **changes)})
+        return changed(quantizing, "QUALITIES", QUALITIES | {LEVEL: replace(quality, **changes)})
 
     def palette(**changes: Any) -> AbstractContextManager[None]:
         return level(palette=replace(effort, **changes))
@@ -71,7 +71,7 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
     import torch
 
     from sogs_worker.encode import clean, kmeans, palette
-    from sogs_worker.engines import attributes, native
+    from sogs_worker.engines import attributes, quantizing
 
     def unweighted(shn: Tensor, weights: Tensor, **rest: Any) -> object:
         return palette.train_palette(shn, torch.ones_like(weights), **rest)
@@ -80,7 +80,7 @@ def _build_steps() -> dict[str, AbstractContextManager[None]]:
         return torch.arange(len(positions), device=positions.device)
 
     return {
-        "palette not weighted": changed(native, "train_palette", unweighted),
+        "palette not weighted": changed(quantizing, "train_palette", unweighted),
         "centroids not relocated": changed(kmeans, "_relocate", lambda _1, _2, _3, centroids, _4: centroids),
         "entries rounded alike": changed(palette, "STRENGTH", 0.0),
         "entries not centred": changed(attributes, "centre_entries", lambda lattice, *_: lattice),
