@@ -78,6 +78,7 @@ def test_a_psnr_is_met_by_the_number_of_splats_and_the_width_of_steps(
     measured = evaluate_files(scene, made.target, cameras=None, count=None, device="cpu")["psnr"]
     assert wanted <= measured <= wanted + WITHIN_DB + 0.5
     assert made.psnr == pytest.approx(measured, abs=1e-3)
+    assert made.splats < SPLATS
     written = sum(path.stat().st_size for path in (made.target, *made.planes))
     met = [trial for trial in made.trials if trial.psnr is not None and trial.psnr >= wanted]
     assert written == min(trial.bytes for trial in met), "the smallest of those that meet it"

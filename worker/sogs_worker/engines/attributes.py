@@ -37,18 +37,15 @@ OPACITY = 0.024
 """Step of the constant SH coefficient that goes with the finest step of a quaternion's and of alpha's byte."""
 
 
-def arrange(cloud: Cloud, weights: Tensor, quality: Quality, groups: Tensor | None = None) -> tuple[Cloud, Tensor]:
+def arrange(cloud: Cloud, weights: Tensor, quality: Quality) -> tuple[Cloud, Tensor]:
     """Return the splats in the order of the planes, each ellipsoid in canonical form, and their importance, (N,).
 
     Args:
         cloud: N splats.
         weights: (N,), their importance.
         quality: how finely they are quantised.
-        groups: (N,) int64; those of one group stay together, the least first. None: all are one.
     """
     order = hilbert_order(cloud.positions, coarseness(weights, quality.strength))
-    if groups is not None:
-        order = order[groups[order].sort(stable=True).indices]
     return canonical_axes(cloud.take(order)), weights[order]
 
 

@@ -52,8 +52,6 @@ def quantize(
     *,
     device: str,
     origin: Origin,
-    weights: Tensor | None = None,
-    groups: Tensor | None = None,
     refinery: Refinery | None = None,
     keep: Callable[[Kept], None] | None = None,
     progress: Callable[[float], None] = lambda _: None,
@@ -65,9 +63,6 @@ def quantize(
         parameters: their quality and seed are looked at.
         device: `cpu` or `cuda`.
         origin: where in the world positions are counted from.
-        weights: (N,) float32, importance of the splats; None estimates it.
-        groups: (N,) int64; splats of one group follow each other, from the least group to the greatest. None: the order
-            is free.
         refinery: fits colours to its pictures once shapes are quantised; None leaves them as they are.
         keep: receives what they can be quantised from once more.
         progress: receives the fraction done.
@@ -82,9 +77,8 @@ def quantize(
 
     quality = QUALITIES[parameters.quality]
     weighed = WEIGHED if clouds[0].shn.shape[1] else WEIGHED_ALONE
-    if weights is None:
-        weights = weigh(clouds[0], lambda done: progress(weighed * done))
-    cloud, weights = arrange(clouds.pop(), weights, quality, groups)
+    weights = weigh(clouds[0], lambda done: progress(weighed * done))
+    cloud, weights = arrange(clouds.pop(), weights, quality)
     tidy(device)
     shn, cloud = cloud.shn, replace(cloud, shn=cloud.shn.new_empty(len(cloud), 0, 3))
     notes: tuple[str, ...] = ()

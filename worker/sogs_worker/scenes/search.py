@@ -30,7 +30,7 @@ WITHIN_DB = 0.2
 """How far above the PSNR of a target an output may be."""
 BELOW_DB, ABOVE_DB = 0.3, 2.0
 """How far below and above the PSNR of a target that of a number of splats may be: steps of another width do the rest.
-From one number of splats to the next it scatters by half a decibel; with the width it changes evenly."""
+Fewer numbers need be tried so, each of which costs more than many widths."""
 BYTES_PER_SPLAT = 16
 """Of a trained scene with all SH bands; where a search begins."""
 FIXED_BYTES = 9000
@@ -100,17 +100,19 @@ class TargetSearch:
 
         trials = Trials(encoding, target, judge, lambda done: progress("encode", done))
         self.trials = trials.all
-        search_numbers = partial(_search_numbers, trials, encoding.splats, is_fitted=parameters.is_fitted)
+        most, first, is_fitted = encoding.splats, _first(target, encoding.splats), parameters.is_fitted
         if target.max_bytes:
-            search_numbers(_bytes_goal(target.max_bytes), _first(target, encoding.splats))
+            estimate = partial(trials.estimate, fits=0.0) if is_fitted else None
+            _search_numbers(trials, _bytes_goal(target.max_bytes), most, first, estimate, math.log(FITTED_BYTES))
         else:
             least = target.min_psnr or 0.0
-            search_numbers(Goal(least - BELOW_DB, least + ABOVE_DB, DB_SLOPE), _first(target, encoding.splats))
+            estimate = partial(trials.estimate, fits=QUICK_STEPS) if is_fitted else None
+            goal = Goal(least - BELOW_DB, least + ABOVE_DB, DB_SLOPE)
+            _search_numbers(trials, goal, most, first, estimate, FITTED_DB)
             _search_width(trials, least)
             if trials.best is None or (trials.best.trial.psnr or 0.0) > least + ABOVE_DB:
                 # Narrower steps were not enough. What has been tried is known and costs nothing.
-                goal, most = Goal(least, least + ABOVE_DB, DB_SLOPE), max(trials.values)
-                search(goal, encoding.splats, most, trials.measure)
+                search(replace(goal, low=least), most, max(trials.values), trials.measure)
                 _search_width(trials, least)
         progress("encode", 1.0)
         if trials.best is None:
@@ -130,14 +132,14 @@ class TargetSearch:
             return Trial(count, path.stat().st_size if output_format == BUNDLED else unbundled, psnr)
 
 
-def _search_numbers(trials: Trials, most: int, goal: Goal, first: int, *, is_fitted: bool) -> None:
-    """Try numbers of splats until one is good enough, or none can be."""
-    if not is_fitted:
+def _search_numbers(
+    trials: Trials, goal: Goal, most: int, first: int, estimate: Callable[[int], float] | None, gain: float
+) -> None:
+    """Try numbers of splats until one is good enough, or none can be; see `search_twice`, where there are estimates."""
+    if estimate:
+        search_twice(goal, most, first, estimate, trials.measure, gain)
+    else:
         search(goal, most, first, trials.measure)
-        return
-    is_bytes = goal.slope < 1
-    quick, gain = (0.0, math.log(FITTED_BYTES)) if is_bytes else (QUICK_STEPS, FITTED_DB)
-    search_twice(goal, most, first, lambda count: trials.estimate(count, quick), trials.measure, gain)
 
 
 def _search_width(trials: Trials, least: float) -> None:
